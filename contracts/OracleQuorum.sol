@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {EpochClock} from "./EpochClock.sol";
+import {LedgerLink} from "./LedgerLink.sol";
+import {LinkToken} from "./LinkToken.sol";
+import {IEpochClock} from "./interfaces/IEpochClock.sol";
+import {IEpochLedger} from "./interfaces/IEpochLedger.sol";
+import {IOracleQuorum} from "./interfaces/IOracleQuorum.sol";
+import {CompactSignature, CompactSignatures} from "./libraries/CompactSignature.sol";
+
+/// @title OracleQuorum
+/// @notice Implements {IOracleQuorum}, where each function is described.
+contract OracleQuorum is IOracleQuorum, EpochClock, LedgerLink, AccessControl {
+    using CompactSignatures for CompactSignature;
+    using SafeERC20 for LinkToken;
+
+    /// @dev `slotPlusOne` is zero for a stranger; `leftAt` is zero while a member.
+    struct Member {
+        uint96 bond;
+        uint40 leftAt;
+        uint32 fromEpoch;
+        uint16 slotPlusOne;
+    }
+
+    /// @inheritdoc IOracleQuorum
+    uint256 public constant MAX_MEMBERS = 32;
+
+    /// @inheritdoc IOracleQuorum
+    uint256 public constant MAX_SLOTS = 128;
+
+    /// @notice The token bonds are paid in.
+    LinkToken public immutable token;
+
+    /// @inheritdoc IOracleQuorum
+    uint256 public immutable minimumBond;
+
+    /// @inheritdoc IOracleQuorum
+    uint256 public threshold = 1;
+
+    /// @inheritdoc IOracleQuorum
+    uint256 public members;
+
+    address[] private _memberBySlot;
+    mapping(address member => Member) private _members;
+
+    constructor(
+        LinkToken token_,
+        IEpochClock clock,
+        uint256 minimumBond_,
+        address governance
+    ) EpochClock(clock.genesis(), clock.epochSeconds(), clock.graceSeconds()) {
+        require(address(token_) != address(0) && governance != address(0), ZeroAddress());
+        token = token_;
+        minimumBond = minimumBond_;
+        _grantRole(DEFAULT_ADMIN_ROLE, governance);
+    }
+
+    /// @inheritdoc IOracleQuorum
+    function releaseSeconds() public view returns (uint256) {
+        // Longer than any attempt and its window: the ledger keeps those below half an epoch.
+        return epochSeconds;
+    }
+
+    /// @inheritdoc IOracleQuorum
+    function addMember(address member, uint256 threshold_) external onlyRole(DEFAULT_ADMIN_ROLE) {
+        require(member != address(0), ZeroAddress());
+        require(_members[member].slotPlusOne == 0, MemberAlreadyKnown(member));
+        uint256 slot = _memberBySlot.length;
+        require(members < MAX_MEMBERS && slot < MAX_SLOTS, QuorumFull(members, slot));
+        uint32 fromEpoch = _nextEpoch();
+        _memberBySlot.push(member);
+        _members[member].slotPlusOne = uint16(slot + 1);
+        _members[member].fromEpoch = fromEpoch;
+        _setThreshold(threshold_, ++members);
+        emit MemberAdded(member, slot, fromEpoch, threshold_);
+    }
+
+    /// @inheritdoc IOracleQuorum
+    function removeMember(
+        address member,
+        uint256 threshold_
+    ) external onlyRole(DEFAULT_ADMIN_ROLE) {
+        _leave(member);
+        _setThreshold(threshold_, members);
+        emit MemberRemoved(member, _members[member].slotPlusOne - 1, threshold_);
+    }
+
+    /// @inheritdoc IOracleQuorum
+    function exit() external {
+        _leave(msg.sender);
+        emit MemberExited(msg.sender, _members[msg.sender].slotPlusOne - 1);
+    }
+
+    /// @inheritdoc IOracleQuorum
+    function depositBond(address member, uint256 amount) external {
+        Member storage state = _present(member);
+        state.bond = SafeCast.toUint96(state.bond + amount);
+        emit BondDeposited(member, msg.sender, amount);
+        token.safeTransferFrom(msg.sender, address(this), amount);
+    }
+
+    /// @inheritdoc IOracleQuorum
+    function withdrawBond(address member) external {
+        Member storage state = _members[member];
+        uint256 releaseTime = state.leftAt == 0 ? type(uint256).max : state.leftAt + releaseSeconds();
+        require(block.timestamp >= releaseTime, BondHeld(member, releaseTime));
+        uint256 bond = state.bond;
+        require(bond != 0, NoBond(member));
+        uint256 signers = IEpochLedger(ledger).proposal().signers;
+        require((signers >> (state.slotPlusOne - 1)) & 1 == 0, SignedPendingProposal(member));
+        state.bond = 0;
+        emit BondWithdrawn(member, bond);
+        token.safeTransfer(member, bond);
+    }
+
+    /// @inheritdoc IOracleQuorum
+    function verify(
+        bytes32 digest,
+        CompactSignature[] calldata signatures
+    ) external view returns (uint256 signers) {
+        require(signatures.length >= threshold, TooFewSignatures(signatures.length, threshold));
+        uint32 epoch = currentEpoch();
+        for (uint256 i = 0; i < signatures.length; ++i) {
+            address signer = signatures[i].recover(digest);
+            Member memory member = _members[signer];
+            require(_isActive(member, epoch), SignerNotActive(signer));
+            uint256 bit = 1 << (member.slotPlusOne - 1);
+            require(signers & bit == 0, DuplicateSigner(signer));
+            signers |= bit;
+        }
+    }
+
+    /// @inheritdoc IOracleQuorum
+    function proveEquivocation(
+        IEpochLedger.Report calldata reportA,
+        IEpochLedger.Report calldata reportB,
+        CompactSignature calldata signatureA,
+        CompactSignature calldata signatureB
+    ) external {
+        bytes32 digestA = IEpochLedger(ledger).reportDigest(reportA);
+        bytes32 digestB = IEpochLedger(ledger).reportDigest(reportB);
+        require(
+            digestA != digestB &&
+                reportA.epoch == reportB.epoch &&
+                reportA.attempt == reportB.attempt,
+            NotEquivocation()
+        );
+        address signer = signatureA.recover(digestA);
+        address signerB = signatureB.recover(digestB);
+        require(signer == signerB, DifferentSigners(signer, signerB));
+        require(_members[signer].bond != 0, NoBond(signer));
+        _slash(signer, msg.sender);
+    }
+
+    /// @inheritdoc IOracleQuorum
+    function slash(uint256 signers, address prover) external onlyLedger {
+        for (uint256 slot = 0; signers >> slot != 0; ++slot) {
+            if ((signers >> slot) & 1 == 1) _slash(_memberBySlot[slot], prover);
+        }
+    }
+
+    /// @inheritdoc IOracleQuorum
+    function memberOf(
+        address member
+    )
+        external
+        view
+        returns (bool known, uint256 slot, uint256 bond, uint32 fromEpoch, uint256 leftAt)
+    {
+        Member memory state = _members[member];
+        known = state.slotPlusOne != 0;
+        slot = known ? state.slotPlusOne - 1 : 0;
+        return (known, slot, state.bond, state.fromEpoch, state.leftAt);
+    }
+
+    /// @inheritdoc IOracleQuorum
+    function memberAt(uint256 slot) external view returns (address) {
+        return slot < _memberBySlot.length ? _memberBySlot[slot] : address(0);
+    }
+
+    /// @inheritdoc IOracleQuorum
+    function isActive(address member) external view returns (bool) {
+        return _isActive(_members[member], currentEpoch());
+    }
+
+    function _isActive(Member memory member, uint32 epoch) private view returns (bool) {
+        return
+            member.slotPlusOne != 0 &&
+            member.leftAt == 0 &&
+            member.fromEpoch <= epoch &&
+            member.bond >= minimumBond;
+    }
+
+    /// @dev A member that has not left.
+    function _present(address member) private view returns (Member storage state) {
+        state = _members[member];
+        require(state.slotPlusOne != 0 && state.leftAt == 0, MemberUnknown(member));
+    }
+
+    function _leave(address member) private {
+        _present(member).leftAt = uint40(block.timestamp);
+        --members;
+    }
+
+    function _setThreshold(uint256 threshold_, uint256 members_) private {
+        // At least one, even with no members left: no signatures must never be enough.
+        require(
+            2 * threshold_ > members_ && threshold_ <= Math.max(members_, 1),
+            InvalidThreshold(threshold_, members_)
+        );
+        threshold = threshold_;
+    }
+
+    /// @dev A prover may be the culprit itself, so only half goes to it.
+    function _slash(address member, address prover) private {
+        Member storage state = _members[member];
+        uint256 bond = state.bond;
+        state.bond = 0;
+        if (state.leftAt == 0) _leave(member);
+        emit MemberSlashed(member, state.slotPlusOne - 1, bond, prover);
+        token.burn(bond - bond / 2);
+        token.safeTransfer(prover, bond / 2);
+    }
+}

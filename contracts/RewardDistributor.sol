@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
+import {LedgerLink} from "./LedgerLink.sol";
+import {IRewardDistributor} from "./interfaces/IRewardDistributor.sol";
+import {RewardLeaf, RewardTree} from "./libraries/RewardTree.sol";
+
+/// @title RewardDistributor
+/// @notice Implements {IRewardDistributor}, where each function is described.
+contract RewardDistributor is IRewardDistributor, LedgerLink, AccessControl, EIP712, Nonces {
+    using RewardTree for bytes32;
+    using RewardTree for RewardLeaf;
+    using SafeERC20 for IERC20;
+
+    struct Account {
+        uint96 claimed;
+        address payee;
+    }
+
+    struct Root {
+        bytes32 root;
+        uint96 total;
+        uint32 leaves;
+    }
+
+    /// @inheritdoc IRewardDistributor
+    bytes32 public constant GUARDIAN_ROLE = keccak256("GUARDIAN_ROLE");
+
+    /// @inheritdoc IRewardDistributor
+    uint256 public constant PAUSE_SECONDS = 3 days;
+
+    /// @inheritdoc IRewardDistributor
+    uint256 public constant PAUSE_COOLDOWN_SECONDS = 30 days;
+
+    bytes32 private constant SET_PAYEE_TYPEHASH =
+        keccak256("SetPayee(address account,address payee,uint256 nonce,uint256 deadline)");
+
+    /// @notice The token owners earn.
+    IERC20 public immutable token;
+
+    address private immutable REGISTRY;
+    address private immutable ESCROW;
+    address private immutable QUORUM;
+
+    /// @inheritdoc IRewardDistributor
+    uint32 public latestEpoch;
+
+    uint40 private _pausedUntil;
+    uint40 private _nextPauseAt;
+
+    /// @inheritdoc IRewardDistributor
+    mapping(uint32 epoch => Root) public rootOf;
+
+    mapping(address account => Account) private _accounts;
+
+    constructor(
+        IERC20 token_,
+        address registry,
+        address escrow,
+        address quorum,
+        address governance,
+        address guardian
+    ) EIP712("LinkRewards", "1") {
+        require(
+            address(token_) != address(0) && governance != address(0) && guardian != address(0),
+            ZeroAddress()
+        );
+        token = token_;
+        REGISTRY = registry;
+        ESCROW = escrow;
+        QUORUM = quorum;
+        _grantRole(DEFAULT_ADMIN_ROLE, governance);
+        _grantRole(GUARDIAN_ROLE, guardian);
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function claim(Claim[] calldata claims) external {
+        require(block.timestamp >= _pausedUntil, PausedUntil(_pausedUntil));
+        for (uint256 i = 0; i < claims.length; ++i) _claim(claims[i]);
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function setPayee(address payee) external {
+        _setPayee(msg.sender, payee);
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function setPayeeBySig(
+        address account,
+        address payee,
+        uint256 deadline,
+        bytes calldata signature
+    ) external {
+        require(block.timestamp <= deadline, SignatureExpired(deadline));
+        bytes32 digest = _hashTypedDataV4(
+            keccak256(abi.encode(SET_PAYEE_TYPEHASH, account, payee, _useNonce(account), deadline))
+        );
+        // The account's own key first: an EOA with EIP-7702 code is still an EOA, whatever its code answers.
+        (address signer, , ) = ECDSA.tryRecoverCalldata(digest, signature);
+        require(
+            (signer == account && account != address(0)) ||
+                SignatureChecker.isValidERC1271SignatureNowCalldata(account, digest, signature),
+            InvalidAccountSignature(account)
+        );
+        _setPayee(account, payee);
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function pause() external onlyRole(GUARDIAN_ROLE) {
+        require(block.timestamp >= _nextPauseAt, PauseNotAllowedBefore(_nextPauseAt));
+        uint256 until = block.timestamp + PAUSE_SECONDS;
+        _pausedUntil = SafeCast.toUint40(until);
+        _nextPauseAt = SafeCast.toUint40(until + PAUSE_COOLDOWN_SECONDS);
+        emit ClaimsPaused(until);
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function resume() external onlyRole(GUARDIAN_ROLE) {
+        _pausedUntil = 0;
+        emit ClaimsResumed();
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function publish(
+        uint32 epoch,
+        bytes32 root,
+        uint96 total,
+        uint32 leaves
+    ) external onlyLedger {
+        latestEpoch = epoch;
+        rootOf[epoch] = Root(root, total, leaves);
+        emit RootPublished(epoch, root, total, leaves);
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function claimed(address account) external view returns (uint256) {
+        return _accounts[account].claimed;
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function payeeOf(address account) external view returns (address) {
+        address payee = _accounts[account].payee;
+        return payee == address(0) ? account : payee;
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function pausedUntil() external view returns (uint256) {
+        return _pausedUntil;
+    }
+
+    function _claim(Claim calldata c) private {
+        Account memory account = _accounts[c.account];
+        if (c.cumulative <= account.claimed) return;
+        Root memory published = rootOf[c.epoch];
+        require(published.leaves != 0, RootUnknown(c.epoch));
+        RewardLeaf memory leaf = RewardLeaf(c.account, c.cumulative, c.prefix);
+        require(
+            leaf.within(published.total),
+            SliceBeyondTotal(uint256(c.prefix) + c.cumulative, published.total)
+        );
+        require(
+            published.root.contains(published.leaves, c.index, leaf.hash(), c.proof),
+            InvalidProof(c.epoch, c.index, c.account)
+        );
+
+        uint96 amount = c.cumulative - account.claimed;
+        address payee = account.payee == address(0) ? c.account : account.payee;
+        _accounts[c.account].claimed = c.cumulative;
+        emit Claimed(c.account, payee, c.epoch, amount, c.cumulative);
+        token.safeTransfer(payee, amount);
+    }
+
+    function _setPayee(address account, address payee) private {
+        require(
+            payee != address(this) &&
+                payee != address(token) &&
+                payee != REGISTRY &&
+                payee != ESCROW &&
+                payee != QUORUM &&
+                (payee != ledger || payee == address(0)),
+            PayeeNotAllowed(payee)
+        );
+        _accounts[account].payee = payee;
+        emit PayeeSet(account, payee);
+    }
+}

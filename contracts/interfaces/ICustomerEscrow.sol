@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {CompactSignature} from "../libraries/CompactSignature.sol";
+
+/// @title ICustomerEscrow
+/// @notice Customers, the keys of their gateways, and the tokens they pay for what they received with.
+/// @dev Admission and keys stop changing for an epoch when it begins its successor; payments counted for an epoch stop
+/// changing at its seal time. A voucher names neither a recipient nor a cut: what is collected goes to the ledger.
+interface ICustomerEscrow {
+    /// @notice A customer's promise.
+    /// @param customer Who pays.
+    /// @param epoch The epoch the promise reaches up to.
+    /// @param cumulative All the customer owes, from its admission up to and with `epoch`, in token wei.
+    struct Voucher {
+        address customer;
+        uint32 epoch;
+        uint96 cumulative;
+    }
+
+    /// @notice Receipts of `customer` count from `fromEpoch` on.
+    event CustomerAdmitted(address indexed customer, uint32 fromEpoch);
+
+    /// @notice Receipts of `customer` no longer count from `fromEpoch` on.
+    event CustomerDismissed(address indexed customer, uint32 fromEpoch);
+
+    /// @notice `key` signs for `customer` from `fromEpoch` on.
+    event KeyAdded(address indexed customer, address indexed key, uint32 fromEpoch);
+
+    /// @notice `key` no longer signs for `customer` from `fromEpoch` on.
+    event KeyRemoved(address indexed customer, address indexed key, uint32 fromEpoch);
+
+    /// @notice `from` added `amount` wei to the balance of `customer`.
+    event Deposited(address indexed customer, address indexed from, uint256 amount);
+
+    /// @notice `amount` wei of the customer's balance thaw in all, and can be withdrawn from `withdrawableAt` on.
+    event ThawStarted(address indexed customer, uint256 amount, uint256 withdrawableAt);
+
+    /// @notice Nothing of the customer's balance thaws any more; `amount` wei did.
+    event ThawCancelled(address indexed customer, uint256 amount);
+
+    /// @notice The customer took `amount` thawed wei back.
+    event Withdrawn(address indexed customer, uint256 amount);
+
+    /// @notice A voucher was paid, wholly or as far as the balance reached.
+    /// @param epoch The voucher's epoch.
+    /// @param countedEpoch The epoch the amount counts for: the voucher's until its seal time, then the current one.
+    /// @param cumulative What the voucher promises in all, in wei.
+    /// @param amount What was paid now, in wei.
+    /// @param collected What the customer has paid in all, in wei.
+    event VoucherCollected(
+        address indexed customer,
+        uint32 indexed epoch,
+        uint32 indexed countedEpoch,
+        uint96 cumulative,
+        uint96 amount,
+        uint96 collected
+    );
+
+    /// @notice The thaw time must be at least two epochs and the grace.
+    error ThawTooShort(uint256 thawSeconds, uint256 least);
+
+    /// @notice More would thaw than the customer has.
+    error ThawExceedsBalance(uint256 thawing, uint256 balance);
+
+    /// @notice Nothing thaws.
+    error NothingThawing(address customer);
+
+    /// @notice The thaw is not over.
+    error StillThawing(uint256 withdrawableAt);
+
+    /// @notice The voucher's epoch has not begun, or is zero.
+    error EpochNotStarted(uint32 epoch, uint32 currentEpoch);
+
+    /// @notice The voucher's signer is not a key of this customer in the voucher's epoch.
+    error KeyUnknown(address customer, address key, uint32 epoch);
+
+    /// @notice The role that admits and dismisses customers.
+    function ADMISSION_ROLE() external view returns (bytes32);
+
+    /// @notice How long a thaw takes, in seconds.
+    function thawSeconds() external view returns (uint256);
+
+    /// @notice Admits `customer` from the next epoch on. Only the admission role. Emits {CustomerAdmitted}.
+    function admit(address customer) external;
+
+    /// @notice Dismisses `customer` from the next epoch on; vouchers up to then stay collectable. Only the admission
+    /// role. Emits {CustomerDismissed}.
+    function dismiss(address customer) external;
+
+    /// @notice Lets `key` sign for the caller from the next epoch on. Emits {KeyAdded}.
+    function addKey(address key) external;
+
+    /// @notice Stops `key` from signing for the caller from the next epoch on. Emits {KeyRemoved}.
+    function removeKey(address key) external;
+
+    /// @notice Adds `amount` wei to the caller's balance; needs an allowance. Emits {Deposited}.
+    function deposit(uint256 amount) external;
+
+    /// @notice Adds `amount` wei of the caller's to the balance of `customer`, whatever thaws there. Emits {Deposited}.
+    function depositFor(address customer, uint256 amount) external;
+
+    /// @notice Starts to thaw another `amount` wei; the whole thaw then ends {thawSeconds} from now.
+    /// @dev Thawing tokens stay collectable. A further thaw puts the end of the earlier one off, never forward.
+    /// Emits {ThawStarted}.
+    function thaw(uint256 amount) external;
+
+    /// @notice Stops the caller's thaw. Emits {ThawCancelled}.
+    function cancelThaw() external;
+
+    /// @notice Pays the caller what has thawed. Emits {Withdrawn}.
+    function withdraw() external;
+
+    /// @notice Pays the ledger what the voucher promises and was not yet paid, as far as the balance reaches; by anyone.
+    /// @dev What the balance does not cover stays owed and can be collected with the same voucher later. Nothing owed
+    /// or nothing to take it from is no error: the amount is then zero and nothing is emitted.
+    /// @param signature EIP-712 signature over the voucher by a key of the customer in the voucher's epoch.
+    /// @return amount What was paid now, in wei.
+    function collect(
+        Voucher calldata voucher,
+        CompactSignature calldata signature
+    ) external returns (uint256 amount);
+
+    /// @notice Whether receipts and vouchers of `customer` are valid in `epoch`.
+    function isCustomerAt(address customer, uint32 epoch) external view returns (bool);
+
+    /// @notice Whether `key` signs for `customer` in `epoch`.
+    function isKeyAt(address customer, address key, uint32 epoch) external view returns (bool);
+
+    /// @notice What `customer` paid that counts for `epoch`, in wei. Final from the epoch's seal time on.
+    function paid(address customer, uint32 epoch) external view returns (uint256);
+
+    /// @notice What all customers paid that counts for `epoch`, in wei. Final from the epoch's seal time on.
+    function fund(uint32 epoch) external view returns (uint256);
+
+    /// @notice What `customer` has paid in all, in wei.
+    function collected(address customer) external view returns (uint256);
+
+    /// @notice What `customer` holds here, in wei, thawing or not.
+    function balanceOf(address customer) external view returns (uint256);
+
+    /// @notice What thaws of a customer's balance, in wei, and from when it can be withdrawn.
+    function thawOf(address customer) external view returns (uint96 amount, uint40 withdrawableAt);
+
+    /// @notice The EIP-712 digest of a voucher.
+    function voucherDigest(Voucher calldata voucher) external view returns (bytes32);
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {CompactSignature} from "../libraries/CompactSignature.sol";
+import {Receipt} from "../libraries/Receipts.sol";
+import {IEpochClock} from "./IEpochClock.sol";
+
+/// @title IDeviceRegistry
+/// @notice Which devices are authorised hardware, which account each one earns for, and the index of every account.
+/// @dev `ownerAt(device, epoch)` stops changing when the epoch ends: bindings and transfers take effect in the next
+/// epoch, and a revocation voids the running epoch at once but none that has ended.
+interface IDeviceRegistry is IEpochClock {
+    /// @notice The most of each resource that one device of a class can plausibly deliver in one epoch.
+    /// @param egressBytes Bytes delivered.
+    /// @param storageByteSeconds Bytes kept times seconds.
+    /// @param computeMilliseconds vCPU milliseconds.
+    struct ClassLimit {
+        uint64 egressBytes;
+        uint96 storageByteSeconds;
+        uint64 computeMilliseconds;
+    }
+
+    /// @notice A device was authorised. It earns nothing until it is bound to an account.
+    event DeviceEnrolled(address indexed device, uint8 class);
+
+    /// @notice The limit of a class changes from `fromEpoch` on.
+    event ClassLimitSet(
+        uint8 indexed class,
+        uint32 fromEpoch,
+        uint64 egressBytes,
+        uint96 storageByteSeconds,
+        uint64 computeMilliseconds
+    );
+
+    /// @notice An account got its permanent index.
+    event AccountIndexed(address indexed account, uint32 index);
+
+    /// @notice A device earns for `account` from `fromEpoch` on.
+    event DeviceBound(address indexed device, address indexed account, uint32 fromEpoch);
+
+    /// @notice The account of a device offers it to another, or withdraws the offer when `to` is zero.
+    event TransferOffered(address indexed device, address indexed from, address indexed to);
+
+    /// @notice The offer was accepted: the device earns for `to` from `fromEpoch` on.
+    event DeviceTransferred(address indexed device, address indexed from, address indexed to, uint32 fromEpoch);
+
+    /// @notice A device is no longer authorised; `fromEpoch` is the epoch that was running.
+    event DeviceRevoked(address indexed device, uint32 fromEpoch);
+
+    /// @notice The device is enrolled already.
+    error DeviceAlreadyEnrolled(address device);
+
+    /// @notice The device was never enrolled.
+    error DeviceUnknown(address device);
+
+    /// @notice The device is bound to an account already; only that account may pass it on.
+    error DeviceAlreadyBound(address device, address account);
+
+    /// @notice The device was revoked, which is final.
+    error DeviceIsRevoked(address device, uint32 fromEpoch);
+
+    /// @notice The caller is not the account the device is bound to.
+    error NotDeviceAccount(address device, address caller, address account);
+
+    /// @notice The device was not offered to the caller.
+    error TransferNotOffered(address device, address caller, address offeredTo);
+
+    /// @notice A change of this device's account waits for `fromEpoch`; the next one is possible after it took effect.
+    error ChangeAlreadyScheduled(address device, uint32 fromEpoch);
+
+    /// @notice The binding's deadline has passed.
+    error BindingExpired(uint256 deadline);
+
+    /// @notice The binding was signed by another key than the device's.
+    error BindingSignerMismatch(address signer, address device);
+
+    /// @notice An address that must be set was zero.
+    error ZeroAddress();
+
+    /// @notice The role that enrols and revokes devices.
+    function MANUFACTURER_ROLE() external view returns (bytes32);
+
+    /// @notice The value of {indexOf} for an account that was never bound.
+    function NO_INDEX() external view returns (uint256);
+
+    /// @notice Authorises `devices` as hardware of `class`. Only the manufacturer. Emits {DeviceEnrolled} for each.
+    /// @dev Reverts when one is zero or enrolled already.
+    function enrol(address[] calldata devices, uint8 class) external;
+
+    /// @notice Sets the limit of `class` from the next epoch on. Only governance. Emits {ClassLimitSet}.
+    function setClassLimit(uint8 class, ClassLimit calldata limit) external;
+
+    /// @notice Binds an unbound device to `account`, from the next epoch on. By anyone who holds the device's signature.
+    /// @dev Emits {AccountIndexed} on the account's first binding, and {DeviceBound}.
+    /// @param device An enrolled device that is not revoked.
+    /// @param account Who will earn what the device earns.
+    /// @param deadline Unix time after which the signature is void, in seconds.
+    /// @param deviceSignature The device's EIP-712 signature over `Bind(device, account, nonces(device), deadline)`.
+    function bind(
+        address device,
+        address account,
+        uint256 deadline,
+        CompactSignature calldata deviceSignature
+    ) external;
+
+    /// @notice Offers the caller's device to another account, or withdraws the offer with zero. Emits {TransferOffered}.
+    function transfer(address device, address to) external;
+
+    /// @notice Accepts an offered device, from the next epoch on. Emits {AccountIndexed} on the account's first device,
+    /// and {DeviceTransferred}.
+    /// @dev One change per device and epoch: what the number of accounts can grow by is bounded by enrolled hardware.
+    function acceptTransfer(address device) external;
+
+    /// @notice Revokes `devices` for good: the running epoch and all later ones. Only the manufacturer.
+    /// Emits {DeviceRevoked} for each; one that is revoked already is passed over.
+    function revoke(address[] calldata devices) external;
+
+    /// @notice The account that `device` earned for in `epoch`; zero when unknown, unbound or revoked.
+    /// @dev Final once the epoch has ended. For a future epoch it is what is scheduled now.
+    function ownerAt(address device, uint32 epoch) external view returns (address);
+
+    /// @notice The class and the state of a device.
+    /// @return enrolled Whether it was ever enrolled.
+    /// @return class Its class.
+    /// @return revokedFrom The first epoch it is void for; 0 when not revoked. A device revoked before genesis gives 1.
+    /// @return account The account it is bound to by its latest change, in effect or scheduled; zero when unbound.
+    /// @return offeredTo Whom it is offered to; zero when to nobody.
+    function deviceOf(
+        address device
+    )
+        external
+        view
+        returns (bool enrolled, uint8 class, uint32 revokedFrom, address account, address offeredTo);
+
+    /// @notice The limit of `class` in force in `epoch`; zeros when none was set.
+    function limitAt(uint8 class, uint32 epoch) external view returns (ClassLimit memory);
+
+    /// @notice The permanent index of `account`, or {NO_INDEX}.
+    function indexOf(address account) external view returns (uint256);
+
+    /// @notice How many accounts have an index.
+    function accounts() external view returns (uint32);
+
+    /// @notice The EIP-712 digest of a receipt, as its device and its customer sign it.
+    function receiptDigest(Receipt calldata receipt) external view returns (bytes32);
+}

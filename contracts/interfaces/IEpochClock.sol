@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+/// @title IEpochClock
+/// @notice Fixed stretches of time, numbered from 1. Epoch 0 is the time before genesis.
+interface IEpochClock {
+    /// @notice An epoch of zero seconds, or a grace as long as an epoch or longer.
+    error InvalidEpochClock(uint256 epochSeconds, uint256 graceSeconds);
+
+    /// @notice Unix time at which epoch 1 begins, in seconds.
+    function genesis() external view returns (uint256);
+
+    /// @notice Length of every epoch, in seconds.
+    function epochSeconds() external view returns (uint256);
+
+    /// @notice Time after an epoch's end in which its receipts and payments still count, in seconds.
+    function graceSeconds() external view returns (uint256);
+
+    /// @notice The epoch now running; 0 before genesis.
+    function currentEpoch() external view returns (uint32);
+
+    /// @notice Unix time at which `epoch` is over, in seconds.
+    function endOf(uint256 epoch) external view returns (uint256);
+
+    /// @notice Unix time from which nothing more counts for `epoch`: its end and the grace, in seconds.
+    function sealTimeOf(uint256 epoch) external view returns (uint256);
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+/// @title ILedgerLink
+/// @notice The one-time link from a contract to the {IEpochLedger} that is deployed after it.
+/// @dev The ledger names its escrow, quorum and distributor in its constructor, so each of those learns the ledger's
+/// address afterwards: once, from the account that deployed it, which has no power beyond that.
+interface ILedgerLink {
+    /// @notice The link was made. It can never change.
+    event LedgerLinked(address indexed ledger);
+
+    /// @notice The link stands already.
+    error LedgerAlreadyLinked(address ledger);
+
+    /// @notice Only the account that deployed this contract may link it.
+    error NotDeployer(address caller);
+
+    /// @notice Only the linked ledger may call this.
+    error NotLedger(address caller);
+
+    /// @notice An address that must be set was zero.
+    error ZeroAddress();
+
+    /// @notice The linked ledger; zero until {linkLedger}.
+    function ledger() external view returns (address);
+
+    /// @notice Links `ledger_` for ever. Only the deployer, once. Emits {LedgerLinked}.
+    function linkLedger(address ledger_) external;
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {Hashes} from "@openzeppelin/contracts/utils/cryptography/Hashes.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+
+/// @notice What a reward root promises one account: the slice `[prefix, prefix + cumulative)` of `[0, total)`.
+/// @param account The account the registry indexed at this leaf's position.
+/// @param cumulative All it has earned up to and with the root's epoch, in token wei.
+/// @param prefix The sum of the cumulatives of all earlier leaves, in token wei.
+struct RewardLeaf {
+    address account;
+    uint96 cumulative;
+    uint96 prefix;
+}
+
+/// @title RewardTree
+/// @notice A positional Merkle tree: leaf `i` belongs to the account with registry index `i`, and padding up to a power
+/// of two is the zero hash.
+/// @dev A leaf is the hash of 44 bytes and a node the hash of 64, so no node can pass for a leaf. A proof has exactly
+/// the tree's depth and an index below `leaves`, so neither padding nor a node above the leaves can be proven.
+library RewardTree {
+    /// @notice `keccak256(account ‖ cumulative ‖ prefix)`, 44 bytes big-endian.
+    function hash(RewardLeaf memory leaf) internal pure returns (bytes32) {
+        return keccak256(abi.encodePacked(leaf.account, leaf.cumulative, leaf.prefix));
+    }
+
+    /// @notice The number of levels between the leaves and the root: `ceil(log2(leaves))`, and 0 for 0 or 1 leaf.
+    function depth(uint256 leaves) internal pure returns (uint256) {
+        return leaves < 2 ? 0 : Math.log2(leaves - 1) + 1;
+    }
+
+    /// @notice Whether `node` stands at position `index` among the `leaves` leaves under `root`.
+    /// @param proof The siblings from the leaf's level upwards.
+    function contains(
+        bytes32 root,
+        uint256 leaves,
+        uint256 index,
+        bytes32 node,
+        bytes32[] calldata proof
+    ) internal pure returns (bool) {
+        if (index >= leaves || proof.length != depth(leaves)) return false;
+        for (uint256 level = 0; level < proof.length; ++level) {
+            node = (index >> level) & 1 == 0
+                ? Hashes.efficientKeccak256(node, proof[level])
+                : Hashes.efficientKeccak256(proof[level], node);
+        }
+        return node == root;
+    }
+
+    /// @notice Whether `leaf` lies inside `[0, total)`.
+    /// @dev In 256 bits: two 96-bit numbers cannot overflow there.
+    function within(RewardLeaf memory leaf, uint256 total) internal pure returns (bool) {
+        return uint256(leaf.prefix) + leaf.cumulative <= total;
+    }
+
+    /// @notice Whether two leaves promise a same wei to two accounts. A slice of length zero overlaps nothing.
+    function overlap(RewardLeaf memory a, RewardLeaf memory b) internal pure returns (bool) {
+        return
+            a.cumulative != 0 &&
+            b.cumulative != 0 &&
+            uint256(a.prefix) < uint256(b.prefix) + b.cumulative &&
+            uint256(b.prefix) < uint256(a.prefix) + a.cumulative;
+    }
+}
