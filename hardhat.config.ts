@@ -1,0 +1,42 @@
+import { fileURLToPath } from "node:url";
+import toolbox from "@nomicfoundation/hardhat-toolbox-mocha-ethers";
+import { configVariable, defineConfig } from "hardhat/config";
+
+export default defineConfig({
+  plugins: [toolbox],
+  solidity: {
+    version: "0.8.37",
+    // The compiler comes with `npm ci`, under the lock file's hash, so a build needs no other download.
+    path: fileURLToPath(new URL("./node_modules/solc/soljson.js", import.meta.url)),
+    settings: {
+      viaIR: true,
+      optimizer: { enabled: true, runs: 800 },
+      evmVersion: "cancun",
+    },
+  },
+  // tsNocheck: TypeChain emits namespaces, which `erasableSyntaxOnly` refuses.
+  typechain: { outDir: "types", tsNocheck: true },
+  paths: {
+    sources: "contracts",
+    tests: { mocha: "test", solidity: "test/solidity" },
+  },
+  test: {
+    // Full epochs on a real chain and database take their time on a small machine.
+    mocha: { timeout: 120_000, forbidOnly: true, forbidPending: true },
+    solidity: {
+      fuzz: { runs: 256 },
+      // Hostile actors are meant to be refused, so a revert is not a failure.
+      invariant: { runs: 64, depth: 64, failOnRevert: false },
+    },
+  },
+  networks: {
+    localhost: { type: "http", chainType: "l1", url: "http://127.0.0.1:8545" },
+    // Both come from the environment or from `hardhat keystore set`.
+    custom: {
+      type: "http",
+      chainType: "l1",
+      url: configVariable("RPC_URL"),
+      accounts: [configVariable("DEPLOYER_KEY")],
+    },
+  },
+});

@@ -1,0 +1,19 @@
+import type { StructOf } from "./fields.ts";
+import { typedDigest, typedStruct } from "./typed.ts";
+
+/** A device's consent to belong to an account: signed by the device, sent by the account. */
+export const BIND_FIELDS = [
+  { name: "device", type: "address" },
+  { name: "account", type: "address" },
+  { name: "nonce", type: "uint256" },
+  { name: "deadline", type: "uint256" },
+] as const;
+
+export type Bind = StructOf<typeof BIND_FIELDS>;
+
+export const BIND = typedStruct("Bind", BIND_FIELDS);
+
+/** `domain` is the DeviceRegistry's. */
+export function bindDigest(domain: Uint8Array, bind: Bind): Uint8Array {
+  return typedDigest(domain, BIND, bind);
+}

@@ -1,0 +1,137 @@
+import { sha256 } from "@noble/hashes/sha2.js";
+import canonicalize from "canonicalize";
+import { type Hex, toHex, utf8 } from "./bytes.ts";
+import { TARIFF_FIELDS } from "./events.ts";
+import type { StructOf } from "./fields.ts";
+import { fieldsToJson, parseFields } from "./json.ts";
+import { type Refused, refuse } from "./refusal.ts";
+import type { Report } from "./report.ts";
+
+export const CONTRACT_FIELDS = [
+  { name: "linkToken", type: "address" },
+  { name: "deviceRegistry", type: "address" },
+  { name: "customerEscrow", type: "address" },
+  { name: "oracleQuorum", type: "address" },
+  { name: "epochLedger", type: "address" },
+  { name: "rewardDistributor", type: "address" },
+] as const;
+
+const FILE_FIELDS = [
+  { name: "bytes", type: "uint53" },
+  { name: "sha256", type: "bytes32" },
+] as const;
+
+/** More customers than can pay in one epoch; a bound for the parser. */
+const MAX_PAYERS = 1_000_000;
+
+/**
+ * All that an epoch was computed from and came to. No `attempt`: a retry has the same bytes.
+ * The seal block is the last block before the seal time.
+ */
+export const MANIFEST_FIELDS = [
+  { name: "chainId", type: "uint53" },
+  { name: "contracts", fields: CONTRACT_FIELDS },
+  { name: "genesis", type: "uint53" },
+  { name: "epochSeconds", type: "uint53" },
+  { name: "graceSeconds", type: "uint53" },
+  { name: "epoch", type: "uint32" },
+  {
+    name: "sealBlock",
+    fields: [
+      { name: "number", type: "uint53" },
+      { name: "hash", type: "bytes32" },
+    ],
+  },
+  { name: "rulesHash", type: "bytes32" },
+  { name: "tariff", fields: TARIFF_FIELDS },
+  {
+    name: "paid",
+    list: [
+      { name: "customer", type: "address" },
+      { name: "amount", type: "uint96" },
+    ],
+    max: MAX_PAYERS,
+  },
+  { name: "fund", type: "uint96" },
+  { name: "carry", type: "uint96" },
+  { name: "emission", type: "uint96" },
+  { name: "value", type: "uint256" },
+  { name: "counted", type: "uint96" },
+  { name: "pot", type: "uint96" },
+  { name: "total", type: "uint96" },
+  { name: "root", type: "bytes32" },
+  { name: "leaves", type: "uint32" },
+  { name: "contributionRoot", type: "bytes32" },
+  { name: "contributions", type: "uint32" },
+  { name: "devices", type: "uint32" },
+  {
+    name: "lastFinal",
+    fields: [
+      { name: "epoch", type: "uint32" },
+      { name: "root", type: "bytes32" },
+      { name: "total", type: "uint96" },
+      { name: "leaves", type: "uint32" },
+      { name: "bundleHash", type: "bytes32" },
+    ],
+  },
+  {
+    name: "files",
+    fields: [
+      { name: "contributions.bin", fields: FILE_FIELDS },
+      { name: "contributions.fence", fields: FILE_FIELDS },
+      { name: "devices.bin", fields: FILE_FIELDS },
+      { name: "devices.fence", fields: FILE_FIELDS },
+      { name: "rewards.bin", fields: FILE_FIELDS },
+      { name: "rewards.tree", fields: FILE_FIELDS },
+    ],
+  },
+] as const;
+
+export type Contracts = StructOf<typeof CONTRACT_FIELDS>;
+export type Manifest = StructOf<typeof MANIFEST_FIELDS>;
+export type FileEntry = StructOf<typeof FILE_FIELDS>;
+/** The files a manifest vouches for. */
+export type DataFile = keyof Manifest["files"];
+
+export const MANIFEST_FILE = "manifest.json";
+
+export function fileEntry(bytes: Uint8Array): FileEntry {
+  return { bytes: bytes.length, sha256: toHex(sha256(bytes)) };
+}
+
+/** Canonical JSON (RFC 8785): one manifest has one spelling, so its hash names it. */
+export function encodeManifest(manifest: Manifest): Uint8Array {
+  const json = canonicalize(fieldsToJson(MANIFEST_FIELDS, manifest));
+  if (json === undefined) throw new Error("the manifest has no JSON form");
+  return utf8(json);
+}
+
+export function bundleHashOf(manifestBytes: Uint8Array): Hex {
+  return toHex(sha256(manifestBytes));
+}
+
+export function parseManifest(bytes: Uint8Array): Manifest | Refused {
+  try {
+    return parseFields(MANIFEST_FIELDS, JSON.parse(new TextDecoder().decode(bytes)), "manifest");
+  } catch (cause) {
+    return refuse("malformed", `${MANIFEST_FILE} is no JSON: ${(cause as Error).message}`);
+  }
+}
+
+/** What members sign about a bundle. */
+export function reportOf(manifest: Manifest, bundleHash: Hex, attempt: number): Report {
+  const { epoch, root, contributionRoot, total, leaves, contributions, rulesHash, lastFinal } =
+    manifest;
+  return {
+    epoch,
+    attempt,
+    prevRoot: lastFinal.root,
+    root,
+    contributionRoot,
+    bundleHash,
+    total,
+    leaves,
+    contributions,
+    rulesHash,
+  };
+}

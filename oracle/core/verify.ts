@@ -1,0 +1,130 @@
+import type { Address } from "./bytes.ts";
+import type { OpenEpoch } from "./clock.ts";
+import { valueAt } from "./history.ts";
+import { collected, isCustomerAt, isKeyAt, isRevokedAt, type Law, limitAt } from "./law.ts";
+import { RESOURCES, type Receipt, receiptDigest, type SignedReceipt } from "./receipt.ts";
+import { isRefused, type Refused, refuse } from "./refusal.ts";
+import { type Recover, recover as recoverPure } from "./signature.ts";
+import { type SignedVoucher, voucherDigest } from "./voucher.ts";
+
+declare const verified: unique symbol;
+
+/** A receipt that counts, if nothing before it does. Only `verifyReceipt` makes one, so no step can be skipped. */
+export type VerifiedReceipt = SignedReceipt & {
+  readonly digest: Uint8Array;
+  /** Whom it earns for. */
+  readonly account: Address;
+  /** The customer's key that signed. */
+  readonly key: Address;
+  readonly [verified]: "receipt";
+};
+
+export type VerifiedVoucher = SignedVoucher & {
+  readonly digest: Uint8Array;
+  readonly key: Address;
+  readonly [verified]: "voucher";
+};
+
+export type VerifyContext = {
+  readonly law: Law;
+  /** The EIP-712 domain separator of the DeviceRegistry for receipts, of the CustomerEscrow for vouchers. */
+  readonly domain: Uint8Array;
+  /** A faster recover than the pure one, if the caller has it. */
+  readonly recover?: Recover;
+};
+
+/** For what arrives: the bundle's receipts are of epochs long closed and go to `verifyReceipt` directly. */
+export function refuseUnlessOpen(epoch: number, open: readonly OpenEpoch[]): Refused | undefined {
+  if (open.some((candidate) => candidate.epoch === epoch)) return undefined;
+  const names = open.map((candidate) => candidate.epoch).join(" and ") || "none";
+  return refuse("epoch-closed", `epoch ${epoch} is not open; open: ${names}`);
+}
+
+/** Checks from cheap to dear; the first that fails names the refusal. */
+export function verifyReceipt(
+  signed: SignedReceipt,
+  context: VerifyContext,
+): VerifiedReceipt | Refused {
+  const account = refuseByLaw(signed.receipt, context.law);
+  if (isRefused(account)) return account;
+  const recover = context.recover ?? recoverPure;
+  const digest = receiptDigest(context.domain, signed.receipt);
+  const key = customerKey(context.law, signed.receipt, recover(digest, signed.customerSignature));
+  if (isRefused(key)) return key;
+  const signer = recover(digest, signed.deviceSignature);
+  if (signer !== signed.receipt.device) {
+    const found = signer === undefined ? "it is no low-s signature" : `it recovers to ${signer}`;
+    return refuse(
+      "device-signature-invalid",
+      `the device ${signed.receipt.device} did not sign this: ${found}`,
+    );
+  }
+  return { ...signed, digest, account, key } as VerifiedReceipt;
+}
+
+function refuseByLaw(receipt: Receipt, law: Law): Address | Refused {
+  const { device, customer, epoch } = receipt;
+  const state = law.devices.get(device);
+  if (state === undefined) return refuse("device-unknown", `device ${device} was never enrolled`);
+  if (isRevokedAt(state, epoch)) {
+    return refuse(
+      "device-revoked",
+      `device ${device} is revoked from epoch ${state.revokedFrom} on`,
+    );
+  }
+  const account = valueAt(state.accounts, epoch);
+  if (account === undefined)
+    return refuse("device-unbound", `device ${device} is bound to no account in epoch ${epoch}`);
+  if (!isCustomerAt(law, customer, epoch)) {
+    return refuse("customer-unknown", `customer ${customer} is not admitted in epoch ${epoch}`);
+  }
+  const limit = limitAt(law, state.class, epoch);
+  const over = RESOURCES.find((resource) => receipt[resource] > limit[resource]);
+  if (over !== undefined) {
+    return refuse(
+      "implausible",
+      `${over} is ${receipt[over]}, class ${state.class} can deliver ${limit[over]} in an epoch`,
+    );
+  }
+  return account;
+}
+
+/** A voucher for an epoch that has not begun cannot be collected yet, and would stand in the way of one that can. */
+export function verifyVoucher(
+  signed: SignedVoucher,
+  context: VerifyContext & { readonly currentEpoch: number },
+): VerifiedVoucher | Refused {
+  const { customer, epoch, cumulative } = signed.voucher;
+  const { law, domain, currentEpoch } = context;
+  if (epoch < 1 || epoch > currentEpoch) {
+    return refuse(
+      "epoch-closed",
+      `epoch ${epoch} has not begun; the current one is ${currentEpoch}`,
+    );
+  }
+  if (!isCustomerAt(law, customer, epoch)) {
+    return refuse("customer-unknown", `customer ${customer} is not admitted in epoch ${epoch}`);
+  }
+  const owed = cumulative - collected(law, customer);
+  if (owed <= 0n)
+    return refuse("stale", `customer ${customer} has paid ${cumulative - owed} wei already`);
+  const digest = voucherDigest(domain, signed.voucher);
+  const recover = context.recover ?? recoverPure;
+  const key = customerKey(law, signed.voucher, recover(digest, signed.signature));
+  return isRefused(key) ? key : ({ ...signed, digest, key } as VerifiedVoucher);
+}
+
+function customerKey(
+  law: Law,
+  { customer, epoch }: { customer: Address; epoch: number },
+  key: Address | undefined,
+): Address | Refused {
+  if (key === undefined) {
+    return refuse("customer-signature-invalid", "the customer's signature is no low-s signature");
+  }
+  if (isKeyAt(law, customer, key, epoch)) return key;
+  return refuse(
+    "key-unknown",
+    `the signature recovers to ${key}, no key of customer ${customer} in epoch ${epoch}`,
+  );
+}

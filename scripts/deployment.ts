@@ -1,0 +1,309 @@
+import { randomBytes } from "node:crypto";
+import { readFile, rm } from "node:fs/promises";
+import path from "node:path";
+import { AbiCoder, Interface, id, keccak256, type Log, type ParamType, ZeroHash } from "ethers";
+import hre from "hardhat";
+import type { NetworkConnection } from "hardhat/types/network";
+import LinkRewards from "../ignition/modules/LinkRewards.ts";
+import { type Address, type Hex, lowercaseHex } from "../oracle/core/bytes.ts";
+import type {
+  CustomerEscrow,
+  DeviceRegistry,
+  EpochLedger,
+  LinkToken,
+  OracleQuorum,
+  RewardDistributor,
+} from "../types/index.ts";
+
+/** What a suite is deployed with. Times are unix seconds, amounts wei, prices wei per 10^12 units. */
+export type SuiteParameters = {
+  readonly genesis: number;
+  readonly epochSeconds: number;
+  readonly graceSeconds: number;
+  readonly proposalTimeoutSeconds: number;
+  readonly windowSeconds: number;
+  readonly thawSeconds: number;
+  readonly minimumBond: bigint;
+  /** What all epochs together may issue; the rest of the supply goes to the treasury. */
+  readonly emissionShare: bigint;
+  readonly rulesHash: Hex;
+  readonly egressPrice: bigint;
+  readonly storagePrice: bigint;
+  readonly computePrice: bigint;
+  readonly rewardCapBps: number;
+  readonly governance: Address;
+  readonly guardian: Address;
+  readonly manufacturer: Address;
+  readonly admission: Address;
+  readonly treasury: Address;
+};
+
+/** The contracts, sent to from the connection's first account unless `connect`ed to another. */
+export type Suite = {
+  readonly token: LinkToken;
+  readonly registry: DeviceRegistry;
+  readonly escrow: CustomerEscrow;
+  readonly quorum: OracleQuorum;
+  readonly distributor: RewardDistributor;
+  readonly ledger: EpochLedger;
+};
+
+/** What `deployments/<chainId>.json` says: enough to find the suite and to check that it is the one meant. */
+export type Deployment = {
+  readonly chainId: number;
+  readonly genesis: number;
+  readonly epochSeconds: number;
+  readonly graceSeconds: number;
+  /** The first block with anything of the suite in it: where a reader of events starts. */
+  readonly startBlock: number;
+  readonly contracts: Readonly<Record<ContractName, DeployedContract>>;
+};
+
+export type DeployedContract = {
+  readonly address: Address;
+  readonly block: number;
+  /** Constructor arguments, as the compiler's ABI orders them; integers over 32 bits as decimal strings. */
+  readonly arguments: readonly unknown[];
+  /** keccak256 of the code at the address. */
+  readonly bytecodeHash: Hex;
+};
+
+const NAMES = {
+  token: "LinkToken",
+  registry: "DeviceRegistry",
+  escrow: "CustomerEscrow",
+  quorum: "OracleQuorum",
+  distributor: "RewardDistributor",
+  ledger: "EpochLedger",
+} as const satisfies Record<keyof Suite, string>;
+
+type ContractName = (typeof NAMES)[keyof Suite];
+
+/** The chain id of Hardhat's and anvil's local chains: nothing of a run there is worth resuming. */
+const LOCAL_CHAIN_ID = 31337;
+
+/**
+ * The one way a suite comes to a chain: scripts, tests and the demo all use it. It deploys from the connection's first
+ * account, resumes on a public chain where an earlier run stopped, and throws unless wiring, roles and balances on the
+ * chain are as meant.
+ */
+export async function deploySuite(
+  connection: NetworkConnection,
+  parameters: SuiteParameters,
+): Promise<{ readonly suite: Suite; readonly deployment: Deployment }> {
+  const { provider } = connection.ethers;
+  const chainId = Number((await provider.getNetwork()).chainId);
+  const nextBlock = (await provider.getBlockNumber()) + 1;
+  const local = chainId === LOCAL_CHAIN_ID;
+  const deploymentId = local ? `local-${randomBytes(8).toString("hex")}` : `chain-${chainId}`;
+  const journal = path.join(hre.config.paths.ignition, "deployments", deploymentId);
+  try {
+    const contracts = await connection.ignition.deploy(LinkRewards, {
+      deploymentId,
+      parameters: { LinkRewards: { ...parameters } },
+    });
+    const suite = contracts as unknown as Suite;
+    const startBlock = (await firstBlockIn(journal)) ?? nextBlock;
+    const logs = await logsSince(connection, suite, startBlock);
+    await checkSuite(connection, suite, parameters, logs);
+    return { suite, deployment: await describeSuite(connection, suite, parameters, logs) };
+  } finally {
+    if (local) await rm(journal, { recursive: true, force: true });
+  }
+}
+
+/** Where an Ignition journal's first transaction was mined; undefined when there is no journal, as on a simulated chain. */
+async function firstBlockIn(journal: string): Promise<number | undefined> {
+  const lines = await readFile(path.join(journal, "journal.jsonl"), "utf8").catch(() => "");
+  const blocks = lines
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as { receipt?: { blockNumber: number } })
+    .flatMap(({ receipt }) => (receipt === undefined ? [] : [receipt.blockNumber]));
+  return blocks.length === 0 ? undefined : Math.min(...blocks);
+}
+
+async function logsSince(
+  connection: NetworkConnection,
+  suite: Suite,
+  fromBlock: number,
+): Promise<readonly Log[]> {
+  const addresses = await Promise.all(
+    Object.values(suite).map((contract) => contract.getAddress()),
+  );
+  return connection.ethers.provider.getLogs({ address: addresses, fromBlock });
+}
+
+async function checkSuite(
+  connection: NetworkConnection,
+  suite: Suite,
+  parameters: SuiteParameters,
+  logs: readonly Log[],
+): Promise<void> {
+  const wrong = [
+    ...(await wronglyWired(suite)),
+    ...(await wronglyGranted(suite, parameters, logs)),
+    ...(await wronglyFunded(connection, suite, parameters)),
+  ];
+  if (wrong.length > 0) throw new Error(`the deployed suite is not as meant: ${wrong.join("; ")}`);
+}
+
+async function wronglyWired(suite: Suite): Promise<readonly string[]> {
+  const { token, registry, escrow, quorum, distributor, ledger } = suite;
+  const wires = [
+    ["escrow.token", escrow.token(), token],
+    ["quorum.token", quorum.token(), token],
+    ["distributor.token", distributor.token(), token],
+    ["ledger.token", ledger.token(), token],
+    ["ledger.registry", ledger.registry(), registry],
+    ["ledger.escrow", ledger.escrow(), escrow],
+    ["ledger.quorum", ledger.quorum(), quorum],
+    ["ledger.distributor", ledger.distributor(), distributor],
+    ["escrow.ledger", escrow.ledger(), ledger],
+    ["quorum.ledger", quorum.ledger(), ledger],
+    ["distributor.ledger", distributor.ledger(), ledger],
+  ] as const;
+  const wrong: string[] = [];
+  for (const [wire, leadsTo, target] of wires) {
+    const [actual, expected] = [await leadsTo, await target.getAddress()];
+    if (actual !== expected) wrong.push(`${wire} is ${actual}, not ${expected}`);
+  }
+  return wrong;
+}
+
+/** Every role that was ever granted or revoked, not only those that were asked for. */
+async function wronglyGranted(
+  suite: Suite,
+  parameters: SuiteParameters,
+  logs: readonly Log[],
+): Promise<readonly string[]> {
+  const { registry, escrow, quorum, distributor, ledger } = suite;
+  const { governance, guardian, manufacturer, admission } = parameters;
+  const meant = [
+    [registry, "DEFAULT_ADMIN_ROLE", governance],
+    [escrow, "DEFAULT_ADMIN_ROLE", governance],
+    [quorum, "DEFAULT_ADMIN_ROLE", governance],
+    [distributor, "DEFAULT_ADMIN_ROLE", governance],
+    [ledger, "DEFAULT_ADMIN_ROLE", governance],
+    [registry, "MANUFACTURER_ROLE", manufacturer],
+    [escrow, "ADMISSION_ROLE", admission],
+    [distributor, "GUARDIAN_ROLE", guardian],
+    [ledger, "GUARDIAN_ROLE", guardian],
+  ] as const;
+  const expected = await Promise.all(
+    meant.map(async ([contract, role, holder]) =>
+      grantKey(
+        await contract.getAddress(),
+        role === "DEFAULT_ADMIN_ROLE" ? ZeroHash : id(role),
+        holder,
+      ),
+    ),
+  );
+  const actual = grantsIn(logs);
+  return [
+    ...expected.filter((grant) => !actual.has(grant)).map((grant) => `missing role ${grant}`),
+    ...[...actual]
+      .filter((grant) => !expected.includes(grant))
+      .map((grant) => `extra role ${grant}`),
+  ];
+}
+
+const ROLE_EVENTS = new Interface([
+  "event RoleGranted(bytes32 indexed role, address indexed account, address indexed sender)",
+  "event RoleRevoked(bytes32 indexed role, address indexed account, address indexed sender)",
+]);
+
+function grantsIn(logs: readonly Log[]): ReadonlySet<string> {
+  const grants = new Set<string>();
+  for (const log of logs) {
+    const event = ROLE_EVENTS.parseLog(log);
+    if (event === null) continue;
+    const grant = grantKey(log.address, event.args["role"], event.args["account"]);
+    if (event.name === "RoleGranted") grants.add(grant);
+    else grants.delete(grant);
+  }
+  return grants;
+}
+
+function grantKey(contract: string, role: string, holder: string): string {
+  return lowercaseHex(`${contract} ${role} ${holder}`);
+}
+
+async function wronglyFunded(
+  connection: NetworkConnection,
+  { token, ledger }: Suite,
+  { emissionShare, treasury }: SuiteParameters,
+): Promise<readonly string[]> {
+  const [deployer] = await connection.ethers.getSigners();
+  if (deployer === undefined) throw new Error("the network has no account to deploy from");
+  const wrong: string[] = [];
+  const released = await token.balanceOf(ledger);
+  if (released < emissionShare)
+    wrong.push(`the ledger holds ${released} wei, not ${emissionShare}`);
+  const rest = (await token.SUPPLY()) - emissionShare;
+  const kept = await token.balanceOf(treasury);
+  if (kept < rest) wrong.push(`the treasury holds ${kept} wei, not ${rest}`);
+  const left = await token.balanceOf(deployer);
+  if (left !== 0n && lowercaseHex(deployer.address) !== lowercaseHex(treasury)) {
+    wrong.push(`the deployer still holds ${left} wei`);
+  }
+  return wrong;
+}
+
+async function describeSuite(
+  connection: NetworkConnection,
+  suite: Suite,
+  { genesis, epochSeconds, graceSeconds }: SuiteParameters,
+  logs: readonly Log[],
+): Promise<Deployment> {
+  const { chainId } = await connection.ethers.provider.getNetwork();
+  const contracts = {} as Record<ContractName, DeployedContract>;
+  for (const [role, name] of Object.entries(NAMES) as [keyof Suite, ContractName][]) {
+    contracts[name] = await describeContract(
+      connection,
+      name,
+      await suite[role].getAddress(),
+      logs,
+    );
+  }
+  const startBlock = Math.min(...Object.values(contracts).map(({ block }) => block));
+  return { chainId: Number(chainId), genesis, epochSeconds, graceSeconds, startBlock, contracts };
+}
+
+/** Each constructor logs something, so a contract's first log names the transaction that created it. */
+async function describeContract(
+  connection: NetworkConnection,
+  name: ContractName,
+  address: string,
+  logs: readonly Log[],
+): Promise<DeployedContract> {
+  const creation = logs.find((log) => log.address === address);
+  const transaction = await creation?.getTransaction();
+  if (creation === undefined || transaction === undefined) {
+    throw new Error(`no transaction is known that created ${name} at ${address}`);
+  }
+  const { abi, bytecode } = await hre.artifacts.readArtifact(name);
+  const { inputs } = new Interface(abi).deploy;
+  if (!transaction.data.startsWith(bytecode)) {
+    throw new Error(
+      `${name} at ${address} was not created from this build: compile the commit it came from`,
+    );
+  }
+  const encoded = `0x${transaction.data.slice(bytecode.length)}`;
+  const values = AbiCoder.defaultAbiCoder().decode(inputs, encoded);
+  return {
+    address: lowercaseHex(address),
+    block: creation.blockNumber,
+    arguments: inputs.map((input, i) => toJson(input, values[i])),
+    bytecodeHash: lowercaseHex(keccak256(await connection.ethers.provider.getCode(address))),
+  };
+}
+
+function toJson({ baseType, type, components }: ParamType, value: unknown): unknown {
+  if (baseType === "tuple") {
+    return (components ?? []).map((component, i) => toJson(component, (value as unknown[])[i]));
+  }
+  if (typeof value === "bigint")
+    return /^uint(8|16|32)$/.test(type) ? Number(value) : value.toString();
+  return lowercaseHex(value as string);
+}
