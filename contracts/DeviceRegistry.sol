@@ -20,7 +20,7 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, AccessControl, EIP712, N
 
     struct Device {
         bool enrolled;
-        uint8 class;
+        uint8 deviceClass;
         uint32 revokedFrom;
         address offeredTo;
         Checkpoints.Trace160 accountByEpoch;
@@ -41,7 +41,7 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, AccessControl, EIP712, N
     mapping(address device => Device) private _devices;
     // The index plus one, so that zero means none.
     mapping(address account => uint256) private _indexPlusOne;
-    mapping(uint8 class => Checkpoints.Trace256) private _limitByEpoch;
+    mapping(uint8 deviceClass => Checkpoints.Trace256) private _limitByEpoch;
 
     constructor(
         uint256 genesis_,
@@ -56,26 +56,26 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, AccessControl, EIP712, N
     }
 
     /// @inheritdoc IDeviceRegistry
-    function enrol(address[] calldata devices, uint8 class) external onlyRole(MANUFACTURER_ROLE) {
+    function enrol(address[] calldata devices, uint8 deviceClass) external onlyRole(MANUFACTURER_ROLE) {
         for (uint256 i = 0; i < devices.length; ++i) {
             address device = devices[i];
             require(device != address(0), ZeroAddress());
             require(!_devices[device].enrolled, DeviceAlreadyEnrolled(device));
             _devices[device].enrolled = true;
-            _devices[device].class = class;
-            emit DeviceEnrolled(device, class);
+            _devices[device].deviceClass = deviceClass;
+            emit DeviceEnrolled(device, deviceClass);
         }
     }
 
     /// @inheritdoc IDeviceRegistry
     function setClassLimit(
-        uint8 class,
+        uint8 deviceClass,
         ClassLimit calldata limit
     ) external onlyRole(DEFAULT_ADMIN_ROLE) {
         uint32 fromEpoch = _nextEpoch();
-        _limitByEpoch[class].push(fromEpoch, _pack(limit));
+        _limitByEpoch[deviceClass].push(fromEpoch, _pack(limit));
         emit ClassLimitSet(
-            class,
+            deviceClass,
             fromEpoch,
             limit.egressBytes,
             limit.storageByteSeconds,
@@ -160,12 +160,12 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, AccessControl, EIP712, N
     )
         external
         view
-        returns (bool enrolled, uint8 class, uint32 revokedFrom, address account, address offeredTo)
+        returns (bool enrolled, uint8 deviceClass, uint32 revokedFrom, address account, address offeredTo)
     {
         Device storage state = _devices[device];
         return (
             state.enrolled,
-            state.class,
+            state.deviceClass,
             state.revokedFrom,
             address(state.accountByEpoch.latest()),
             state.offeredTo
@@ -173,8 +173,8 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, AccessControl, EIP712, N
     }
 
     /// @inheritdoc IDeviceRegistry
-    function limitAt(uint8 class, uint32 epoch) external view returns (ClassLimit memory) {
-        return _unpack(_limitByEpoch[class].upperLookupRecent(epoch));
+    function limitAt(uint8 deviceClass, uint32 epoch) external view returns (ClassLimit memory) {
+        return _unpack(_limitByEpoch[deviceClass].upperLookupRecent(epoch));
     }
 
     /// @inheritdoc IDeviceRegistry

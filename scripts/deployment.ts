@@ -218,7 +218,8 @@ function grantsIn(logs: readonly Log[]): ReadonlySet<string> {
   for (const log of logs) {
     const event = ROLE_EVENTS.parseLog(log);
     if (event === null) continue;
-    const grant = grantKey(log.address, event.args["role"], event.args["account"]);
+    const [role, holder] = event.args;
+    const grant = grantKey(log.address, role, holder);
     if (event.name === "RoleGranted") grants.add(grant);
     else grants.delete(grant);
   }

@@ -35,9 +35,11 @@ if (program !== "node" && program !== "npm") fail(`runs node or npm, not ${progr
 
 const node = suitableNode();
 process.env.PATH = [dirname(node), process.env.PATH].join(delimiter);
-// Hardhat would ask about telemetry, and make a folder for keys among the user's own settings.
+// Hardhat would ask about telemetry, and make a folder for keys among the user's own settings;
+// Biome would make one for its logs.
 process.env.HARDHAT_DISABLE_TELEMETRY_PROMPT = "true";
 process.env.XDG_CONFIG_HOME = inCheckout("cache", "config");
+process.env.XDG_CACHE_HOME = inCheckout("cache", "tools");
 installDependencies();
 buildContracts();
 run(program === "node" ? rest : [npm, "run", "--silent", rest[0], "--", ...rest.slice(1)]);

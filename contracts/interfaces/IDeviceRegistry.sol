@@ -21,11 +21,11 @@ interface IDeviceRegistry is IEpochClock {
     }
 
     /// @notice A device was authorised. It earns nothing until it is bound to an account.
-    event DeviceEnrolled(address indexed device, uint8 class);
+    event DeviceEnrolled(address indexed device, uint8 deviceClass);
 
     /// @notice The limit of a class changes from `fromEpoch` on.
     event ClassLimitSet(
-        uint8 indexed class,
+        uint8 indexed deviceClass,
         uint32 fromEpoch,
         uint64 egressBytes,
         uint96 storageByteSeconds,
@@ -83,12 +83,12 @@ interface IDeviceRegistry is IEpochClock {
     /// @notice The value of {indexOf} for an account that was never bound.
     function NO_INDEX() external view returns (uint256);
 
-    /// @notice Authorises `devices` as hardware of `class`. Only the manufacturer. Emits {DeviceEnrolled} for each.
+    /// @notice Authorises `devices` as hardware of `deviceClass`. Only the manufacturer. Emits {DeviceEnrolled} for each.
     /// @dev Reverts when one is zero or enrolled already.
-    function enrol(address[] calldata devices, uint8 class) external;
+    function enrol(address[] calldata devices, uint8 deviceClass) external;
 
-    /// @notice Sets the limit of `class` from the next epoch on. Only governance. Emits {ClassLimitSet}.
-    function setClassLimit(uint8 class, ClassLimit calldata limit) external;
+    /// @notice Sets the limit of `deviceClass` from the next epoch on. Only governance. Emits {ClassLimitSet}.
+    function setClassLimit(uint8 deviceClass, ClassLimit calldata limit) external;
 
     /// @notice Binds an unbound device to `account`, from the next epoch on. By anyone who holds the device's signature.
     /// @dev Emits {AccountIndexed} on the account's first binding, and {DeviceBound}.
@@ -121,7 +121,7 @@ interface IDeviceRegistry is IEpochClock {
 
     /// @notice The class and the state of a device.
     /// @return enrolled Whether it was ever enrolled.
-    /// @return class Its class.
+    /// @return deviceClass Its class.
     /// @return revokedFrom The first epoch it is void for; 0 when not revoked. A device revoked before genesis gives 1.
     /// @return account The account it is bound to by its latest change, in effect or scheduled; zero when unbound.
     /// @return offeredTo Whom it is offered to; zero when to nobody.
@@ -130,10 +130,10 @@ interface IDeviceRegistry is IEpochClock {
     )
         external
         view
-        returns (bool enrolled, uint8 class, uint32 revokedFrom, address account, address offeredTo);
+        returns (bool enrolled, uint8 deviceClass, uint32 revokedFrom, address account, address offeredTo);
 
-    /// @notice The limit of `class` in force in `epoch`; zeros when none was set.
-    function limitAt(uint8 class, uint32 epoch) external view returns (ClassLimit memory);
+    /// @notice The limit of `deviceClass` in force in `epoch`; zeros when none was set.
+    function limitAt(uint8 deviceClass, uint32 epoch) external view returns (ClassLimit memory);
 
     /// @notice The permanent index of `account`, or {NO_INDEX}.
     function indexOf(address account) external view returns (uint256);

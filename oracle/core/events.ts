@@ -27,9 +27,9 @@ const THRESHOLD = { name: "threshold", type: "uint256" } as const;
 /** The events the law is derived from, by contract, with the arguments it needs. */
 export const LAW_EVENTS = {
   // DeviceRegistry
-  DeviceEnrolled: [DEVICE, { name: "class", type: "uint8" }],
+  DeviceEnrolled: [DEVICE, { name: "deviceClass", type: "uint8" }],
   ClassLimitSet: [
-    { name: "class", type: "uint8" },
+    { name: "deviceClass", type: "uint8" },
     FROM_EPOCH,
     { name: "egressBytes", type: "uint64" },
     { name: "storageByteSeconds", type: "uint96" },

@@ -27,9 +27,13 @@ export type Law = {
   /** Of the epoch after the last final one. */
   attempt: number;
   pending: Proposal | undefined;
+  /** How the last attempt that failed came to its end, and the digest that was pending then. */
+  lastEnded: { readonly by: EndOfAttempt; readonly digest: Hex | undefined } | undefined;
   /** The last event applied. */
   position: { readonly blockNumber: number; readonly logIndex: number };
 };
+
+export type EndOfAttempt = "RootVetoed" | "RootRevoked" | "AttemptAbandoned";
 
 export type Device = {
   readonly class: number;
@@ -94,6 +98,7 @@ export function emptyLaw(): Law {
     lastFinal: BEFORE_THE_FIRST,
     attempt: 0,
     pending: undefined,
+    lastEnded: undefined,
     position: { blockNumber: -1, logIndex: -1 },
   };
 }

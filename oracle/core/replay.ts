@@ -1,7 +1,7 @@
 import type { Address } from "./bytes.ts";
 import type { LawEvent, LawEventArgs, LawEventName } from "./events.ts";
 import { setFrom } from "./history.ts";
-import { type Customer, type Device, emptyLaw, type Law } from "./law.ts";
+import { type Customer, type Device, type EndOfAttempt, emptyLaw, type Law } from "./law.ts";
 
 type Apply = {
   [N in LawEventName]: (law: Law, args: LawEventArgs<N>, blockNumber: number) => void;
@@ -34,10 +34,10 @@ export function replay(events: Iterable<LawEvent>): Law {
 }
 
 const APPLY: Apply = {
-  DeviceEnrolled: (law, { device, class: deviceClass }) => {
+  DeviceEnrolled: (law, { device, deviceClass }) => {
     law.devices.set(device, { class: deviceClass, accounts: [], revokedFrom: undefined });
   },
-  ClassLimitSet: (law, { class: deviceClass, fromEpoch, ...limit }) => {
+  ClassLimitSet: (law, { deviceClass, fromEpoch, ...limit }) => {
     setFrom(
       getOrSet(law.limits, deviceClass, () => []),
       fromEpoch,
@@ -83,9 +83,9 @@ const APPLY: Apply = {
   RootProposed: (law, { digest, report, signers, finalizableAt }) => {
     law.pending = { digest, report, signers, finalizableAt };
   },
-  RootVetoed: endAttempt,
-  RootRevoked: endAttempt,
-  AttemptAbandoned: endAttempt,
+  RootVetoed: (law) => endAttempt(law, "RootVetoed"),
+  RootRevoked: (law) => endAttempt(law, "RootRevoked"),
+  AttemptAbandoned: (law) => endAttempt(law, "AttemptAbandoned"),
   RootFinalized: (law, { epoch, root, total, delta, carry }) => {
     const proposal = law.pending;
     if (proposal?.report.epoch !== epoch || proposal.report.root !== root) {
@@ -109,7 +109,8 @@ const APPLY: Apply = {
   MemberSlashed: dropMember,
 };
 
-function endAttempt(law: Law): void {
+function endAttempt(law: Law, by: EndOfAttempt): void {
+  law.lastEnded = { by, digest: law.pending?.digest };
   law.pending = undefined;
   law.attempt += 1;
 }

@@ -34,9 +34,17 @@ export type Store = {
 
   /** The last block whose events are stored; undefined before the first. */
   cursor(): Promise<BlockMark | undefined>;
-  /** Appends the events of the blocks after the cursor and moves it, in one commit. */
-  appendEvents(events: readonly LawEvent[], cursor: BlockMark): Promise<void>;
-  /** After a reorg: forgets all events of blocks after `cursor` and moves it back. */
+  /**
+   * Compare-and-set: appends the events of the blocks after `after` up to `cursor` and moves the cursor there, in one
+   * commit; false when the cursor is not `after` any more, because another process was faster. Two views of a chain
+   * that forked would otherwise mix unseen.
+   */
+  appendEvents(
+    after: BlockMark | undefined,
+    events: readonly LawEvent[],
+    cursor: BlockMark,
+  ): Promise<boolean>;
+  /** After a reorg: forgets all events of blocks after `cursor` and moves it back; no change when it is not beyond. */
   rollback(cursor: BlockMark): Promise<void>;
   /** In the order of the chain. */
   events(fromBlock: number): AsyncIterable<LawEvent>;

@@ -1,0 +1,158 @@
+import { createReadStream } from "node:fs";
+import { Readable } from "node:stream";
+import { z } from "zod";
+import { type Address, fromHex, isHexOf, lowercaseHex, toHex } from "../../oracle/core/bytes.ts";
+import {
+  parseSignedReceipt,
+  type Receipt,
+  receiptToJson,
+  type SignedReceipt,
+  signedReceiptToJson,
+} from "../../oracle/core/receipt.ts";
+import { isRefused } from "../../oracle/core/refusal.ts";
+import { HASH_BYTES } from "../../oracle/core/tree.ts";
+import {
+  CHUNK_BYTES,
+  type ContentName,
+  chunkCount,
+  chunkLength,
+  isChunk,
+  type Manifest,
+  provesChunk,
+} from "../content.ts";
+import { checkJob, type Job } from "../job.ts";
+
+/** One node, as a customer sees it. What it answers is checked here; nothing unchecked leaves. */
+export type Peer = {
+  describe(): Promise<{ readonly device: Address; readonly contents: readonly string[] }>;
+  keep(authorization: string, content: KeptFile): Promise<void>;
+  /** The bytes of those of the chunks that are what the content's manifest says. */
+  fetchChunks(
+    authorization: string,
+    manifest: Manifest,
+    first: number,
+    count: number,
+  ): Promise<Fetched>;
+  /** Whether the node showed the chunk and that it belongs to the content. */
+  challenge(authorization: string, content: ContentName, index: number): Promise<boolean>;
+  /** Whether the node's result holds in the sampled segments. */
+  compute(authorization: string, job: Job, sample: readonly number[]): Promise<boolean>;
+  countersign(draft: PeerDraft): Promise<SignedReceipt | PeerRefused>;
+};
+
+export type KeptFile = { readonly file: string; readonly manifest: Manifest };
+export type Fetched = { readonly bytes: number; readonly corrupt: readonly number[] };
+export type PeerDraft = {
+  readonly receipt: Receipt;
+  readonly customerSignature: Uint8Array;
+  readonly head: SignedReceipt | undefined;
+};
+export type PeerRefused = {
+  readonly refusal: string;
+  readonly message: string;
+  readonly next?: number | undefined;
+};
+
+const DEVICE = z.object({
+  device: z.string().refine((text) => isHexOf(text, 20)),
+  contents: z.array(z.object({ root: z.string() })),
+});
+const PROOF = z.object({ chunk: z.base64(), proof: z.array(z.string()).max(32) });
+const RESULT = z.object({ checkpoints: z.string() });
+const REFUSED = z.object({ refusal: z.string(), message: z.string(), next: z.int().optional() });
+
+export function connectPeer(url: string, timeoutMilliseconds: number): Peer {
+  const ask = async (path: string, init: RequestInit = {}): Promise<Response> => {
+    try {
+      return await fetch(new URL(path, url), {
+        ...init,
+        signal: AbortSignal.timeout(timeoutMilliseconds),
+      });
+    } catch (cause) {
+      throw new Error(`${url} did not answer`, { cause });
+    }
+  };
+  const askServed = async (path: string, authorization: string, init: RequestInit = {}) => {
+    const response = await ask(path, { ...init, headers: { ...init.headers, authorization } });
+    if (response.ok) return response;
+    const { refusal, message } = REFUSED.parse(await response.json());
+    throw new Error(`${refusal}: ${message}`);
+  };
+
+  return {
+    async describe() {
+      const { device, contents } = DEVICE.parse(await (await ask("/v1/device")).json());
+      return { device: lowercaseHex(device), contents: contents.map(({ root }) => root) };
+    },
+    async keep(authorization, { file, manifest: { root, size } }) {
+      await askServed(`/v1/contents/${root}`, authorization, {
+        method: "PUT",
+        headers: { "content-type": "application/octet-stream", "content-length": String(size) },
+        body: Readable.toWeb(createReadStream(file)) as ReadableStream,
+        duplex: "half",
+      } as RequestInit);
+    },
+    async fetchChunks(authorization, manifest, first, count) {
+      const { root, size } = manifest;
+      const end = Math.min(size, (first + count) * CHUNK_BYTES);
+      const range = `bytes=${first * CHUNK_BYTES}-${end - 1}`;
+      const response = await askServed(`/v1/contents/${root}`, authorization, {
+        headers: { range },
+      });
+      return checkChunks(manifest, first, count, new Uint8Array(await response.arrayBuffer()));
+    },
+    async challenge(authorization, content, index) {
+      const response = await askServed(
+        `/v1/contents/${content.root}/proofs/${index}`,
+        authorization,
+      );
+      const { chunk, proof } = PROOF.parse(await response.json());
+      if (!proof.every((node) => isHexOf(node, HASH_BYTES))) return false;
+      const siblings = proof.map((node) => fromHex(lowercaseHex(node)));
+      return provesChunk(content, index, Buffer.from(chunk, "base64"), siblings);
+    },
+    async compute(authorization, job, sample) {
+      const response = await askServed(
+        "/v1/jobs",
+        authorization,
+        asJson({ ...job, seed: toHex(job.seed) }),
+      );
+      const { checkpoints } = RESULT.parse(await response.json());
+      if (!isHexOf(checkpoints, job.segments * HASH_BYTES)) return false;
+      return checkJob(job, fromHex(lowercaseHex(checkpoints)), sample);
+    },
+    async countersign({ receipt, customerSignature, head }) {
+      const draft = {
+        receipt: receiptToJson(receipt),
+        customerSignature: toHex(customerSignature),
+        ...(head && { head: signedReceiptToJson(head) }),
+      };
+      const response = await ask("/v1/receipts", asJson(draft));
+      const body: unknown = await response.json();
+      if (!response.ok) return REFUSED.parse(body);
+      const signed = parseSignedReceipt(body);
+      if (isRefused(signed)) throw new Error(`${url} answered nonsense: ${signed.message}`);
+      return signed;
+    },
+  };
+}
+
+function asJson(body: unknown): RequestInit {
+  return {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  };
+}
+
+function checkChunks(manifest: Manifest, first: number, count: number, bytes: Uint8Array): Fetched {
+  const last = Math.min(first + count, chunkCount(manifest.size));
+  const corrupt: number[] = [];
+  let verified = 0;
+  for (let index = first, offset = 0; index < last; index++, offset += CHUNK_BYTES) {
+    const chunk = bytes.subarray(offset, offset + chunkLength(manifest.size, index));
+    if (isChunk(manifest, index, chunk)) verified += chunk.length;
+    else corrupt.push(index);
+  }
+  return { bytes: verified, corrupt };
+}

@@ -1,0 +1,126 @@
+import { randomBytes, randomInt } from "node:crypto";
+import type { Address } from "../../oracle/core/bytes.ts";
+import type { Amounts } from "../../oracle/core/receipt.ts";
+import { NOTHING, plus } from "../amounts.ts";
+import { chunkCount, keptFor } from "../content.ts";
+import { type Job, millisecondsOf } from "../job.ts";
+import type { Stopwatch } from "../stopwatch.ts";
+import type { KeptFile, Peer } from "./peer.ts";
+
+/** What the customer asks of each node in one round. */
+export type Work = {
+  readonly ranges: number;
+  readonly chunksPerRange: number;
+  readonly challenges: number;
+  /** A job without segments is no job. */
+  readonly jobSegments: number;
+  readonly hashesPerSegment: number;
+  /** How many segments of a result are recomputed. */
+  readonly checkedSegments: number;
+};
+
+export const DEFAULT_WORK: Work = {
+  ranges: 4,
+  chunksPerRange: 16,
+  challenges: 4,
+  jobSegments: 64,
+  hashesPerSegment: 1_000,
+  checkedSegments: 4,
+};
+
+/** Only what was checked and good; what was not is said, and not paid. */
+export type Verified = { readonly amounts: Amounts; readonly failures: readonly string[] };
+
+export type VisitParts = {
+  readonly peer: Peer;
+  readonly authorization: string;
+  readonly device: Address;
+  readonly epoch: number;
+  readonly files: readonly KeptFile[];
+  readonly work: Work;
+  readonly stopwatch: Stopwatch;
+};
+
+export async function visit(parts: VisitParts): Promise<Verified> {
+  const results = [
+    await attempt("fetch", () => fetchRanges(parts)),
+    await attempt("storage", () => challengeFiles(parts)),
+    await attempt("compute", () => runOneJob(parts)),
+  ];
+  return {
+    amounts: results.reduce((sum, { amounts }) => plus(sum, amounts), NOTHING),
+    failures: results.flatMap(({ failures }) => failures),
+  };
+}
+
+type Checked = { readonly amounts: Partial<Amounts>; readonly failures: readonly string[] };
+
+/** A node that answers nothing, or nonsense, spoils its own row and no one else's. */
+async function attempt(what: string, work: () => Promise<Checked>): Promise<Checked> {
+  try {
+    return await work();
+  } catch (error) {
+    return { amounts: {}, failures: [`${what}: ${(error as Error).message}`] };
+  }
+}
+
+async function fetchRanges({ peer, authorization, files, work }: VisitParts): Promise<Checked> {
+  const failures: string[] = [];
+  let bytes = 0;
+  for (let i = 0; i < work.ranges && files.length > 0; i++) {
+    const { manifest } = files[randomInt(files.length)] as KeptFile;
+    const first = randomInt(chunkCount(manifest.size));
+    const fetched = await peer.fetchChunks(authorization, manifest, first, work.chunksPerRange);
+    bytes += fetched.bytes;
+    failures.push(
+      ...fetched.corrupt.map(
+        (index) => `fetch: chunk ${index} of ${manifest.root} is not what was asked for`,
+      ),
+    );
+  }
+  return { amounts: { egressBytes: BigInt(bytes) }, failures };
+}
+
+async function challengeFiles(parts: VisitParts): Promise<Checked> {
+  const failures: string[] = [];
+  let storageByteSeconds = 0n;
+  for (const { manifest } of parts.files) {
+    const index = await failedChallenge(parts, manifest);
+    const name = `${parts.device}/${manifest.root}`;
+    if (index === undefined) {
+      storageByteSeconds += keptFor(manifest.size, parts.stopwatch.lap(name, parts.epoch));
+    } else {
+      parts.stopwatch.forget(name);
+      failures.push(`storage: no proof of chunk ${index} of ${manifest.root}`);
+    }
+  }
+  return { amounts: { storageByteSeconds }, failures };
+}
+
+async function failedChallenge(
+  { peer, authorization, work }: VisitParts,
+  manifest: KeptFile["manifest"],
+): Promise<number | undefined> {
+  for (let i = 0; i < work.challenges; i++) {
+    const index = randomInt(chunkCount(manifest.size));
+    if (!(await peer.challenge(authorization, manifest, index))) return index;
+  }
+  return undefined;
+}
+
+async function runOneJob({ peer, authorization, work }: VisitParts): Promise<Checked> {
+  const { jobSegments: segments, hashesPerSegment } = work;
+  if (segments === 0) return { amounts: {}, failures: [] };
+  const job: Job = { seed: randomBytes(32), segments, hashesPerSegment };
+  const good = await peer.compute(authorization, job, sampleOf(segments, work.checkedSegments));
+  return good
+    ? { amounts: { computeMilliseconds: millisecondsOf(job) }, failures: [] }
+    : { amounts: {}, failures: ["compute: the result does not hold"] };
+}
+
+/** Distinct and unforeseeable, or a node would know which segments to skip. */
+function sampleOf(segments: number, count: number): readonly number[] {
+  const sample = new Set<number>();
+  while (sample.size < Math.min(count, segments)) sample.add(randomInt(segments));
+  return [...sample];
+}

@@ -1,0 +1,131 @@
+import type { Address } from "../../oracle/core/bytes.ts";
+import type { Amounts } from "../../oracle/core/receipt.ts";
+import { isRefused, REFUSALS, type Refusal } from "../../oracle/core/refusal.ts";
+import { recover } from "../../oracle/core/signature.ts";
+import { NOTHING, plus, shortOf } from "../amounts.ts";
+import type { EpochView } from "../oracle.ts";
+import type { NodeRefused } from "../refusal.ts";
+import { parseAuthorization, type SignedSession, sessionDigest } from "../session.ts";
+import type { Book } from "./book.ts";
+import type { CheckCustomer } from "./countersign.ts";
+import type { Meter } from "./meter.ts";
+
+/** Whom a request is counted for. */
+export type Admitted = { readonly customer: Address; readonly epoch: number };
+
+export type Admit = (authorization: string | undefined) => Promise<Admitted | NodeRefused>;
+
+export type AdmitParts = {
+  readonly device: Address;
+  readonly domain: Uint8Array;
+  readonly book: Book;
+  readonly meter: Meter;
+  readonly epochs: EpochView;
+  readonly checkCustomer: CheckCustomer;
+  readonly credit: Amounts;
+};
+
+/** What the oracle said of one receipt that makes more of the same worthless: of this customer, or of this device. */
+const ENDS_CUSTOMER: readonly Refusal[] = ["customer-unknown", "key-unknown", "implausible"];
+const ENDS_DEVICE: readonly Refusal[] = ["device-unknown", "device-unbound", "device-revoked"];
+
+export function admitter(parts: AdmitParts): Admit {
+  const { device, domain, epochs, checkCustomer, book, meter } = parts;
+  const keyOf = rememberKeys((session) =>
+    recover(sessionDigest(domain, { device, ...session }), session.signature),
+  );
+  return async (authorization) => {
+    const session = parseAuthorization(authorization);
+    if (isRefused(session)) return session;
+    const { customer, epoch } = session;
+    const current = await currentEpoch(epochs, epoch);
+    if (current !== epoch) {
+      return {
+        refusal: "epoch-closed",
+        message: `it is epoch ${current}, the request says ${epoch}`,
+      };
+    }
+    meter.forgetBefore(epoch - 1);
+    book.forgetBefore(epoch - 1);
+    const key = keyOf(authorization as string, session);
+    if (key === undefined) {
+      return {
+        refusal: "customer-signature-invalid",
+        message: "Authorization has no low-s signature",
+      };
+    }
+    const stranger = await checkCustomer(customer, key, epoch);
+    return (
+      stranger ?? refusedBefore(parts, session) ?? overCredit(parts, session) ?? { customer, epoch }
+    );
+  };
+}
+
+/** A new epoch may have begun since the oracle was asked. */
+async function currentEpoch(epochs: EpochView, expected: number): Promise<number> {
+  const current = await epochs.current();
+  if (current === expected) return current;
+  epochs.refresh();
+  return epochs.current();
+}
+
+function refusedBefore(
+  { book }: AdmitParts,
+  { customer, epoch }: Admitted,
+): NodeRefused | undefined {
+  for (const { fate, ...entry } of book.entries()) {
+    if (fate.status !== "refused") continue;
+    const { refusal } = fate;
+    const ended =
+      entry.epoch === epoch
+        ? ENDS_DEVICE.includes(refusal) ||
+          (entry.customer === customer && ENDS_CUSTOMER.includes(refusal))
+        : refusal === "device-revoked";
+    if (ended) return { refusal, message: `the oracle says: ${REFUSALS[refusal].meaning}` };
+  }
+  return undefined;
+}
+
+function overCredit(
+  { book, meter, credit }: AdmitParts,
+  { customer, epoch }: Admitted,
+): NodeRefused | undefined {
+  const signed = book.entry(epoch, customer)?.signed?.receipt ?? NOTHING;
+  const metered = meter.totals(epoch, customer);
+  const short = shortOf(plus(credit, signed), metered);
+  if (short === undefined) return undefined;
+  const message = `${short}: ${metered[short]} served, ${signed[short]} signed for, credit ${credit[short]}`;
+  return { refusal: "credit-exhausted", message };
+}
+
+const MOST_KEYS = 1_000;
+
+/** To recover a key costs as much as to serve a chunk: once for each header is enough. */
+function rememberKeys(keyOf: (session: SignedSession) => Address | undefined) {
+  const known = new Map<string, Address | undefined>();
+  return (header: string, session: SignedSession): Address | undefined => {
+    if (!known.has(header)) {
+      if (known.size >= MOST_KEYS) known.clear();
+      known.set(header, keyOf(session));
+    }
+    return known.get(header);
+  };
+}
+
+/** Asks the chain once in a while instead of on every request. */
+export function rememberStanding(check: CheckCustomer, forMilliseconds: number): CheckCustomer {
+  const known = new Map<
+    string,
+    { readonly standing: NodeRefused | undefined; readonly until: number }
+  >();
+  return async (customer, key, epoch) => {
+    const name = `${customer}${key}${epoch}`;
+    const remembered = known.get(name);
+    if (remembered !== undefined && performance.now() < remembered.until)
+      return remembered.standing;
+    if (known.size >= MOST_KEYS) known.clear();
+    const standing = await check(customer, key, epoch);
+    known.set(name, { standing, until: performance.now() + forMilliseconds });
+    return standing;
+  };
+}

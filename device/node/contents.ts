@@ -1,0 +1,99 @@
+import { createReadStream } from "node:fs";
+import { mkdir, open, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { type Hex, isHexOf } from "../../oracle/core/bytes.ts";
+import { proofOf } from "../../oracle/core/tree.ts";
+import { CHUNK_BYTES, chunkLength, type Manifest, manifestOf } from "../content.ts";
+import type { Log } from "../log.ts";
+import type { NodeRefused } from "../refusal.ts";
+import { moveDurably } from "../state.ts";
+
+/** Content the node keeps: one file each, named by its root. */
+export type Contents = {
+  list(): readonly Manifest[];
+  find(root: Hex): Manifest | undefined;
+  put(root: Hex, bytes: AsyncIterable<Uint8Array>): Promise<Manifest | NodeRefused>;
+  /** `first` and `last` are inclusive, as in a range request. */
+  read(root: Hex, first: number, last: number): NodeJS.ReadableStream;
+  prove(manifest: Manifest, index: number): Promise<ChunkProof>;
+};
+
+export type ChunkProof = { readonly chunk: Uint8Array; readonly proof: readonly Uint8Array[] };
+
+export async function openContents(
+  folder: string,
+  limitBytes: number,
+  log: Log,
+): Promise<Contents> {
+  await mkdir(folder, { recursive: true });
+  const held = await verifyAll(folder, log);
+  const fileOf = (root: Hex) => join(folder, root);
+  const heldBytes = () => [...held.values()].reduce((sum, { size }) => sum + size, 0);
+  let uploads = 0;
+
+  /** Writes the bytes to `path` as they pass; stops at what is left of the limit. */
+  async function* keep(bytes: AsyncIterable<Uint8Array>, path: string): AsyncIterable<Uint8Array> {
+    const room = limitBytes - heldBytes();
+    const file = await open(path, "w");
+    let size = 0;
+    try {
+      for await (const piece of bytes) {
+        size += piece.length;
+        if (size > room) throw new RangeError(`no room for more than ${room} bytes`);
+        await file.writeFile(piece);
+        yield piece;
+      }
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  }
+
+  async function put(root: Hex, bytes: AsyncIterable<Uint8Array>): Promise<Manifest | NodeRefused> {
+    uploads += 1;
+    const temporary = join(folder, `.${process.pid}-${uploads}.tmp`);
+    try {
+      const manifest = await manifestOf(keep(bytes, temporary));
+      if (manifest.root !== root) {
+        return { refusal: "content-mismatch", message: `the bytes have the root ${manifest.root}` };
+      }
+      await moveDurably(temporary, fileOf(root));
+      held.set(root, manifest);
+      return manifest;
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      return { refusal: "too-large", message: error.message };
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  }
+
+  return {
+    list: () => [...held.values()],
+    find: (root) => held.get(root),
+    put,
+    read: (root, first, last) => createReadStream(fileOf(root), { start: first, end: last }),
+    async prove({ root, size, tree }, index) {
+      const chunk = Buffer.alloc(chunkLength(size, index));
+      const file = await open(fileOf(root), "r");
+      try {
+        await file.read(chunk, 0, chunk.length, index * CHUNK_BYTES);
+      } finally {
+        await file.close();
+      }
+      return { chunk, proof: proofOf(tree, index) };
+    },
+  };
+}
+
+/** A file that no longer has its root is not offered: every challenge on it could fail. */
+async function verifyAll(folder: string, log: Log): Promise<Map<Hex, Manifest>> {
+  const held = new Map<Hex, Manifest>();
+  for (const name of await readdir(folder)) {
+    if (!isHexOf(name, 32)) continue;
+    const manifest = await manifestOf(createReadStream(join(folder, name)));
+    if (manifest.root === name) held.set(name, manifest);
+    else log("warn", "content-damaged", { root: name });
+  }
+  return held;
+}

@@ -1,0 +1,246 @@
+import { Readable, Transform } from "node:stream";
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import { z } from "zod";
+import { type Address, fromHex, isHexOf, lowercaseHex, toHex } from "../../oracle/core/bytes.ts";
+import {
+  type Amounts,
+  parseReceipt,
+  parseSignature,
+  parseSignedReceipt,
+  type SignedReceipt,
+  signedReceiptToJson,
+} from "../../oracle/core/receipt.ts";
+import { isRefused } from "../../oracle/core/refusal.ts";
+import { amountsToJson } from "../amounts.ts";
+import { chunkCount, chunkHashes, keptFor, type Manifest } from "../content.ts";
+import { type Job, MAX_HASHES_PER_SEGMENT, MAX_SEGMENTS, millisecondsOf, runJob } from "../job.ts";
+import type { EpochView } from "../oracle.ts";
+import { isNodeRefused, type NodeRefused, statusOf } from "../refusal.ts";
+import { createStopwatch } from "../stopwatch.ts";
+import type { Admit, Admitted } from "./admit.ts";
+import type { Contents } from "./contents.ts";
+import type { Draft, DraftRefused } from "./countersign.ts";
+import type { Meter } from "./meter.ts";
+
+export type HttpParts = {
+  readonly about: {
+    readonly device: Address;
+    readonly chainId: number;
+    readonly registry: Address;
+  };
+  readonly admit: Admit;
+  readonly contents: Contents;
+  readonly meter: Meter;
+  readonly epochs: EpochView;
+  readonly countersign: (draft: Draft) => Promise<SignedReceipt | DraftRefused>;
+};
+
+const JSON_LIMIT_BYTES = 65_536;
+const MOST_JOBS_WAITING = 4;
+const JOB = z.strictObject({
+  seed: z.string().regex(/^0x[0-9a-fA-F]{64}$/),
+  segments: z.int().min(1).max(MAX_SEGMENTS),
+  hashesPerSegment: z.int().min(1).max(MAX_HASHES_PER_SEGMENT),
+});
+
+type Handler = (
+  admitted: Admitted,
+  request: FastifyRequest<{ Params: { root: string; index: string } }>,
+  reply: FastifyReply,
+) => Promise<unknown>;
+
+export function nodeHttp(parts: HttpParts): FastifyInstance {
+  const { about, admit, contents, epochs } = parts;
+  const app = fastify({ bodyLimit: JSON_LIMIT_BYTES, forceCloseConnections: true });
+  app.addContentTypeParser("application/octet-stream", (_request, payload, done) =>
+    done(null, payload),
+  );
+  app.setErrorHandler(answerFailure);
+
+  /** Only for requests that say, signed, who is served. */
+  const serve = (handler: Handler) => async (request: FastifyRequest, reply: FastifyReply) => {
+    const admitted = await admit(request.headers.authorization);
+    if (isNodeRefused(admitted)) return refuseWith(reply, admitted);
+    return handler(admitted, request as Parameters<Handler>[1], reply);
+  };
+  const serveContent = (
+    handler: (manifest: Manifest, ...rest: Parameters<Handler>) => Promise<unknown>,
+  ) =>
+    serve(async (admitted, request, reply) => {
+      const manifest = contents.find(lowercaseHex(request.params.root));
+      if (manifest !== undefined) return handler(manifest, admitted, request, reply);
+      return refuseWith(reply, {
+        refusal: "content-unknown",
+        message: `no content ${request.params.root}`,
+      });
+    });
+
+  app.get("/v1/device", async () => ({
+    ...about,
+    epoch: await epochs.current(),
+    contents: contents.list().map(({ root, size }) => ({ root, size })),
+  }));
+  app.get("/v1/contents/:root", serveContent(rangeServer(parts)));
+  app.get(
+    "/v1/contents/:root/chunk-hashes",
+    serveContent(async (manifest, _admitted, _request, reply) =>
+      reply.type("application/octet-stream").send(Buffer.from(chunkHashes(manifest))),
+    ),
+  );
+  app.get("/v1/contents/:root/proofs/:index", serveContent(prover(parts)));
+  app.put("/v1/contents/:root", serve(keeper(parts)));
+  app.post("/v1/jobs", serve(worker(parts)));
+  app.post("/v1/receipts", (request, reply) => answerDraft(parts, request.body, reply));
+  return app;
+}
+
+/** Counts what was handed on, so that a broken download counts for what went out. */
+function rangeServer({ contents, meter }: HttpParts) {
+  return async (
+    { root, size }: Manifest,
+    { epoch, customer }: Admitted,
+    request: Parameters<Handler>[1],
+    reply: FastifyReply,
+  ) => {
+    const header = request.headers.range;
+    const range = header === undefined ? { first: 0, last: size - 1 } : parseRange(header, size);
+    if (isNodeRefused(range))
+      return refuseWith(reply.header("content-range", `bytes */${size}`), range);
+    const { first, last } = range;
+    if (header !== undefined)
+      reply.code(206).header("content-range", `bytes ${first}-${last}/${size}`);
+    const count = new Transform({
+      transform(piece: Uint8Array, _encoding, done) {
+        meter.add(epoch, customer, { egressBytes: BigInt(piece.length) });
+        done(null, piece);
+      },
+    });
+    contents
+      .read(root, first, last)
+      .on("error", (cause) => count.destroy(cause))
+      .pipe(count);
+    return reply
+      .type("application/octet-stream")
+      .header("accept-ranges", "bytes")
+      .header("content-length", last - first + 1)
+      .send(count);
+  };
+}
+
+function parseRange(header: string, size: number): { first: number; last: number } | NodeRefused {
+  const [, from, to] = /^bytes=(\d{1,15})-(\d{0,15})$/.exec(header) ?? [];
+  const first = Number(from);
+  const last = Math.min(to ? Number(to) : size - 1, size - 1);
+  if (from !== undefined && first <= last) return { first, last };
+  return {
+    refusal: "range-invalid",
+    message: `${header.slice(0, 60)} is no range of ${size} bytes`,
+  };
+}
+
+/** Between two answered challenges of one epoch the content counts as kept. */
+function prover({ contents, meter }: HttpParts) {
+  const stopwatch = createStopwatch();
+  return async (
+    manifest: Manifest,
+    { epoch, customer }: Admitted,
+    request: Parameters<Handler>[1],
+    reply: FastifyReply,
+  ) => {
+    const index = Number(request.params.index);
+    if (!Number.isInteger(index) || index < 0 || index >= chunkCount(manifest.size)) {
+      return refuseWith(reply, { refusal: "range-invalid", message: `no chunk ${index}` });
+    }
+    const { chunk, proof } = await contents.prove(manifest, index);
+    const milliseconds = stopwatch.lap(`${customer}/${manifest.root}`, epoch);
+    meter.add(epoch, customer, { storageByteSeconds: keptFor(manifest.size, milliseconds) });
+    return { chunk: Buffer.from(chunk).toString("base64"), proof: proof.map(toHex) };
+  };
+}
+
+function keeper({ contents }: HttpParts): Handler {
+  return async (_admitted, { params, body }, reply) => {
+    const root = params.root;
+    if (!isHexOf(root, 32) || !(body instanceof Readable)) {
+      const message = "PUT /v1/contents/{root} takes application/octet-stream";
+      return refuseWith(reply, { refusal: "malformed", message });
+    }
+    const kept = await contents.put(lowercaseHex(root), body);
+    if (isNodeRefused(kept)) return refuseWith(reply, kept);
+    return reply.code(201).send({ root: kept.root, size: kept.size });
+  };
+}
+
+/** One job at a time: what a device sells is one vCPU. */
+function worker({ meter }: HttpParts): Handler {
+  let last: Promise<unknown> = Promise.resolve();
+  let waiting = 0;
+  return async ({ epoch, customer }, { body }, reply) => {
+    const parsed = JOB.safeParse(body);
+    if (!parsed.success) return refuseWith(reply, malformed(z.prettifyError(parsed.error)));
+    if (waiting >= MOST_JOBS_WAITING) {
+      return refuseWith(reply, { refusal: "busy", message: `${waiting} jobs are waiting` });
+    }
+    const job: Job = { ...parsed.data, seed: fromHex(lowercaseHex(parsed.data.seed)) };
+    waiting += 1;
+    const turn = last.then(() => runJob(job)).finally(() => (waiting -= 1));
+    last = turn.catch(() => undefined);
+    const checkpoints = await turn;
+    meter.add(epoch, customer, { computeMilliseconds: millisecondsOf(job) });
+    return { checkpoints: toHex(checkpoints) };
+  };
+}
+
+async function answerDraft(
+  { countersign }: HttpParts,
+  body: unknown,
+  reply: FastifyReply,
+): Promise<unknown> {
+  const draft = parseDraft(body);
+  if (isNodeRefused(draft)) return refuseWith(reply, draft);
+  const signed = await countersign(draft);
+  return isNodeRefused(signed) ? refuseWith(reply, signed) : signedReceiptToJson(signed);
+}
+
+function parseDraft(body: unknown): Draft | NodeRefused {
+  if (typeof body !== "object" || body === null) return malformed("a draft is an object");
+  const {
+    receipt: receiptJson,
+    customerSignature: signatureJson,
+    head: headJson,
+  } = body as Record<string, unknown>;
+  const receipt = parseReceipt(receiptJson);
+  if (isRefused(receipt)) return receipt;
+  const customerSignature = parseSignature(signatureJson, "customerSignature");
+  if (isRefused(customerSignature)) return customerSignature;
+  const head = headJson === undefined ? undefined : parseSignedReceipt(headJson, "head");
+  return isRefused(head) ? head : { receipt, customerSignature, head };
+}
+
+function malformed(message: string): NodeRefused {
+  return { refusal: "malformed", message };
+}
+
+function refuseWith(
+  reply: FastifyReply,
+  refused: NodeRefused & { readonly metered?: Amounts },
+): FastifyReply {
+  const { metered } = refused;
+  if (refused.refusal === "busy") reply.header("retry-after", 1);
+  return reply.code(statusOf(refused.refusal)).send({
+    ...refused,
+    ...(metered && { metered: amountsToJson(metered) }),
+  });
+}
+
+/** Not the sender's fault: the oracle is away, or the disk. The same request may succeed later. */
+function answerFailure(
+  error: unknown,
+  _request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
+  const { statusCode, message } = error as Error & { statusCode?: number };
+  if (statusCode === 413) return refuseWith(reply, { refusal: "too-large", message });
+  if (statusCode !== undefined && statusCode < 500) return refuseWith(reply, malformed(message));
+  return refuseWith(reply, { refusal: "busy", message });
+}

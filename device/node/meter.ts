@@ -1,0 +1,29 @@
+import type { Address } from "../../oracle/core/bytes.ts";
+import type { Amounts } from "../../oracle/core/receipt.ts";
+import { largest, NOTHING, plus } from "../amounts.ts";
+
+/** What was served to each customer in each epoch, by the device's own count; in memory, see `raise`. */
+export type Meter = {
+  add(epoch: number, customer: Address, amounts: Partial<Amounts>): void;
+  /** After a restart the count goes on from what was signed: what lies between, only the customer knows. */
+  raise(epoch: number, customer: Address, totals: Amounts): void;
+  totals(epoch: number, customer: Address): Amounts;
+  forgetBefore(epoch: number): void;
+};
+
+export function createMeter(): Meter {
+  const byEpoch = new Map<number, Map<Address, Amounts>>();
+  const totals = (epoch: number, customer: Address) => byEpoch.get(epoch)?.get(customer) ?? NOTHING;
+  const set = (epoch: number, customer: Address, amounts: Amounts) => {
+    const customers = byEpoch.get(epoch) ?? new Map<Address, Amounts>();
+    byEpoch.set(epoch, customers.set(customer, amounts));
+  };
+  return {
+    totals,
+    add: (epoch, customer, amounts) => set(epoch, customer, plus(totals(epoch, customer), amounts)),
+    raise: (epoch, customer, base) => set(epoch, customer, largest(totals(epoch, customer), base)),
+    forgetBefore: (epoch) => {
+      for (const known of byEpoch.keys()) if (known < epoch) byEpoch.delete(known);
+    },
+  };
+}

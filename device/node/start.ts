@@ -1,0 +1,133 @@
+import { join } from "node:path";
+import type { Address } from "../../oracle/core/bytes.ts";
+import type { Amounts } from "../../oracle/core/receipt.ts";
+import { domainSeparator } from "../../oracle/core/typed.ts";
+import type { Signer } from "../keys.ts";
+import { type Log, silent } from "../log.ts";
+import { type Backoff, connectOracle, viewEpochs } from "../oracle.ts";
+import { isNodeRefused } from "../refusal.ts";
+import { admitter, rememberStanding } from "./admit.ts";
+import { type Entry, openBook } from "./book.ts";
+import { openContents } from "./contents.ts";
+import { type CheckCustomer, countersigner, type Draft, type Tolerance } from "./countersign.ts";
+import { nodeHttp } from "./http.ts";
+import { createMeter } from "./meter.ts";
+import { startSubmitter } from "./submit.ts";
+
+export type NodeOptions = {
+  /** The device: its address is its identity. */
+  readonly key: Signer;
+  readonly chainId: number;
+  readonly registry: Address;
+  readonly oracleUrl: string;
+  /** Oracle members whose acknowledgements count; without any, whoever the answer names. */
+  readonly members?: readonly Address[];
+  /** The device's memory: what it has signed, and the content it keeps. For one process at a time. */
+  readonly folder: string;
+  readonly host?: string;
+  /** 0: any free one. */
+  readonly port?: number;
+  /** Whether a customer and its key are good in an epoch; without it, the oracle's refusals teach the node. */
+  readonly checkCustomer?: CheckCustomer;
+  readonly tolerance?: Tolerance;
+  /** What a customer may receive beyond its last signed receipt. */
+  readonly credit?: Amounts;
+  readonly contentLimitBytes?: number;
+  /** How long the oracle's word on the epoch is used before it is asked again. */
+  readonly epochMaxAgeMilliseconds?: number;
+  readonly backoff?: Backoff;
+  readonly log?: Log;
+};
+
+export type RunningNode = {
+  readonly url: string;
+  readonly device: Address;
+  /** What is signed, and what became of it. */
+  receipts(): readonly Entry[];
+  metered(epoch: number, customer: Address): Amounts;
+  /** Resolves when every signed receipt is acknowledged or refused for good. */
+  idle(): Promise<void>;
+  close(): Promise<void>;
+};
+
+/** What may be under way when a receipt is drafted: four ranges, a gigabyte kept for a second, one job. */
+const DEFAULT_TOLERANCE: Tolerance = {
+  percent: 5n,
+  least: { egressBytes: 1n << 20n, storageByteSeconds: 10n ** 9n, computeMilliseconds: 10_000n },
+};
+/** 4 GiB sent, a terabyte kept for a quarter of an hour, an hour of computing. */
+const DEFAULT_CREDIT: Amounts = {
+  egressBytes: 1n << 32n,
+  storageByteSeconds: 10n ** 15n,
+  computeMilliseconds: 3_600_000n,
+};
+const DEFAULT_CONTENT_LIMIT_BYTES = 2 ** 33;
+const DEFAULT_EPOCH_MAX_AGE_MILLISECONDS = 1_000;
+const STANDING_MILLISECONDS = 30_000;
+const DEFAULT_BACKOFF: Backoff = {
+  firstMilliseconds: 1_000,
+  longestMilliseconds: 60_000,
+  retries: Number.POSITIVE_INFINITY,
+};
+
+export async function startNode(options: NodeOptions): Promise<RunningNode> {
+  const { key, chainId, registry, folder, log = silent } = options;
+  const device = key.address;
+  const domain = domainSeparator(chainId, registry);
+  const oracle = connectOracle({ url: options.oracleUrl, chainId, registry });
+  const maxAge = options.epochMaxAgeMilliseconds ?? DEFAULT_EPOCH_MAX_AGE_MILLISECONDS;
+  const epochs = viewEpochs(oracle, maxAge);
+  const limitBytes = options.contentLimitBytes ?? DEFAULT_CONTENT_LIMIT_BYTES;
+  const contents = await openContents(join(folder, "contents"), limitBytes, log);
+  const checkCustomer = rememberStanding(
+    options.checkCustomer ?? (async () => undefined),
+    STANDING_MILLISECONDS,
+  );
+
+  const book = await openBook(folder, device);
+  const meter = createMeter();
+  for (const { epoch, customer, signed } of book.entries()) {
+    if (signed !== undefined) meter.raise(epoch, customer, signed.receipt);
+  }
+
+  const { members = [], backoff = DEFAULT_BACKOFF } = options;
+  const submitter = startSubmitter({ book, oracle, domain, device, members, backoff, log });
+  const sign = countersigner({
+    key,
+    domain,
+    book,
+    meter,
+    oracle,
+    epochs,
+    checkCustomer,
+    tolerance: options.tolerance ?? DEFAULT_TOLERANCE,
+  });
+  async function countersign(draft: Draft) {
+    const signed = await sign(draft);
+    if (isNodeRefused(signed)) {
+      log("warn", "draft-refused", { refusal: signed.refusal, message: signed.message });
+    } else {
+      submitter.submit(signed.receipt.epoch, signed.receipt.customer);
+    }
+    return signed;
+  }
+
+  const credit = options.credit ?? DEFAULT_CREDIT;
+  const admit = admitter({ device, domain, book, meter, epochs, checkCustomer, credit });
+  const about = { device, chainId, registry };
+  const app = nodeHttp({ about, admit, contents, meter, epochs, countersign });
+  const url = await app.listen({ host: options.host ?? "127.0.0.1", port: options.port ?? 0 });
+  submitter.resume();
+  log("info", "serving", { url, device });
+  return {
+    url,
+    device,
+    receipts: book.entries,
+    metered: meter.totals,
+    idle: submitter.idle,
+    async close() {
+      await app.close();
+      await submitter.close();
+    },
+  };
+}

@@ -1,0 +1,170 @@
+import { acknowledgementDigest } from "../../oracle/core/acknowledgement.ts";
+import { type Address, toHex } from "../../oracle/core/bytes.ts";
+import { receiptDigest, type SignedReceipt } from "../../oracle/core/receipt.ts";
+import { REFUSALS, type Refusal } from "../../oracle/core/refusal.ts";
+import { recover } from "../../oracle/core/signature.ts";
+import type { Log } from "../log.ts";
+import {
+  type Backoff,
+  type OracleClient,
+  type ReceiptAnswer,
+  type SignedAcknowledgement,
+  withBackoff,
+} from "../oracle.ts";
+import { type Book, type Entry, type Fate, SEQUENCE_JUMP } from "./book.ts";
+
+export type SubmitParts = {
+  readonly book: Book;
+  readonly oracle: OracleClient;
+  readonly domain: Uint8Array;
+  readonly device: Address;
+  /** Whose acknowledgements count; with none named, the signature must be by the member the answer names. */
+  readonly members: readonly Address[];
+  readonly backoff: Backoff;
+  readonly log: Log;
+};
+
+export type Submitter = {
+  /** Takes up again what was not at its end when the process ended. */
+  resume(): void;
+  /** Takes the newest receipt of this customer to the oracle, until it is acknowledged or cannot be. */
+  submit(epoch: number, customer: Address): void;
+  /** Resolves when nothing is on its way. */
+  idle(): Promise<void>;
+  close(): Promise<void>;
+};
+
+/**
+ * The oracle reads the chain with a delay, so these may be true no more in a moment; until the epoch closes, which
+ * ends it. Every other refusal stands: the same bytes would be refused again.
+ */
+const PASSING: readonly Refusal[] = [
+  "busy",
+  "device-unknown",
+  "device-unbound",
+  "customer-unknown",
+  "key-unknown",
+];
+
+export function startSubmitter(parts: SubmitParts): Submitter {
+  const { book, log } = parts;
+  const running = new Map<
+    Entry,
+    { readonly stop: AbortController; readonly done: Promise<void> }
+  >();
+
+  async function run(entry: Entry, signed: SignedReceipt, signal: AbortSignal): Promise<void> {
+    try {
+      const answer = await deliver(parts, entry, signed, signal);
+      if (signal.aborted) return;
+      record(parts, entry, signed, answer);
+      await book.save();
+    } catch (error) {
+      // Only closing, or a newer receipt, stops it: what is left is still pending in the book.
+      if (!signal.aborted) log("warn", "receipt-not-delivered", { error: String(error) });
+    }
+  }
+
+  function start(entry: Entry | undefined): void {
+    if (entry?.signed === undefined || !isUndecided(entry)) return;
+    running.get(entry)?.stop.abort();
+    const stop = new AbortController();
+    const done = run(entry, entry.signed, stop.signal).finally(() => {
+      if (running.get(entry)?.stop === stop) running.delete(entry);
+    });
+    running.set(entry, { stop, done });
+  }
+
+  return {
+    submit: (epoch, customer) => start(book.entry(epoch, customer)),
+    resume: () => book.entries().forEach(start),
+    async idle() {
+      while (running.size > 0) await Promise.all([...running.values()].map(({ done }) => done));
+    },
+    async close() {
+      const all = [...running.values()];
+      for (const { stop } of all) stop.abort();
+      await Promise.all(all.map(({ done }) => done));
+    },
+  };
+}
+
+function isUndecided({ fate }: Entry): boolean {
+  return fate.status === "pending" || (fate.status === "refused" && PASSING.includes(fate.refusal));
+}
+
+/** Throws, and so tries again, while a later answer may be another one. */
+function deliver(
+  parts: SubmitParts,
+  entry: Entry,
+  signed: SignedReceipt,
+  signal: AbortSignal,
+): Promise<ReceiptAnswer> {
+  const { oracle, backoff, log } = parts;
+  const about = { epoch: entry.epoch, customer: entry.customer, sequence: signed.receipt.sequence };
+  const attempt = async () => {
+    const answer = await oracle.postReceipt(signed);
+    if (answer.status !== "refused") {
+      refuseForgery(parts, signed, answer);
+      return answer;
+    }
+    if (!PASSING.includes(answer.refusal)) return answer;
+    // Known to the node from now on: it does not go on serving what may earn nothing.
+    decide(entry, signed, { status: "refused", refusal: answer.refusal });
+    throw new Error(`${answer.refusal}: ${answer.message}`);
+  };
+  return withBackoff(attempt, backoff, {
+    signal,
+    onFailure: (error) => log("warn", "receipt-retry", { ...about, error: error.message }),
+  });
+}
+
+function refuseForgery(
+  { domain, members }: SubmitParts,
+  signed: SignedReceipt,
+  answer: SignedAcknowledgement,
+) {
+  const { acknowledgement, member, signature } = answer;
+  const digest = toHex(receiptDigest(domain, signed.receipt));
+  const signer = recover(acknowledgementDigest(domain, acknowledgement), signature);
+  const trusted =
+    members.length === 0 ? signer === member : members.some((known) => known === signer);
+  if (
+    acknowledgement.digest !== digest ||
+    acknowledgement.epoch !== signed.receipt.epoch ||
+    !trusted
+  ) {
+    throw new Error(`the acknowledgement by ${signer ?? "nobody"} does not hold for ${digest}`);
+  }
+}
+
+function record(
+  parts: SubmitParts,
+  entry: Entry,
+  signed: SignedReceipt,
+  answer: ReceiptAnswer,
+): void {
+  const { log } = parts;
+  const about = { epoch: entry.epoch, customer: entry.customer, sequence: signed.receipt.sequence };
+  if (answer.status !== "refused") {
+    decide(entry, signed, { status: "acknowledged" });
+    log("info", "receipt-acknowledged", { ...about, status: answer.status, member: answer.member });
+    return;
+  }
+  const { refusal, message, head } = answer;
+  decide(entry, signed, { status: "refused", refusal });
+  log("warn", "receipt-refused", { ...about, refusal, message, remedy: REFUSALS[refusal].remedy });
+  if (refusal === "stale" && head !== undefined) jumpBeyond(parts, entry, head);
+}
+
+/** A newer receipt has a fate of its own. */
+function decide(entry: Entry, signed: SignedReceipt, fate: Fate): void {
+  if (entry.signed === signed) entry.fate = fate;
+}
+
+/** Someone signed on with this key: an older book was put back, or the key was copied. */
+function jumpBeyond({ domain, device }: SubmitParts, entry: Entry, head: SignedReceipt): void {
+  const { receipt, deviceSignature } = head;
+  if (recover(receiptDigest(domain, receipt), deviceSignature) !== device) return;
+  entry.next = Math.max(entry.next, receipt.sequence + SEQUENCE_JUMP);
+}

@@ -1,0 +1,269 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import pRetry from "p-retry";
+import { z } from "zod";
+import { type Acknowledgement, parseAcknowledgement } from "../oracle/core/acknowledgement.ts";
+import { type Address, lowercaseHex, toHex } from "../oracle/core/bytes.ts";
+import type { OpenEpoch } from "../oracle/core/clock.ts";
+import {
+  parseSignature,
+  parseSignedReceipt,
+  type SignedReceipt,
+  signedReceiptToJson,
+} from "../oracle/core/receipt.ts";
+import { isRefused, REFUSALS, type Refusal, type Refused } from "../oracle/core/refusal.ts";
+import { parseVoucher, type SignedVoucher, voucherToJson } from "../oracle/core/voucher.ts";
+
+export type OracleClient = {
+  openEpochs(): Promise<readonly OpenEpoch[]>;
+  /** What the oracle holds for this (epoch, device, customer). */
+  head(epoch: number, device: Address, customer: Address): Promise<SignedReceipt | undefined>;
+  postReceipt(signed: SignedReceipt): Promise<ReceiptAnswer>;
+  postVoucher(signed: SignedVoucher): Promise<VoucherAnswer>;
+  vouchers(): Promise<readonly SignedVoucher[]>;
+};
+
+export type SignedAcknowledgement = {
+  readonly acknowledgement: Acknowledgement;
+  readonly member: Address;
+  readonly signature: Uint8Array;
+};
+
+export type ReceiptAnswer =
+  | ({
+      readonly status: "accepted" | "known";
+      readonly warnings: readonly string[];
+    } & SignedAcknowledgement)
+  | ({ readonly status: "refused"; readonly head: SignedReceipt | undefined } & Refused);
+
+export type VoucherAnswer =
+  | { readonly status: "accepted" | "known" }
+  | ({ readonly status: "refused" } & Refused);
+
+export type OracleOptions = {
+  readonly url: string;
+  readonly chainId: number;
+  readonly registry: Address;
+  readonly timeoutMilliseconds?: number;
+};
+
+/** A failure after which the same request may succeed. */
+type Unavailable = Error & { readonly retryAfterSeconds?: number };
+
+const OPEN = z.object({
+  chainId: z.number(),
+  registry: z.string(),
+  epochs: z.array(
+    z.object({ epoch: z.int(), endsAt: z.number(), sealTime: z.number(), closesAt: z.number() }),
+  ),
+});
+const REFUSED = z.object({
+  refusal: z.enum(Object.keys(REFUSALS) as [Refusal, ...Refusal[]]),
+  message: z.string(),
+});
+const ACKNOWLEDGED = z.object({
+  status: z.enum(["accepted", "known"]),
+  warnings: z.array(z.string()).default([]),
+  acknowledgement: z.object({
+    digest: z.unknown(),
+    receivedAt: z.unknown(),
+    epoch: z.unknown(),
+    signature: z.unknown(),
+    member: z.string(),
+  }),
+});
+const RESULTS = z.object({
+  results: z.tuple([
+    z.union([ACKNOWLEDGED, REFUSED.extend({ status: z.literal("refused"), head: z.unknown() })]),
+  ]),
+});
+const VOUCHERS = z.object({
+  vouchers: z.array(z.object({ voucher: z.unknown(), signature: z.unknown() })),
+});
+const VOUCHER_STATUS = z.object({ status: z.enum(["accepted", "known"]) });
+
+export function connectOracle(options: OracleOptions): OracleClient {
+  const { chainId, registry } = options;
+  const get = (path: string) => request(options, path);
+  const post = (path: string, body: unknown) =>
+    request(options, path, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+  return {
+    async openEpochs() {
+      const open = OPEN.parse((await get("/v1/epochs/open")).body);
+      if (open.chainId !== chainId || lowercaseHex(open.registry) !== registry) {
+        throw new Error(
+          `${options.url} serves registry ${open.registry} on chain ${open.chainId}, not ${registry} on ${chainId}`,
+        );
+      }
+      return open.epochs;
+    },
+    async head(epoch, device, customer) {
+      const { status, body } = await get(`/v1/receipts/${epoch}/${device}/${customer}`);
+      return status === 404 ? undefined : checked(parseSignedReceipt(body, "head"));
+    },
+    async postReceipt(signed) {
+      const { status, body } = await post("/v1/receipts", {
+        chainId,
+        registry,
+        receipts: [signedReceiptToJson(signed)],
+      });
+      if (status !== 200) return { status: "refused", head: undefined, ...REFUSED.parse(body) };
+      const [result] = RESULTS.parse(body).results;
+      if (result.status !== "refused") return acknowledgedOf(result);
+      const { refusal, message, head } = result;
+      return { status: "refused", refusal, message, head: headOf(head) };
+    },
+    async postVoucher({ voucher, signature }) {
+      const { status, body } = await post("/v1/vouchers", {
+        voucher: voucherToJson(voucher),
+        signature: toHex(signature),
+      });
+      const refused = REFUSED.safeParse(body);
+      if (status !== 200 || refused.success) return { status: "refused", ...REFUSED.parse(body) };
+      return VOUCHER_STATUS.parse(body);
+    },
+    async vouchers() {
+      return VOUCHERS.parse((await get("/v1/vouchers")).body).vouchers.map((item) => ({
+        voucher: checked(parseVoucher(item.voucher)),
+        signature: checked(parseSignature(item.signature, "signature")),
+      }));
+    },
+  };
+}
+
+function acknowledgedOf({
+  status,
+  warnings,
+  acknowledgement,
+}: z.infer<typeof ACKNOWLEDGED>): ReceiptAnswer {
+  const { signature, member, ...rest } = acknowledgement;
+  return {
+    status,
+    warnings,
+    acknowledgement: checked(parseAcknowledgement(rest)),
+    member: lowercaseHex(member),
+    signature: checked(parseSignature(signature, "acknowledgement.signature")),
+  };
+}
+
+function headOf(head: unknown): SignedReceipt | undefined {
+  const parsed = parseSignedReceipt(head, "head");
+  return isRefused(parsed) ? undefined : parsed;
+}
+
+function checked<T>(parsed: T | Refused): T {
+  if (isRefused(parsed)) throw new Error(`the oracle answered nonsense: ${parsed.message}`);
+  return parsed;
+}
+
+type Answer = { readonly status: number; readonly body: unknown };
+
+/** Answers below 500 are answers; all else is a failure that a retry may help. */
+async function request(
+  { url, timeoutMilliseconds = 10_000 }: OracleOptions,
+  path: string,
+  init: RequestInit = {},
+): Promise<Answer> {
+  try {
+    const response = await fetch(new URL(path, url), {
+      ...init,
+      signal: AbortSignal.timeout(timeoutMilliseconds),
+    });
+    const text = await response.text();
+    if (response.status >= 500) throw unavailable(response, text);
+    return { status: response.status, body: text === "" ? undefined : JSON.parse(text) };
+  } catch (cause) {
+    const { retryAfterSeconds } = cause as Unavailable;
+    throw Object.assign(new Error(`${url}${path} did not answer`, { cause }), {
+      retryAfterSeconds,
+    });
+  }
+}
+
+function unavailable(response: Response, text: string): Unavailable {
+  const retryAfterSeconds = Number(response.headers.get("retry-after") ?? 0) || 0;
+  return Object.assign(new Error(`HTTP ${response.status}: ${text.slice(0, 200)}`), {
+    retryAfterSeconds,
+  });
+}
+
+export type Backoff = {
+  readonly firstMilliseconds: number;
+  readonly longestMilliseconds: number;
+  /** Attempts after the first; Infinity until it is stopped. */
+  readonly retries: number;
+};
+
+/** Doubling delays, each stretched by a random part of itself: a fleet must not come back in step after an outage. */
+export function withBackoff<T>(
+  attempt: () => Promise<T>,
+  { firstMilliseconds, longestMilliseconds, retries }: Backoff,
+  { signal, onFailure }: { signal?: AbortSignal; onFailure?: (error: Error) => void } = {},
+): Promise<T> {
+  return pRetry(attempt, {
+    retries,
+    factor: 2,
+    minTimeout: firstMilliseconds,
+    maxTimeout: longestMilliseconds,
+    ...(signal && { signal }),
+    async onFailedAttempt({ error, retryDelay }) {
+      onFailure?.(error);
+      if (retryDelay === 0) return;
+      const asked = 1_000 * ((error as Unavailable).retryAfterSeconds ?? 0);
+      await sleep(asked + Math.random() * retryDelay, undefined, signal && { signal });
+    },
+  });
+}
+
+export type EpochView = {
+  /** The running epoch; 0 before the first. */
+  current(): Promise<number>;
+  isOpen(epoch: number): Promise<boolean>;
+  /** Asks the oracle again before the next answer, unless it has just been asked. */
+  refresh(): void;
+};
+
+/** A stranger's wrong epochs must not become a flood at the oracle. */
+const LEAST_AGE_MILLISECONDS = 200;
+
+/**
+ * The oracle says which epoch it is, because a device's clock may say anything. An answer is used for a short time;
+ * while the oracle is away the last one stands, for both sides sign the epoch and it is refused if it has closed.
+ */
+export function viewEpochs(oracle: OracleClient, maxAgeMilliseconds: number): EpochView {
+  let last: readonly OpenEpoch[] | undefined;
+  let askedAt = 0;
+  let askAgainAt = 0;
+  let asking: Promise<readonly OpenEpoch[]> | undefined;
+
+  async function ask(): Promise<readonly OpenEpoch[]> {
+    try {
+      last = await oracle.openEpochs();
+      return last;
+    } catch (error) {
+      if (last === undefined) throw error;
+      return last;
+    } finally {
+      askedAt = performance.now();
+      askAgainAt = askedAt + maxAgeMilliseconds;
+      asking = undefined;
+    }
+  }
+
+  async function open(): Promise<readonly OpenEpoch[]> {
+    if (last !== undefined && performance.now() < askAgainAt) return last;
+    asking ??= ask();
+    return asking;
+  }
+
+  return {
+    current: async () => Math.max(0, ...(await open()).map(({ epoch }) => epoch)),
+    isOpen: async (epoch) => (await open()).some((candidate) => candidate.epoch === epoch),
+    refresh: () => {
+      askAgainAt = Math.min(askAgainAt, askedAt + LEAST_AGE_MILLISECONDS);
+    },
+  };
+}

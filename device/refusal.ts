@@ -1,0 +1,67 @@
+import type { Refusal } from "../oracle/core/refusal.ts";
+
+/**
+ * Why a node does not serve or sign: the oracle's words where they mean the same, and these for what only a node
+ * can refuse.
+ */
+export const NODE_REFUSALS = {
+  "content-unknown": {
+    meaning: "The node does not hold this content.",
+    remedy: "PUT it first.",
+  },
+  "content-mismatch": {
+    meaning: "The bytes sent do not have the root they were sent under.",
+    remedy: "Recompute the root; nothing was kept.",
+  },
+  "range-invalid": {
+    meaning: "The range is not one range of bytes inside the content.",
+    remedy: "Ask for `bytes=first-last`.",
+  },
+  "sequence-unexpected": {
+    meaning: "The draft's sequence is not the next one this device signs.",
+    remedy: "Sign the draft again with `next` as its sequence.",
+  },
+  "totals-short": {
+    meaning: "The draft's totals are below what the device signed before, or has metered.",
+    remedy: "Compare with `metered`; sign what was received.",
+  },
+  "credit-exhausted": {
+    meaning: "More was served since the last signed receipt than the device gives on credit.",
+    remedy: "Sign a receipt for what was received.",
+  },
+  "customer-uncovered": {
+    meaning: "The customer has nothing in the escrow to pay with.",
+    remedy: "Deposit.",
+  },
+} as const satisfies Record<string, { meaning: string; remedy: string }>;
+
+export type NodeRefusal = Refusal | keyof typeof NODE_REFUSALS;
+
+export type NodeRefused = { readonly refusal: NodeRefusal; readonly message: string };
+
+export function isNodeRefused<T>(outcome: T | NodeRefused): outcome is NodeRefused {
+  return typeof outcome === "object" && outcome !== null && "refusal" in outcome;
+}
+
+const STATUS: Partial<Record<NodeRefusal, number>> = {
+  "too-large": 413,
+  "content-unknown": 404,
+  "content-mismatch": 422,
+  "range-invalid": 416,
+  "epoch-closed": 409,
+  "sequence-unexpected": 409,
+  "totals-short": 409,
+  "credit-exhausted": 402,
+  "customer-uncovered": 402,
+  "customer-unknown": 403,
+  "key-unknown": 403,
+  "customer-signature-invalid": 401,
+  busy: 503,
+  "device-unknown": 503,
+  "device-unbound": 503,
+  "device-revoked": 503,
+};
+
+export function statusOf(refusal: NodeRefusal): number {
+  return STATUS[refusal] ?? 400;
+}

@@ -1,0 +1,74 @@
+import { buildModule } from "@nomicfoundation/hardhat-ignition/modules";
+
+/**
+ * The suite, wired once and for all: every role goes to its holder in a constructor, the emission share to the ledger
+ * and the rest of the supply to the treasury. The deployer's only powers, linking and the first balance, are used up
+ * here. Governance sets the class limits, customers and members afterwards.
+ */
+export default buildModule("LinkRewards", (m) => {
+  const governance = m.getParameter<string>("governance");
+  const guardian = m.getParameter<string>("guardian");
+
+  const token = m.contract("LinkToken", [m.getAccount(0)]);
+  const registry = m.contract("DeviceRegistry", [
+    m.getParameter("genesis"),
+    m.getParameter("epochSeconds"),
+    m.getParameter("graceSeconds"),
+    governance,
+    m.getParameter<string>("manufacturer"),
+  ]);
+  const escrow = m.contract("CustomerEscrow", [
+    token,
+    registry,
+    m.getParameter("thawSeconds"),
+    governance,
+    m.getParameter<string>("admission"),
+  ]);
+  const quorum = m.contract("OracleQuorum", [
+    token,
+    registry,
+    m.getParameter("minimumBond"),
+    governance,
+  ]);
+  const distributor = m.contract("RewardDistributor", [
+    token,
+    registry,
+    escrow,
+    quorum,
+    governance,
+    guardian,
+  ]);
+  const ledger = m.contract("EpochLedger", [
+    {
+      token,
+      registry,
+      escrow,
+      quorum,
+      distributor,
+      emissionShare: m.getParameter("emissionShare"),
+      proposalTimeoutSeconds: m.getParameter("proposalTimeoutSeconds"),
+      windowSeconds: m.getParameter("windowSeconds"),
+      rulesHash: m.getParameter("rulesHash"),
+      tariff: {
+        egressPrice: m.getParameter("egressPrice"),
+        storagePrice: m.getParameter("storagePrice"),
+        computePrice: m.getParameter("computePrice"),
+        rewardCapBps: m.getParameter("rewardCapBps"),
+      },
+      governance,
+      guardian,
+    },
+  ]);
+
+  m.call(escrow, "linkLedger", [ledger]);
+  m.call(quorum, "linkLedger", [ledger]);
+  m.call(distributor, "linkLedger", [ledger]);
+
+  const funded = m.call(token, "transfer", [ledger, m.getParameter("emissionShare")], {
+    id: "fundLedger",
+  });
+  const rest = m.staticCall(token, "balanceOf", [m.getAccount(0)], 0, { after: [funded] });
+  m.call(token, "transfer", [m.getParameter<string>("treasury"), rest], { id: "fundTreasury" });
+
+  return { token, registry, escrow, quorum, distributor, ledger };
+});

@@ -1,0 +1,117 @@
+import { type Address, type Hex, toHex } from "./core/bytes.ts";
+import { sealTimeOf } from "./core/clock.ts";
+import { checkBundle, type PublishedBundle } from "./core/divergence.ts";
+import type { ComputedEpoch } from "./core/epoch.ts";
+import { bundleHashOf } from "./core/manifest.ts";
+import { compareRank } from "./core/merge.ts";
+import { receiptKey } from "./core/receipt.ts";
+import { isRefused } from "./core/refusal.ts";
+import { type Report, reportDigest } from "./core/report.ts";
+import { verifyReceipt } from "./core/verify.ts";
+import { isBundleUnavailable, openBundles, readBundle } from "./edge/bundles.ts";
+import { lastBlockBefore } from "./edge/chain.ts";
+import { ledgerDomain, type Oracle, receiptContext } from "./parts.ts";
+
+export type Attested =
+  | { readonly member: Address; readonly signature: Uint8Array }
+  | { readonly refused: string; readonly signedOther?: boolean };
+
+/**
+ * Verifies a report's bundle from scratch and signs it: the proposer for itself, and every member that is asked. What
+ * this member acknowledged and is still valid must be in it. Guards do not apply: a true report is signed.
+ */
+export async function attest(oracle: Oracle, report: Report): Promise<Attested> {
+  const { chain, store, follower, member } = oracle;
+  await follower.refresh();
+  const law = follower.law();
+  const { epoch, attempt } = report;
+  if (epoch !== law.lastFinal.epoch + 1 || attempt !== law.attempt) {
+    return {
+      refused: `epoch ${epoch} attempt ${attempt} is not open; open is epoch ${law.lastFinal.epoch + 1} attempt ${law.attempt}`,
+    };
+  }
+  const sealBlock = await lastBlockBefore(chain, sealTimeOf(chain.deployment, epoch));
+  if (sealBlock === undefined)
+    return { refused: `the seal time of epoch ${epoch} is not final yet` };
+  const published = await findBundle(oracle, report);
+  if (published === undefined)
+    return { refused: `no bundle ${report.bundleHash} here or at a peer` };
+  const outcome = checkBundle({
+    deployment: chain.deployment,
+    law,
+    epoch,
+    sealBlock: { number: sealBlock.number, hash: sealBlock.hash },
+    previousRewards: await previousRewards(oracle, epoch),
+    published,
+    report,
+  });
+  if (!outcome.agrees)
+    return { refused: `${outcome.divergence.file}: ${outcome.divergence.message}` };
+  const missing = await findMissing(oracle, epoch, outcome.computed);
+  if (missing !== undefined) return { refused: missing };
+  const digest = reportDigest(ledgerDomain(oracle), report);
+  if ((await store.recordReport(epoch, attempt, toHex(digest))) === "other") {
+    return {
+      refused: `another report of epoch ${epoch} attempt ${attempt} was signed before`,
+      signedOther: true,
+    };
+  }
+  return { member: member.address, signature: member.sign(digest) };
+}
+
+/** The bundle of a report: our own, or a peer's that has it under that hash. */
+async function findBundle(oracle: Oracle, report: Report): Promise<PublishedBundle | undefined> {
+  for (const source of [oracle.bundles, ...peerBundles(oracle)]) {
+    try {
+      const published = await readBundle(source, report.epoch);
+      if (bundleHashOf(published.manifest) === report.bundleHash) return published;
+    } catch (error) {
+      if (!isBundleUnavailable(error)) throw error;
+    }
+  }
+  return undefined;
+}
+
+/** rewards.bin of the last final epoch; its root is checked by whoever computes with it. */
+export async function previousRewards(oracle: Oracle, epoch: number): Promise<Uint8Array> {
+  if (epoch === 1) return new Uint8Array();
+  const lastHash: Hex | undefined = oracle.follower.law().finals.get(epoch - 1)?.bundleHash;
+  for (const source of [oracle.bundles, ...peerBundles(oracle)]) {
+    try {
+      const { manifest, files } = await readBundle(source, epoch - 1);
+      const rewards = files.get("rewards.bin");
+      if (bundleHashOf(manifest) === lastHash && rewards !== undefined) return rewards;
+    } catch (error) {
+      if (!isBundleUnavailable(error)) throw error;
+    }
+  }
+  throw new Error(
+    `the bundle of epoch ${epoch - 1} (${lastHash}) is neither in ${oracle.bundles.location} nor at a peer; copy it from any mirror`,
+  );
+}
+
+function peerBundles({ peers }: Oracle) {
+  return peers.urls.map((url) => openBundles(new URL("/bundles", url).href));
+}
+
+/** What this member has stored and is still valid must be in the bundle, as it is or replaced by what counts before it. */
+async function findMissing(
+  oracle: Oracle,
+  epoch: number,
+  computed: ComputedEpoch,
+): Promise<string | undefined> {
+  const contributions = new Map(
+    computed.valued.map(({ contribution }) => [receiptKey(contribution.receipt), contribution]),
+  );
+  const context = receiptContext(oracle);
+  for await (const signed of oracle.store.receipts(epoch)) {
+    const own = verifyReceipt(signed, context);
+    if (isRefused(own)) continue;
+    const theirs = contributions.get(receiptKey(own.receipt));
+    if (theirs === undefined || compareRank(own, theirs) < 0) {
+      const { device, customer, sequence } = own.receipt;
+      return `the receipt ${sequence} of device ${device} to customer ${customer} was acknowledged here and is not in the bundle`;
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,201 @@
+import { MerkleTree } from "merkletreejs";
+import { equalBytes, type Hex, keccak256, toHex, ZERO_HASH } from "./core/bytes.ts";
+import { sealTimeOf } from "./core/clock.ts";
+import { type CheckOutcome, checkBundle, type Divergence } from "./core/divergence.ts";
+import type { ComputedEpoch } from "./core/epoch.ts";
+import type { FinalEpoch, Law } from "./core/law.ts";
+import { CONTRIBUTION_BYTES, REWARD_BYTES } from "./core/records.ts";
+import type { Report } from "./core/report.ts";
+import type { BlockMark } from "./core/store.ts";
+import { buildTree, hashRecords, rootOf } from "./core/tree.ts";
+import { type BundleSource, isBundleUnavailable, openBundles, readBundle } from "./edge/bundles.ts";
+import { type Chain, lastBlockBefore } from "./edge/chain.ts";
+import { readLaw } from "./follow.ts";
+
+/** What an outsider finds about one epoch, with an RPC node and the public files alone. */
+export type EpochVerdict = {
+  readonly epoch: number;
+  readonly verdict: "agrees" | "differs" | "unavailable";
+  /** The first thing that differs, in the order in which an epoch is computed. */
+  readonly divergence?: Divergence;
+  /** What is missing when the verdict is "unavailable". */
+  readonly message?: string;
+  readonly contributions: number;
+  readonly leaves: number;
+  readonly value?: bigint;
+  readonly counted?: bigint;
+  readonly pot?: bigint;
+  readonly root: Hex;
+  readonly contributionRoot: Hex;
+  readonly bundleHash: Hex;
+};
+
+export type Audited = EpochVerdict & {
+  /** The rewards.bin that leads to the chain's root: what the next epoch builds on. */
+  readonly rewards: Uint8Array | undefined;
+  readonly computed?: ComputedEpoch;
+};
+
+export type AuditInput = {
+  readonly chain: Chain;
+  readonly law: Law;
+  readonly source: BundleSource;
+  readonly onProgress?: (epoch: number, done: number, total: number) => void;
+};
+
+/** The chain's history as it is now, and where the bundles are. */
+export async function auditInput(
+  chain: Chain,
+  bundles: string,
+  onProgress?: AuditInput["onProgress"],
+): Promise<AuditInput> {
+  const law = await readLaw(chain);
+  return { chain, law, source: openBundles(bundles), ...(onProgress && { onProgress }) };
+}
+
+/**
+ * Audits final epochs in their order. One bad or missing file condemns its own epoch only: the next one is checked
+ * against whatever leads to the root that the chain has.
+ */
+export async function* auditEpochs(
+  input: AuditInput,
+  epochs: readonly number[],
+): AsyncIterable<EpochVerdict> {
+  let last: { epoch: number; rewards: Uint8Array | undefined } | undefined;
+  for (const epoch of epochs) {
+    const final = input.law.finals.get(epoch);
+    if (final?.proposal === undefined) throw new RangeError(`epoch ${epoch} is not final`);
+    const previous = last?.epoch === epoch - 1 ? last.rewards : await rewardsOf(input, epoch - 1);
+    const {
+      rewards,
+      computed: _,
+      ...verdict
+    } = await auditReport(input, final.proposal.report, previous);
+    last = { epoch, rewards };
+    yield verdict;
+  }
+}
+
+/** Checks one report, final or pending, against its bundle. */
+export async function auditReport(
+  input: AuditInput,
+  report: Report,
+  previousRewards: Uint8Array | undefined,
+): Promise<Audited> {
+  const { epoch, contributions, leaves, root, contributionRoot, bundleHash } = report;
+  const facts = { epoch, contributions, leaves, root, contributionRoot, bundleHash };
+  const unavailable = (message: string): Audited => ({
+    ...facts,
+    verdict: "unavailable",
+    message,
+    rewards: undefined,
+  });
+  if (previousRewards === undefined) {
+    return unavailable(`no rewards.bin that leads to the final root of epoch ${epoch - 1}`);
+  }
+  const sealBlock = await sealBlockOf(input.chain, epoch);
+  if (sealBlock === undefined)
+    return unavailable(`the seal time of epoch ${epoch} is not final yet`);
+  try {
+    const published = await readBundle(input.source, epoch);
+    const outcome = checkBundle({
+      deployment: input.chain.deployment,
+      law: input.law,
+      epoch,
+      sealBlock,
+      previousRewards,
+      published,
+      report,
+      onProgress: (done, total) => input.onProgress?.(epoch, done, total),
+    });
+    const rewards = firstWithRoot(root, [
+      outcome.computed?.files.get("rewards.bin"),
+      published.files.get("rewards.bin"),
+    ]);
+    const divergence = outcome.agrees ? compareTrees(outcome, report) : outcome.divergence;
+    const { value, counted, pot } = outcome.computed?.manifest ?? {};
+    return {
+      ...facts,
+      verdict: divergence === undefined ? "agrees" : "differs",
+      ...(divergence && { divergence }),
+      ...(value !== undefined && { value }),
+      ...(counted !== undefined && { counted }),
+      ...(pot !== undefined && { pot }),
+      ...(outcome.computed && { computed: outcome.computed }),
+      rewards,
+    };
+  } catch (error) {
+    if (isBundleUnavailable(error)) return unavailable(error.message);
+    throw error;
+  }
+}
+
+/** A final epoch's rewards.bin, if what is published leads to its root. */
+export async function rewardsOf(
+  { law, source }: AuditInput,
+  epoch: number,
+): Promise<Uint8Array | undefined> {
+  const final: FinalEpoch | undefined = law.finals.get(epoch);
+  if (final === undefined) return undefined;
+  if (final.leaves === 0) return new Uint8Array();
+  try {
+    return firstWithRoot(final.root, [await source.read(epoch, "rewards.bin")]);
+  } catch (error) {
+    if (isBundleUnavailable(error)) return undefined;
+    throw error;
+  }
+}
+
+async function sealBlockOf(chain: Chain, epoch: number): Promise<BlockMark | undefined> {
+  const block = await lastBlockBefore(chain, sealTimeOf(chain.deployment, epoch));
+  return block && { number: block.number, hash: block.hash };
+}
+
+function firstWithRoot(root: Hex, candidates: readonly (Uint8Array | undefined)[]) {
+  return candidates.find(
+    (rewards) =>
+      rewards !== undefined &&
+      rewards.length % REWARD_BYTES === 0 &&
+      toHex(rootOf(buildTree(hashRecords(rewards, REWARD_BYTES)))) === root,
+  );
+}
+
+/** Both roots once more, by a tree builder that shares no code with ours. */
+function compareTrees(
+  outcome: CheckOutcome & { agrees: true },
+  report: Report,
+): Divergence | undefined {
+  const trees = [
+    ["rewards.bin", REWARD_BYTES, report.root],
+    ["contributions.bin", CONTRIBUTION_BYTES, report.contributionRoot],
+  ] as const;
+  for (const [file, recordBytes, expected] of trees) {
+    const found = independentRoot(
+      outcome.computed.files.get(file) ?? new Uint8Array(),
+      recordBytes,
+    );
+    if (found !== expected) {
+      return {
+        stage: "report",
+        file,
+        message: `merkletreejs builds another root over ${file} than the report has`,
+        expected,
+        found,
+      };
+    }
+  }
+  return undefined;
+}
+
+function independentRoot(records: Uint8Array, recordBytes: number): Hex {
+  if (records.length === 0) return ZERO_HASH;
+  const leaves: Buffer[] = [];
+  for (let at = 0; at < records.length; at += recordBytes) {
+    leaves.push(Buffer.from(keccak256(records.subarray(at, at + recordBytes))));
+  }
+  const tree = new MerkleTree(leaves, (bytes: Buffer) => Buffer.from(keccak256(bytes)), {
+    fillDefaultHash: Buffer.alloc(32),
+  });
+  const root = new Uint8Array(tree.getRoot());
+  return equalBytes(root, new Uint8Array()) ? ZERO_HASH : toHex(root);
+}

@@ -1,0 +1,103 @@
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import { Command, Option } from "@commander-js/extra-typings";
+import { type CloseAction, type CloseOutcome, close, plan } from "../close.ts";
+import { withOracle } from "../compose.ts";
+import { loadSigner } from "../edge/signer.ts";
+import { createSender } from "../edge/transactions.ts";
+import { DEFAULT_GUARDS } from "../guards.ts";
+import {
+  confirmationsOption,
+  dataOption,
+  deploymentOption,
+  EXIT,
+  jsonOption,
+  keyOptions,
+  peerOption,
+  rpcOption,
+  wholeNumber,
+} from "./options.ts";
+import { print, tokens } from "./print.ts";
+
+const DEFAULT_LEASE_SECONDS = 300;
+
+export function closeCommand() {
+  const key = keyOptions();
+  return new Command("close")
+    .summary("collect what customers owe and take due epochs to their end")
+    .description(
+      "Run it from cron at any time, any number of times, two at once: it collects the vouchers of ended epochs, seals and computes the epoch that is due, publishes its bundle, has it signed, proposes it, and finalizes what is ripe. A dry run says what would be done; --execute does it.\n\nExit codes: 0 done or nothing due, 1 an epoch is held and a person must look, 2 failed and may be repeated, 3 usage.",
+    )
+    .addOption(rpcOption())
+    .addOption(deploymentOption())
+    .addOption(dataOption())
+    .addOption(confirmationsOption())
+    .addOption(peerOption())
+    .addOption(key.keystore)
+    .addOption(key.passwordFile)
+    .addOption(key.keyFile)
+    .addOption(
+      new Option("--sender-key-file <file>", "key that pays the gas; the member's when not given"),
+    )
+    .addOption(new Option("--execute", "act, instead of saying what would be done").default(false))
+    .addOption(new Option("--release", "pass over the guards: a person has looked").default(false))
+    .addOption(
+      new Option(
+        "--least-share-bps <n>",
+        "hold when contributions or devices fall below this part of the last epoch's",
+      )
+        .default(DEFAULT_GUARDS.leastShareBps)
+        .argParser(wholeNumber),
+    )
+    .addOption(
+      new Option("--lease-seconds <n>", "how long a killed run keeps others from working")
+        .default(DEFAULT_LEASE_SECONDS)
+        .argParser(wholeNumber),
+    )
+    .addOption(jsonOption())
+    .action(async (options) => {
+      const outcome = await withOracle(options, async (oracle, signer, log) => {
+        if (!options.execute) return plan(oracle);
+        const paying = options.senderKeyFile
+          ? await loadSigner({ keyFile: options.senderKeyFile })
+          : signer;
+        const sender = createSender({
+          provider: oracle.chain.provider,
+          wallet: paying.wallet,
+          store: oracle.store,
+          onEvent: (event, details) => log.info(details, event),
+        });
+        return close(oracle, {
+          sender,
+          guards: { ...DEFAULT_GUARDS, leastShareBps: options.leastShareBps },
+          release: options.release,
+          holder: `${hostname()}:${process.pid}:${randomUUID()}`,
+          leaseSeconds: options.leaseSeconds,
+        });
+      });
+      print(options.json, outcome, () => render(outcome));
+      process.exitCode = outcome.held === undefined ? EXIT.ok : EXIT.differs;
+    });
+}
+
+function render({ executed, actions, epoch, waiting, held }: CloseOutcome): string {
+  const lines = actions.map((action) => (executed ? "" : "would ") + describe(action));
+  if (held !== undefined) lines.push(`epoch ${epoch} is held: ${held}`);
+  if (waiting !== undefined)
+    lines.push(`${epoch === undefined ? "" : `epoch ${epoch}: `}${waiting}`);
+  if (lines.length === 0) lines.push("nothing is due");
+  return lines.join("\n");
+}
+
+function describe(action: CloseAction): string {
+  switch (action.action) {
+    case "collect":
+      return `collect ${tokens(action.amount)} LTK of ${action.customer} for epoch ${action.epoch}`;
+    case "uncollectable":
+      return `leave the voucher of ${action.customer} for epoch ${action.epoch}: ${action.reason}`;
+    case "advance":
+      return `advance epoch ${action.epoch} from ${action.from} to ${action.to}`;
+    case "abandon":
+      return `abandon attempt ${action.attempt} of epoch ${action.epoch}`;
+  }
+}

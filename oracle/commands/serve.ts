@@ -1,0 +1,65 @@
+import { Command, Option } from "@commander-js/extra-typings";
+import { withOracle } from "../compose.ts";
+import { serve } from "../serve.ts";
+import {
+  confirmationsOption,
+  dataOption,
+  deploymentOption,
+  keyOptions,
+  peerOption,
+  rpcOption,
+  wholeNumber,
+} from "./options.ts";
+
+const DEFAULT_PORT = 8787;
+const DEFAULT_MARGIN_SECONDS = 60;
+const DEFAULT_FOLLOW_SECONDS = 5;
+
+export function serveCommand() {
+  const key = keyOptions();
+  return new Command("serve")
+    .summary("take receipts and vouchers in over HTTP")
+    .description(
+      "Serves the ingest API (described at /openapi.json), the published bundles under /bundles, /livez, /readyz and /metrics, on loopback unless told otherwise. Ends cleanly on SIGTERM: what was taken in is answered first.",
+    )
+    .addOption(rpcOption())
+    .addOption(deploymentOption())
+    .addOption(dataOption())
+    .addOption(confirmationsOption())
+    .addOption(peerOption())
+    .addOption(key.keystore)
+    .addOption(key.passwordFile)
+    .addOption(key.keyFile)
+    .addOption(
+      new Option("--host <address>", "where to listen").env("LINK_HOST").default("127.0.0.1"),
+    )
+    .addOption(
+      new Option("--port <n>", "0 takes any free port")
+        .env("LINK_PORT")
+        .default(DEFAULT_PORT)
+        .argParser(wholeNumber),
+    )
+    .addOption(
+      new Option("--margin-seconds <n>", "how long before its seal time an epoch closes here")
+        .default(DEFAULT_MARGIN_SECONDS)
+        .argParser(wholeNumber),
+    )
+    .addOption(
+      new Option("--follow-seconds <n>", "time between two looks at the chain")
+        .default(DEFAULT_FOLLOW_SECONDS)
+        .argParser(wholeNumber),
+    )
+    .action((options) =>
+      withOracle(options, async (oracle, _signer, log) => {
+        const stop = new AbortController();
+        for (const signal of ["SIGINT", "SIGTERM"] as const) {
+          process.once(signal, () => stop.abort());
+        }
+        await serve(oracle, log, options, stop.signal, (url) => {
+          log.info({ url, member: oracle.member.address }, "listening");
+          process.stdout.write(`${url}\n`);
+        });
+        log.info({}, "stopped");
+      }),
+    );
+}

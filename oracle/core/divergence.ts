@@ -1,0 +1,222 @@
+import { type Address, equalBytes, type Hex, toHex } from "./bytes.ts";
+import { type ComputedEpoch, computeEpoch, type EpochInput } from "./epoch.ts";
+import { fieldsToJson } from "./json.ts";
+import { indexOf, type Law } from "./law.ts";
+import {
+  bundleHashOf,
+  type DataFile,
+  MANIFEST_FIELDS,
+  type Manifest,
+  parseManifest,
+  reportOf,
+} from "./manifest.ts";
+import {
+  CONTRIBUTION_BYTES,
+  type ContributionRecord,
+  DEVICE_BYTES,
+  decodeContribution,
+  REWARD_BYTES,
+} from "./records.ts";
+import { isRefused } from "./refusal.ts";
+import { REPORT_FIELDS, type Report } from "./report.ts";
+import type { Recover } from "./signature.ts";
+import { HASH_BYTES } from "./tree.ts";
+import { domainSeparator } from "./typed.ts";
+import { type VerifiedReceipt, verifyReceipt } from "./verify.ts";
+
+/** A bundle as somebody published it: nothing about it is known to be true. */
+export type PublishedBundle = {
+  readonly manifest: Uint8Array;
+  readonly files: ReadonlyMap<DataFile, Uint8Array>;
+};
+
+/** The stages of the check, in their order. The first that disagrees is the divergence. */
+export type Stage = "manifest" | "contributions" | "rewards" | "report";
+
+export type Divergence = {
+  readonly stage: Stage;
+  /** The file of the bundle in which it shows. */
+  readonly file: string;
+  /** The number of the first record that differs, counted from 0; absent when it is not about one record. */
+  readonly record?: number;
+  readonly message: string;
+  readonly expected?: string;
+  readonly found?: string;
+};
+
+export type CheckInput = Omit<EpochInput, "contributions"> & {
+  readonly published: PublishedBundle;
+  /** The report the bundle must lead to, its attempt included: the chain's, or the one to be signed. */
+  readonly report: Report;
+  readonly recover?: Recover;
+  readonly onProgress?: (done: number, total: number) => void;
+};
+
+export type CheckOutcome =
+  | { readonly agrees: true; readonly computed: ComputedEpoch }
+  | { readonly agrees: false; readonly divergence: Divergence; readonly computed?: ComputedEpoch };
+
+const RECORD_BYTES: Record<DataFile, number> = {
+  "contributions.bin": CONTRIBUTION_BYTES,
+  "contributions.fence": 4,
+  "devices.bin": DEVICE_BYTES,
+  "devices.fence": 4,
+  "rewards.bin": REWARD_BYTES,
+  "rewards.tree": HASH_BYTES,
+};
+
+/** Every signature and every sum from scratch: the epoch is computed anew from the bundle's contributions alone. */
+export function checkBundle(input: CheckInput): CheckOutcome {
+  const manifest = parseManifest(input.published.manifest);
+  if (isRefused(manifest)) {
+    return differs({ stage: "manifest", file: "manifest.json", message: manifest.message });
+  }
+  const contributions = checkContributions(input);
+  if (isDivergence(contributions)) return differs(contributions);
+  const computed = computeEpoch({ ...input, contributions });
+  const divergence =
+    compareFiles(input.published, computed) ??
+    compareManifest(manifest, computed.manifest) ??
+    compareHash(input.published.manifest, manifest, input.report) ??
+    compareReport(
+      reportOf(computed.manifest, computed.bundleHash, input.report.attempt),
+      input.report,
+    );
+  return divergence === undefined
+    ? { agrees: true, computed }
+    : { ...differs(divergence), computed };
+}
+
+function differs(divergence: Divergence): CheckOutcome & { agrees: false } {
+  return { agrees: false, divergence };
+}
+
+function isDivergence(value: readonly VerifiedReceipt[] | Divergence): value is Divergence {
+  return "stage" in value;
+}
+
+function checkContributions(input: CheckInput): readonly VerifiedReceipt[] | Divergence {
+  const file = "contributions.bin";
+  const bytes = input.published.files.get(file) ?? new Uint8Array();
+  const at = (record: number, message: string): Divergence => ({
+    stage: "contributions",
+    file,
+    record,
+    message: `record ${record}: ${message}`,
+  });
+  const total = Math.floor(bytes.length / CONTRIBUTION_BYTES);
+  if (total * CONTRIBUTION_BYTES !== bytes.length) return at(total, "the last record is cut off");
+  const { chainId, contracts } = input.deployment;
+  const context = {
+    law: input.law,
+    domain: domainSeparator(chainId, contracts.deviceRegistry),
+    ...(input.recover === undefined ? {} : { recover: input.recover }),
+  };
+  const verified: VerifiedReceipt[] = [];
+  let before: ContributionRecord | undefined;
+  for (let i = 0; i < total; i++) {
+    const record = decodeContribution(
+      bytes.subarray(i * CONTRIBUTION_BYTES, (i + 1) * CONTRIBUTION_BYTES),
+    );
+    if (record.receipt.epoch !== input.epoch) {
+      return at(i, `the receipt is of epoch ${record.receipt.epoch}, not ${input.epoch}`);
+    }
+    const outcome = verifyReceipt(record, context);
+    if (isRefused(outcome)) return at(i, `${outcome.refusal}: ${outcome.message}`);
+    if (outcome.account !== record.account) {
+      return at(i, `the device belongs to ${outcome.account}, the record says ${record.account}`);
+    }
+    if (before !== undefined && !isBefore(input.law, before, record)) {
+      return at(i, "not in the order of (account index, device, customer), or there twice");
+    }
+    before = record;
+    verified.push(outcome);
+    input.onProgress?.(i + 1, total);
+  }
+  return verified;
+}
+
+function isBefore(law: Law, a: ContributionRecord, b: ContributionRecord): boolean {
+  const key = ({ account, receipt }: ContributionRecord): [number, Address, Address] => [
+    indexOf(law, account) as number,
+    receipt.device,
+    receipt.customer,
+  ];
+  const [indexA, deviceA, customerA] = key(a);
+  const [indexB, deviceB, customerB] = key(b);
+  if (indexA !== indexB) return indexA < indexB;
+  if (deviceA !== deviceB) return deviceA < deviceB;
+  return customerA < customerB;
+}
+
+function compareFiles(published: PublishedBundle, computed: ComputedEpoch): Divergence | undefined {
+  for (const [name, recordBytes] of Object.entries(RECORD_BYTES) as [DataFile, number][]) {
+    const expected = computed.files.get(name) as Uint8Array;
+    const found = published.files.get(name) ?? new Uint8Array();
+    if (equalBytes(expected, found)) continue;
+    const record = firstDifference(expected, found, recordBytes);
+    const cut = (bytes: Uint8Array) =>
+      toHex(bytes.subarray(record * recordBytes, (record + 1) * recordBytes));
+    return {
+      stage: "rewards",
+      file: name,
+      record,
+      message: `record ${record} of ${name} is not what the contributions come to`,
+      expected: cut(expected),
+      found: cut(found),
+    };
+  }
+  return undefined;
+}
+
+function firstDifference(a: Uint8Array, b: Uint8Array, recordBytes: number): number {
+  const shared = Math.min(a.length, b.length);
+  let i = 0;
+  while (i < shared && a[i] === b[i]) i++;
+  return Math.floor(i / recordBytes);
+}
+
+function compareManifest(found: Manifest, expected: Manifest): Divergence | undefined {
+  const foundJson = fieldsToJson(MANIFEST_FIELDS, found);
+  const expectedJson = fieldsToJson(MANIFEST_FIELDS, expected);
+  const name = Object.keys(expectedJson).find(
+    (key) => JSON.stringify(expectedJson[key]) !== JSON.stringify(foundJson[key]),
+  );
+  if (name === undefined) return undefined;
+  return {
+    stage: "manifest",
+    file: "manifest.json",
+    message: `${name} is not what the chain and the contributions come to`,
+    expected: JSON.stringify(expectedJson[name]),
+    found: JSON.stringify(foundJson[name]),
+  };
+}
+
+/** The same content in other bytes has another hash: only the canonical spelling counts. */
+function compareHash(
+  bytes: Uint8Array,
+  manifest: Manifest,
+  report: Report,
+): Divergence | undefined {
+  const found: Hex = bundleHashOf(bytes);
+  if (found === report.bundleHash) return undefined;
+  return {
+    stage: "manifest",
+    file: "manifest.json",
+    message: `the manifest of epoch ${manifest.epoch} is not the one the report names`,
+    expected: report.bundleHash,
+    found,
+  };
+}
+
+function compareReport(computed: Report, report: Report): Divergence | undefined {
+  const field = REPORT_FIELDS.find(({ name }) => computed[name] !== report[name]);
+  if (field === undefined) return undefined;
+  return {
+    stage: "report",
+    file: "manifest.json",
+    message: `${field.name} of the report is not what the contributions come to`,
+    expected: String(computed[field.name]),
+    found: String(report[field.name]),
+  };
+}

@@ -1,0 +1,204 @@
+import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Bundle } from "../core/bundle.ts";
+import { equalBytes } from "../core/bytes.ts";
+import type { PublishedBundle } from "../core/divergence.ts";
+import { type DataFile, MANIFEST_FILE, parseManifest } from "../core/manifest.ts";
+import { isRefused } from "../core/refusal.ts";
+
+/** A manifest names every customer that paid, and no more than that: 100 bytes each, a million of them. */
+const MAX_MANIFEST_BYTES = 128 * 1024 * 1024;
+/** Ten million contributions. A mirror that sends more is not sending this epoch. */
+const MAX_FILE_BYTES = 4 * 1024 * 1024 * 1024 - 1;
+const FETCH_TIMEOUT_MS = 60_000;
+
+/** A bundle or a file of it is not there, or a mirror does not answer: not wrong, only missing. */
+export type BundleUnavailable = Error & { readonly bundleUnavailable: true };
+
+export function isBundleUnavailable(error: unknown): error is BundleUnavailable {
+  return error instanceof Error && "bundleUnavailable" in error;
+}
+
+function unavailable(message: string, cause?: unknown): BundleUnavailable {
+  return Object.assign(new Error(message, { cause }), { bundleUnavailable: true as const });
+}
+
+/** Where bundles can be read: a folder, or any static web server, object store or IPFS gateway. */
+export type BundleSource = {
+  readonly location: string;
+  read(epoch: number, file: string): Promise<Uint8Array>;
+  /** Exactly `length` bytes from `from` on. */
+  range(epoch: number, file: string, from: number, length: number): Promise<Uint8Array>;
+};
+
+export function openBundles(location: string): BundleSource {
+  return /^https?:\/\//.test(location) ? webSource(location) : folderSource(location);
+}
+
+/** The manifest and every file it names. Throws BundleUnavailable when something is missing. */
+export async function readBundle(source: BundleSource, epoch: number): Promise<PublishedBundle> {
+  const manifest = await source.read(epoch, MANIFEST_FILE);
+  const parsed = parseManifest(manifest);
+  const names = isRefused(parsed) ? [] : (Object.keys(parsed.files) as DataFile[]);
+  const files = new Map<DataFile, Uint8Array>();
+  for (const name of names) files.set(name, await source.read(epoch, name));
+  return { manifest, files };
+}
+
+function folderSource(folder: string): BundleSource {
+  const path = (epoch: number, file: string) => join(folder, String(epoch), file);
+  return {
+    location: folder,
+    async read(epoch, file) {
+      try {
+        return new Uint8Array(await readFile(path(epoch, file)));
+      } catch (cause) {
+        throw unavailable(`no ${file} of epoch ${epoch} in ${folder}`, cause);
+      }
+    },
+    async range(epoch, file, from, length) {
+      const bytes = new Uint8Array(length);
+      try {
+        const handle = await open(path(epoch, file));
+        try {
+          const { bytesRead } = await handle.read(bytes, 0, length, from);
+          if (bytesRead !== length)
+            throw new Error(`only ${bytesRead} of ${length} bytes at ${from}`);
+          return bytes;
+        } finally {
+          await handle.close();
+        }
+      } catch (cause) {
+        throw unavailable(`cannot read ${file} of epoch ${epoch} in ${folder}`, cause);
+      }
+    },
+  };
+}
+
+function webSource(base: string): BundleSource {
+  const root = base.endsWith("/") ? base : `${base}/`;
+  const get = async (
+    epoch: number,
+    file: string,
+    headers: Record<string, string>,
+    limit: number,
+  ) => {
+    const url = new URL(`${epoch}/${file}`, root);
+    try {
+      const response = await fetch(url, { headers, signal: AbortSignal.timeout(FETCH_TIMEOUT_MS) });
+      if (!response.ok) throw new Error(`HTTP ${response.status}`);
+      return { status: response.status, bytes: await readAtMost(response, limit) };
+    } catch (cause) {
+      throw unavailable(`cannot get ${url}: ${(cause as Error).message}`, cause);
+    }
+  };
+  return {
+    location: base,
+    async read(epoch, file) {
+      const limit = file === MANIFEST_FILE ? MAX_MANIFEST_BYTES : MAX_FILE_BYTES;
+      return (await get(epoch, file, {}, limit)).bytes;
+    },
+    async range(epoch, file, from, length) {
+      const range = { range: `bytes=${from}-${from + length - 1}` };
+      const { status, bytes } = await get(epoch, file, range, MAX_FILE_BYTES);
+      // A server without ranges answers 200 with the whole file.
+      const cut = status === 206 ? bytes : bytes.subarray(from, from + length);
+      if (cut.length !== length)
+        throw unavailable(`${file} of epoch ${epoch} at ${base} is cut off`);
+      return cut;
+    },
+  };
+}
+
+async function readAtMost(response: Response, limit: number): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of response.body ?? []) {
+    length += part.length;
+    if (length > limit) throw new Error(`more than ${limit} bytes`);
+    parts.push(part);
+  }
+  return new Uint8Array(Buffer.concat(parts));
+}
+
+/** The folder an oracle publishes to. */
+export type BundleFolder = BundleSource & {
+  /** Writes a bundle beside its place, durably; it is seen by nobody until it is published. */
+  stage(epoch: number, bundle: Bundle): Promise<void>;
+  /** Moves a staged bundle to its place in one step. One that is there already is compared, never overwritten. */
+  publish(epoch: number, bundleHash: string): Promise<void>;
+};
+
+export async function openBundleFolder(folder: string): Promise<BundleFolder> {
+  await mkdir(folder, { recursive: true });
+  const source = folderSource(folder);
+  const stagePath = (epoch: number, hash: string) => join(folder, `.staged-${epoch}-${hash}`);
+  return {
+    ...source,
+    async stage(epoch, { bundleHash, files }) {
+      const staged = stagePath(epoch, bundleHash);
+      await rm(staged, { recursive: true, force: true });
+      await mkdir(staged);
+      for (const [name, bytes] of files) await writeDurably(join(staged, name), bytes);
+      await syncFolder(staged);
+      await syncFolder(folder);
+    },
+    async publish(epoch, bundleHash) {
+      const staged = stagePath(epoch, bundleHash);
+      const place = join(folder, String(epoch));
+      try {
+        await rename(staged, place);
+        await syncFolder(folder);
+        return;
+      } catch (cause) {
+        const { code } = cause as NodeJS.ErrnoException;
+        if (!["ENOTEMPTY", "EEXIST", "ENOENT", "EPERM"].includes(code ?? "")) throw cause;
+      }
+      await compareManifests(source, staged, epoch);
+      await rm(staged, { recursive: true, force: true });
+    },
+  };
+}
+
+/** What is published stays: the same manifest names the same bytes of every file. */
+async function compareManifests(
+  source: BundleSource,
+  staged: string,
+  epoch: number,
+): Promise<void> {
+  const published = await source.read(epoch, MANIFEST_FILE);
+  let own: Uint8Array;
+  try {
+    own = new Uint8Array(await readFile(join(staged, MANIFEST_FILE)));
+  } catch (cause) {
+    // Killed after the rename: the staged bundle is the published one.
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return;
+    throw cause;
+  }
+  if (!equalBytes(published, own)) {
+    throw new Error(
+      `epoch ${epoch} is published in ${source.location} with other content; move that folder away if it is not yours`,
+    );
+  }
+}
+
+async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
+  const handle = await open(path, "wx");
+  try {
+    await handle.writeFile(bytes);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** A rename is durable only when its folder is. Windows has no such call and needs none. */
+async function syncFolder(path: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,504 @@
+import type { AddressInfo } from "node:net";
+import { Readable } from "node:stream";
+import { promisify } from "node:util";
+import { gunzip as gunzipCallback } from "node:zlib";
+import fastifyStatic from "@fastify/static";
+import fastifySwagger from "@fastify/swagger";
+import fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from "fastify";
+import { type Address, concatBytes, isHexOf, lowercaseHex, toHex } from "../core/bytes.ts";
+import { packSignedReceipt, type SignedReceipt } from "../core/receipt.ts";
+import { isRefused, type Refusal, type Refused, refuse } from "../core/refusal.ts";
+import { type JsonSchema, SCHEMAS } from "../core/schema.ts";
+import {
+  type HeadAnswer,
+  type ReceiptResult,
+  signedVoucherToJson,
+  type Terms,
+  type VoucherResult,
+} from "../core/submission.ts";
+import type { SignedVoucher } from "../core/voucher.ts";
+
+const gunzip = promisify(gunzipCallback);
+
+/** A full batch with air, unpacked: what is larger is no batch. */
+const MAX_BODY_BYTES = 1024 * 1024;
+/** A sender that has not sent its headers, its request, or the next one, by then is gone or means harm. */
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+const KEEP_ALIVE_TIMEOUT_MS = 20_000;
+const TIMEOUT_CHECK_MS = 5_000;
+/** Bounds memory and file handles against senders that only connect. */
+const MAX_CONNECTIONS = 10_000;
+/** Longer than a full queue takes to answer; a reader that is slower is cut off when the server closes. */
+const CLOSE_TIMEOUT_MS = 45_000;
+const RETRY_AFTER_SECONDS = 5;
+const RECEIPTS_PER_CHUNK = 256;
+const LOOPBACK = "127.0.0.1";
+
+const DECIMAL = /^(0|[1-9][0-9]{0,9})$/;
+const MAX_EPOCH = 0xffff_ffff;
+/** Begins with no dot, so neither a hidden file nor a way out of the folder. */
+const BUNDLE_FILE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+/** Fixed by the bundle hash. The manifest and what stands beside the hash may still be added to. */
+const HASHED_FILE = /\.(bin|fence|tree)$/;
+const FOR_EVER = "public, max-age=31536000, immutable";
+
+const STATUS_OF: Partial<Record<Refusal, number>> = {
+  malformed: 400,
+  "wrong-chain": 400,
+  stale: 409,
+  "too-large": 413,
+  busy: 503,
+};
+const STATUS_OF_THE_REST = 422;
+
+export type HttpServerOptions = {
+  readonly ingest: {
+    accept(body: unknown): Promise<readonly ReceiptResult[] | Refused>;
+    acceptVoucher(body: unknown): Promise<VoucherResult | Refused>;
+    open(): Terms;
+    head(epoch: number, device: Address, customer: Address): Promise<HeadAnswer | undefined>;
+    vouchers(): Promise<readonly SignedVoucher[]>;
+  };
+  /** All heads of an epoch, for the other members. */
+  readonly receipts: (epoch: number) => AsyncIterable<SignedReceipt>;
+  /** Why it should get no traffic now; empty when it should. */
+  readonly readiness: () => Promise<readonly Unready[]>;
+  readonly metrics: {
+    readonly contentType: string;
+    render(): Promise<string>;
+    request(labels: { method: string; route: string; status: number }, seconds: number): void;
+  };
+  readonly log: {
+    debug(details: Record<string, unknown>, message: string): void;
+    error(details: Record<string, unknown>, message: string): void;
+  };
+  /** Without it this oracle signs no reports, and the route does not exist. */
+  readonly attest?: (body: unknown) => Promise<AttestationAnswer | Refused>;
+  /** Absolute path of the published bundles; without it there are none. */
+  readonly bundles?: string;
+};
+
+/** `reason` is a fixed word for alerts, `message` says the numbers. */
+export type Unready = { readonly reason: string; readonly message: string };
+
+/** A signature, or why this member does not give one. */
+export type AttestationAnswer =
+  | { readonly member: Address; readonly signature: Uint8Array }
+  | { readonly refused: string };
+
+export type HttpServer = {
+  /** On loopback unless told otherwise; port 0 takes any free one. */
+  listen(at?: { host?: string; port?: number }): Promise<{ readonly url: string }>;
+  /** Takes no new connections and resolves when every request that came in is answered. */
+  close(): Promise<void>;
+};
+
+export async function createHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const app = fastify({
+    bodyLimit: MAX_BODY_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: TIMEOUT_CHECK_MS },
+    exposeHeadRoutes: false,
+    return503OnClosing: false,
+    frameworkErrors: (error, _request, reply) => sendError(error, reply),
+  });
+  app.server.maxConnections = MAX_CONNECTIONS;
+  // The schemas are for the document: core's parsers read what comes in, and name the refusal.
+  app.setValidatorCompiler(() => () => true);
+  app.setSerializerCompiler(() => JSON.stringify);
+  for (const [$id, schema] of Object.entries(SCHEMAS)) app.addSchema({ $id, ...schema });
+  acceptOnlyJson(app);
+  answerErrors(app, options);
+  addHeaders(app);
+  await documentRoutes(app);
+  serveReceipts(app, options);
+  serveVouchers(app, options);
+  serveAttestations(app, options);
+  await serveBundles(app, options);
+  serveOperation(app, options);
+  return {
+    async listen({ host = LOOPBACK, port = 0 } = {}) {
+      await app.listen({ host, port });
+      const { port: bound } = app.server.address() as AddressInfo;
+      return { url: `http://${host.includes(":") ? `[${host}]` : host}:${bound}` };
+    },
+    async close() {
+      const cutOff = setTimeout(() => app.server.closeAllConnections(), CLOSE_TIMEOUT_MS);
+      try {
+        await app.close();
+      } finally {
+        clearTimeout(cutOff);
+      }
+    },
+  };
+}
+
+/** JSON, plain or gzipped, and nothing else. Plain `JSON.parse`: core copies the fields it knows and no others. */
+function acceptOnlyJson(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser<Buffer>(
+    "application/json",
+    { parseAs: "buffer" },
+    async ({ headers }: FastifyRequest, body: Buffer) => {
+      const text = (await unpack(body, headers["content-encoding"])).toString("utf8");
+      try {
+        return JSON.parse(text);
+      } catch {
+        throw refusalError(400, refuse("malformed", "the body is no JSON"));
+      }
+    },
+  );
+}
+
+/** Unpacks up to the limit and not a byte further, whatever the body claims to hold. */
+async function unpack(body: Buffer, encoding: string | undefined): Promise<Buffer> {
+  if (encoding === undefined || encoding === "identity") return body;
+  if (encoding !== "gzip") {
+    throw refusalError(415, refuse("malformed", "content-encoding must be gzip or absent"));
+  }
+  try {
+    return await gunzip(body, { maxOutputLength: MAX_BODY_BYTES });
+  } catch (cause) {
+    const tooLarge = (cause as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE";
+    throw tooLarge ? bodyTooLarge() : refusalError(400, refuse("malformed", "the body is no gzip"));
+  }
+}
+
+type RefusalError = Error & { readonly statusCode: number; readonly refused: Refused };
+
+function refusalError(statusCode: number, refused: Refused): RefusalError {
+  return Object.assign(new Error(refused.message), { statusCode, refused });
+}
+
+function bodyTooLarge(): RefusalError {
+  const message = `a body has at most ${MAX_BODY_BYTES} bytes, unpacked`;
+  return refusalError(413, refuse("too-large", message));
+}
+
+function answerErrors(app: FastifyInstance, { log, metrics }: HttpServerOptions): void {
+  app.setErrorHandler<FastifyError>((err, request, reply) => {
+    const route = request.routeOptions.url;
+    if (statusOf(err) >= 500) log.error({ err, method: request.method, route }, "request failed");
+    return sendError(err, reply);
+  });
+  app.setNotFoundHandler((_request, reply) =>
+    reply.code(404).send({ message: "nothing here; GET /openapi.json lists what there is" }),
+  );
+  app.addHook("onResponse", async (request, reply) => {
+    const { method } = request;
+    const route = request.routeOptions.url ?? "none";
+    const { statusCode: status, elapsedTime: milliseconds } = reply;
+    metrics.request({ method, route, status }, milliseconds / 1000);
+    log.debug({ method, route, status, milliseconds }, "request answered");
+  });
+}
+
+function statusOf({ statusCode = 500 }: { statusCode?: number }): number {
+  return statusCode;
+}
+
+/** What happened inside stays inside: the log has it. */
+function sendError(error: FastifyError | RefusalError, reply: FastifyReply): FastifyReply {
+  if ("refused" in error) return sendRefused(reply, error.refused, error.statusCode);
+  const status = statusOf(error);
+  if (error.code === "FST_ERR_CTP_BODY_TOO_LARGE") return sendError(bodyTooLarge(), reply);
+  if (status >= 500)
+    return reply.code(500).send({ message: "the oracle failed; its log says why" });
+  return sendRefused(reply, refuse("malformed", error.message), status);
+}
+
+function sendRefused(
+  reply: FastifyReply,
+  { refusal, message }: Refused,
+  status = STATUS_OF[refusal] ?? STATUS_OF_THE_REST,
+): FastifyReply {
+  if (refusal === "busy") reply.header("retry-after", RETRY_AFTER_SECONDS);
+  return reply.code(status).send({ refusal, message });
+}
+
+/** Everything that can be read is public, for pages of any origin; writing from a page is not offered. */
+function addHeaders(app: FastifyInstance): void {
+  app.addHook("onSend", async (request, reply) => {
+    if (!reply.hasHeader("cache-control")) reply.header("cache-control", "no-store");
+    reply.headers({
+      "x-content-type-options": "nosniff",
+      "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+      "referrer-policy": "no-referrer",
+    });
+    if (request.method === "POST") return;
+    reply.headers({
+      "access-control-allow-origin": "*",
+      "access-control-expose-headers": "accept-ranges, content-range, etag",
+      "cross-origin-resource-policy": "cross-origin",
+    });
+  });
+}
+
+async function documentRoutes(app: FastifyInstance): Promise<void> {
+  await app.register(fastifySwagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: {
+        title: "Link Rewards oracle",
+        version: "1",
+        description:
+          "Takes receipts that device and customer both signed, and vouchers; serves what was published. " +
+          "Integers wider than 53 bits are decimal strings, addresses and hashes 0x and hex.",
+      },
+    },
+    refResolver: { buildLocalReference: ({ $id }, _baseUri, _fragment, i) => String($id ?? i) },
+  });
+  app.get("/openapi.json", { schema: { hide: true } }, () => app.swagger());
+}
+
+function json(description: string, schema: keyof typeof SCHEMAS): JsonSchema {
+  return { description, content: { "application/json": { schema: refTo(schema) } } };
+}
+
+function other(description: string, contentType: string): JsonSchema {
+  return { description, content: { [contentType]: { schema: { type: "string" } } } };
+}
+
+function refTo(schema: keyof typeof SCHEMAS): JsonSchema {
+  return { $ref: `${schema}#` };
+}
+
+const REFUSED_BODY = {
+  400: json("The body cannot be read, or is for another chain.", "Refused"),
+  413: json("Over the limit of a body or a batch.", "Refused"),
+  415: json("Not JSON, or packed otherwise than with gzip.", "Refused"),
+};
+const BUSY = json("Nothing of it was stored; send it again after Retry-After.", "Refused");
+const EPOCH = { epoch: { type: "integer", minimum: 0, maximum: MAX_EPOCH } };
+const ADDRESS = { type: "string", pattern: "^0x[0-9a-fA-F]{40}$" };
+const BAD_PATH = { 400: json("A part of the path is malformed.", "Refused") };
+const NOT_THERE = { 404: json("There is none.", "Problem") };
+
+function serveReceipts(app: FastifyInstance, { ingest, receipts }: HttpServerOptions): void {
+  app.post(
+    "/v1/receipts",
+    {
+      schema: {
+        summary: "Hand in receipts, one or many",
+        description: "The body may be gzipped. What is acknowledged is durable.",
+        body: refTo("Batch"),
+        response: {
+          200: json("An answer for each, in the order of the batch.", "Results"),
+          ...REFUSED_BODY,
+          503: BUSY,
+        },
+      },
+    },
+    async ({ body }, reply) => {
+      const results = await ingest.accept(body);
+      return isRefused(results) ? sendRefused(reply, results) : { results };
+    },
+  );
+  app.get(
+    "/v1/epochs/open",
+    {
+      schema: {
+        summary: "The open epochs, and where signatures belong",
+        response: { 200: json("As of now.", "Terms") },
+      },
+    },
+    () => ingest.open(),
+  );
+  app.get<{ Params: { epoch: string; device: string; customer: string } }>(
+    "/v1/receipts/:epoch/:device/:customer",
+    {
+      schema: {
+        summary: "The receipt that counts",
+        params: { type: "object", properties: { ...EPOCH, device: ADDRESS, customer: ADDRESS } },
+        response: { 200: json("The head.", "Head"), ...BAD_PATH, ...NOT_THERE },
+      },
+    },
+    async ({ params }, reply) => {
+      const epoch = parseEpoch(params.epoch);
+      const device = parseAddress(params.device, "device");
+      const customer = parseAddress(params.customer, "customer");
+      const head = await ingest.head(epoch, device, customer);
+      return head ?? reply.code(404).send({ message: `no receipt is stored for epoch ${epoch}` });
+    },
+  );
+  app.get<{ Params: { epoch: string } }>(
+    "/v1/receipts/:epoch",
+    {
+      schema: {
+        summary: "All receipts that count, packed",
+        description: "204 bytes each: the packed receipt, the customer's, the device's signature.",
+        params: { type: "object", properties: EPOCH },
+        response: { 200: other("Back to back.", "application/octet-stream"), ...BAD_PATH },
+      },
+    },
+    ({ params }, reply) => {
+      const packed = packInChunks(receipts(parseEpoch(params.epoch)));
+      return reply.type("application/octet-stream").send(Readable.from(packed));
+    },
+  );
+}
+
+async function* packInChunks(receipts: AsyncIterable<SignedReceipt>): AsyncIterable<Uint8Array> {
+  let chunk: Uint8Array[] = [];
+  for await (const receipt of receipts) {
+    chunk.push(packSignedReceipt(receipt));
+    if (chunk.length < RECEIPTS_PER_CHUNK) continue;
+    yield concatBytes(...chunk);
+    chunk = [];
+  }
+  yield concatBytes(...chunk);
+}
+
+function serveVouchers(app: FastifyInstance, { ingest }: HttpServerOptions): void {
+  app.post(
+    "/v1/vouchers",
+    {
+      schema: {
+        summary: "Hand in a voucher",
+        body: refTo("SignedVoucher"),
+        response: {
+          200: json("Stored, now or before.", "TakenVoucher"),
+          ...REFUSED_BODY,
+          409: json("One that promises more is stored, or as much is paid.", "Refused"),
+          422: json("Not by a key of an admitted customer, or for a time to come.", "Refused"),
+          503: BUSY,
+        },
+      },
+    },
+    async ({ body }, reply) => {
+      const result = await ingest.acceptVoucher(body);
+      return isRefused(result) ? sendRefused(reply, result) : result;
+    },
+  );
+  app.get(
+    "/v1/vouchers",
+    {
+      schema: {
+        summary: "The vouchers still to be collected",
+        description: "The highest of each customer and epoch. Anyone may collect them.",
+        response: { 200: json("By epoch.", "Vouchers") },
+      },
+    },
+    async () => ({ vouchers: (await ingest.vouchers()).map(signedVoucherToJson) }),
+  );
+}
+
+function serveAttestations(app: FastifyInstance, { attest }: HttpServerOptions): void {
+  if (attest === undefined) return;
+  app.post(
+    "/v1/attestations",
+    {
+      schema: {
+        summary: "Ask this member to verify an epoch and to sign its report",
+        body: refTo("AttestationRequest"),
+        response: {
+          200: json("Verified from scratch, and signed.", "Attestation"),
+          ...REFUSED_BODY,
+          409: json("It does not sign; the message says why.", "Problem"),
+        },
+      },
+    },
+    async ({ body }, reply) => {
+      const answer = await attest(body);
+      if (isRefused(answer)) return sendRefused(reply, answer);
+      if ("refused" in answer) return reply.code(409).send({ message: answer.refused });
+      return { member: answer.member, signature: toHex(answer.signature) };
+    },
+  );
+}
+
+async function serveBundles(app: FastifyInstance, { bundles }: HttpServerOptions): Promise<void> {
+  if (bundles === undefined) return;
+  await app.register(fastifyStatic, {
+    root: bundles,
+    serve: false,
+    dotfiles: "ignore",
+    index: false,
+    cacheControl: false,
+    setHeaders: (reply, path) =>
+      reply.header("cache-control", HASHED_FILE.test(path) ? FOR_EVER : "no-cache"),
+  });
+  app.route<{ Params: { epoch: string; file: string } }>({
+    method: ["GET", "HEAD"],
+    url: "/bundles/:epoch/:file",
+    schema: {
+      summary: "A file of a published bundle, whole or in ranges",
+      params: {
+        type: "object",
+        properties: { ...EPOCH, file: { type: "string", pattern: BUNDLE_FILE.source } },
+      },
+      response: {
+        200: other("The file.", "application/octet-stream"),
+        206: other("The range asked for.", "application/octet-stream"),
+        304: { description: "As the sender has it." },
+        ...NOT_THERE,
+        412: json("It is not as the sender has it.", "Refused"),
+        416: json("The range is beyond the file.", "Refused"),
+      },
+    },
+    handler: ({ params: { epoch, file } }, reply) =>
+      DECIMAL.test(epoch) && BUNDLE_FILE.test(file)
+        ? reply.sendFile(`${epoch}/${file}`)
+        : reply.callNotFound(),
+  });
+  app.options("/bundles/*", { schema: { hide: true } }, (_request, reply) =>
+    reply
+      .headers({
+        "access-control-allow-methods": "GET, HEAD",
+        "access-control-allow-headers": "range, if-range, if-none-match",
+        "access-control-max-age": "86400",
+      })
+      .code(204)
+      .send(),
+  );
+}
+
+/** Liveness asks nothing of anyone: a slow database must not get a healthy process restarted. */
+function serveOperation(app: FastifyInstance, { readiness, metrics }: HttpServerOptions): void {
+  app.get(
+    "/livez",
+    { schema: { summary: "Is the process alive", response: { 200: json("It is.", "Live") } } },
+    () => ({ live: true }),
+  );
+  app.get(
+    "/readyz",
+    {
+      schema: {
+        summary: "Should it get traffic",
+        response: { 200: json("It should.", "Readiness"), 503: json("Why not.", "Readiness") },
+      },
+    },
+    async (_request, reply) => {
+      const reasons = await readiness();
+      const ready = reasons.length === 0;
+      return reply.code(ready ? 200 : 503).send({ ready, reasons });
+    },
+  );
+  app.get(
+    "/metrics",
+    {
+      schema: {
+        summary: "For Prometheus",
+        response: { 200: other("Exposition format.", "text/plain") },
+      },
+    },
+    async (_request, reply) => reply.type(metrics.contentType).send(await metrics.render()),
+  );
+}
+
+function parseEpoch(text: string): number {
+  if (DECIMAL.test(text) && Number(text) <= MAX_EPOCH) return Number(text);
+  throw refusalError(400, refuse("malformed", `epoch must be a number from 0 to ${MAX_EPOCH}`));
+}
+
+function parseAddress(text: string, where: string): Address {
+  if (isHexOf(text, 20)) return lowercaseHex(text);
+  throw refusalError(400, refuse("malformed", `${where} must be 0x and 40 hex digits`));
+}

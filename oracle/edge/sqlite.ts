@@ -1,0 +1,705 @@
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
+import { type Address, fromHex, toHex } from "../core/bytes.ts";
+import { eventToJson, type LawEvent, parseEvent } from "../core/events.ts";
+import { packFields, type ScalarField, sqlColumns, unpackFields } from "../core/fields.ts";
+import { EQUIVOCATIONS_KEPT, type Head, type Meeting, meet } from "../core/head.ts";
+import {
+  packSignedReceipt,
+  RECEIPT_FIELDS,
+  type Receipt,
+  type SignedReceipt,
+  unpackSignedReceipt,
+} from "../core/receipt.ts";
+import { isRefused } from "../core/refusal.ts";
+import type {
+  BlockMark,
+  EpochFields,
+  EpochRow,
+  PutOutcome,
+  Store,
+  StoredTransaction,
+} from "../core/store.ts";
+import type { VerifiedReceipt } from "../core/verify.ts";
+import { VOUCHER_FIELDS, type Voucher } from "../core/voucher.ts";
+
+const FILE = "oracle.sqlite";
+/** Files of migrations/, each applied once and in this order. A released one is never edited. */
+const MIGRATIONS = ["sqlite-1.sql"];
+
+/** Receipts in one commit: enough to share the disk's flush, few enough to be answered within a moment. */
+const GROUP_RECEIPTS = 2_000;
+/** Other processes' writes take milliseconds: one that takes longer than this hangs. */
+const LOCK_WAIT_MS = 5_000;
+const LOCK_POLL_MS = 2;
+/** SQLite waits inside the call, which stops the whole process: briefly therefore, and the longer wait is ours. */
+const BUSY_TIMEOUT_MS = 10;
+/** Rows read at a time: between pages nothing is held open, however slow the reader is. */
+const PAGE_ROWS = 1_000;
+/** Ids remembered, so that most receipts need no look-up of their addresses. */
+const CACHED_IDS = 100_000;
+
+export type SqliteOptions = {
+  /** How long a write waits for those of other processes before it fails. */
+  readonly lockWaitMs?: number;
+};
+
+type Row = Record<string, unknown>;
+
+type Database = {
+  readonly file: string;
+  readonly connection: DatabaseSync;
+  /** Prepares each text once. */
+  readonly sql: (text: string) => StatementSync;
+  readonly devices: Ids;
+  readonly customers: Ids;
+};
+
+/** A store in one file of `folder`, for one machine. Several processes may have it open at once. */
+export async function openSqliteStore(
+  folder: string,
+  { lockWaitMs = LOCK_WAIT_MS }: SqliteOptions = {},
+): Promise<Store> {
+  await mkdir(folder, { recursive: true });
+  const database = await openDatabase(join(folder, FILE), lockWaitMs);
+  const writer = openWriter(database, lockWaitMs);
+  return {
+    ...receiptTable(database, writer),
+    ...voucherTable(database, writer),
+    ...eventTable(database, writer),
+    ...epochTable(database, writer),
+    ...leaseTable(database, writer),
+    ...reportTable(database, writer),
+    ...transactionTable(database, writer),
+    close: async () => {
+      await writer.finish();
+      if (database.connection.isOpen) database.connection.close();
+    },
+  };
+}
+
+// Opening
+
+async function openDatabase(file: string, lockWaitMs: number): Promise<Database> {
+  let connection: DatabaseSync | undefined;
+  try {
+    connection = new DatabaseSync(file, {
+      timeout: BUSY_TIMEOUT_MS,
+      enableForeignKeyConstraints: true,
+    });
+    await configure(connection, lockWaitMs);
+    await migrate(connection, lockWaitMs);
+  } catch (cause) {
+    connection?.close();
+    throw new Error(`cannot open the store ${file}: ${explain(cause)}`, { cause });
+  }
+  const sql = prepareOnce(connection);
+  return {
+    file,
+    connection,
+    sql,
+    devices: idTable(sql, "devices"),
+    customers: idTable(sql, "customers"),
+  };
+}
+
+async function configure(connection: DatabaseSync, lockWaitMs: number): Promise<void> {
+  await whenFree(() => connection.exec("PRAGMA journal_mode = WAL"), lockWaitMs);
+  // Without FULL, a power cut may take back what was acknowledged.
+  connection.exec("PRAGMA synchronous = FULL");
+}
+
+function prepareOnce(connection: DatabaseSync): Database["sql"] {
+  const prepared = new Map<string, StatementSync>();
+  return (text) => {
+    const statement = prepared.get(text) ?? connection.prepare(text);
+    prepared.set(text, statement);
+    return statement;
+  };
+}
+
+async function migrate(connection: DatabaseSync, lockWaitMs: number): Promise<void> {
+  const transaction = async (change: () => void) => {
+    await whenFree(() => connection.exec("BEGIN IMMEDIATE"), lockWaitMs);
+    change();
+    connection.exec("COMMIT");
+  };
+  await transaction(() =>
+    connection.exec("CREATE TABLE IF NOT EXISTS migrations (version BIGINT PRIMARY KEY)"),
+  );
+  for (const [i, name] of MIGRATIONS.entries()) {
+    const script = await readFile(new URL(`migrations/${name}`, import.meta.url), "utf8");
+    await transaction(() => {
+      // Asked under the lock: another process may just have done it.
+      if (versionOf(connection) > i) return;
+      connection.exec(script);
+      connection.prepare("INSERT INTO migrations (version) VALUES (?)").run(i + 1);
+    });
+  }
+  const version = versionOf(connection);
+  if (version > MIGRATIONS.length) {
+    throw new Error(
+      `it was written by newer software (schema ${version}, this knows ${MIGRATIONS.length}); update this one`,
+    );
+  }
+}
+
+function versionOf(connection: DatabaseSync): number {
+  const row = connection.prepare("SELECT MAX(version) AS version FROM migrations").get();
+  return (row as { version: number | null }).version ?? 0;
+}
+
+// Writing
+
+type Writer = {
+  /**
+   * Runs `change` in a transaction and resolves with its result after the commit. `change` is synchronous; when it
+   * throws, nothing is kept. Changes with a `size` share a commit up to GROUP_RECEIPTS, others have one for themselves.
+   */
+  write<T>(change: () => T, size?: number): Promise<T>;
+  /** Resolves when all that was asked for is settled. Nothing more is taken. */
+  finish(): Promise<void>;
+};
+
+type Waiter = {
+  readonly size: number;
+  readonly change: () => unknown;
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: unknown) => void;
+};
+
+/** One transaction at a time: what arrives while the disk is busy shares the next. */
+function openWriter(database: Database, lockWaitMs: number): Writer {
+  const waiting: Waiter[] = [];
+  let draining: Promise<void> | undefined;
+  let finished = false;
+
+  async function drain(): Promise<void> {
+    while (waiting.length > 0) {
+      // What arrives in one turn of the event loop shares a commit, and another process gets its turn at the lock.
+      await nextTurn();
+      await commit(database, takeGroup(waiting), lockWaitMs);
+    }
+    draining = undefined;
+  }
+
+  return {
+    write: <T>(change: () => T, size = GROUP_RECEIPTS) => {
+      if (finished) return Promise.reject(new Error(`the store ${database.file} is closed`));
+      return new Promise<T>((resolve, reject) => {
+        waiting.push({ size, change, resolve: resolve as Waiter["resolve"], reject });
+        draining ??= drain();
+      });
+    },
+    finish: async () => {
+      finished = true;
+      await draining;
+    },
+  };
+}
+
+/** The first, and as many of the next as fit. */
+function takeGroup(waiting: Waiter[]): readonly Waiter[] {
+  let size = 0;
+  const tooMany = waiting.findIndex((waiter, i) => {
+    size += waiter.size;
+    return i > 0 && size > GROUP_RECEIPTS;
+  });
+  return waiting.splice(0, tooMany === -1 ? waiting.length : tooMany);
+}
+
+async function commit(
+  { file, connection, devices, customers }: Database,
+  group: readonly Waiter[],
+  lockWaitMs: number,
+): Promise<void> {
+  try {
+    await whenFree(() => connection.exec("BEGIN IMMEDIATE"), lockWaitMs);
+    const results = group.map(({ change }) => change());
+    connection.exec("COMMIT");
+    for (const [i, { resolve }] of group.entries()) resolve(results[i]);
+  } catch (cause) {
+    const error = isSqliteError(cause)
+      ? new Error(`the store ${file} kept nothing of a write: ${explain(cause)}`, { cause })
+      : cause;
+    for (const { reject } of group) reject(error);
+    devices.forget();
+    customers.forget();
+    // After some failures SQLite has done so itself. If this fails, nothing the connection says can be trusted: it is
+    // not caught, and stops the process.
+    if (connection.isTransaction) connection.exec("ROLLBACK");
+  }
+}
+
+// Receipts
+
+type Column = { readonly name: string; readonly field: ScalarField; readonly isInteger: boolean };
+
+/** Addresses are ids here, and have columns of their own. */
+function valueColumns(fields: readonly ScalarField[]): readonly Column[] {
+  const values = fields.filter(({ type }) => type !== "address");
+  return sqlColumns(values).map(({ name, kind }, i) => ({
+    name,
+    field: values[i] as ScalarField,
+    isInteger: kind === "integer",
+  }));
+}
+
+const RECEIPT_VALUES = valueColumns(RECEIPT_FIELDS);
+const RECEIPT_COLUMNS = [
+  "device",
+  "customer",
+  ...RECEIPT_VALUES.map(({ name }) => name),
+  "digest",
+  "customer_signature",
+  "device_signature",
+  "received_at",
+];
+
+const GET_RECEIPT = "SELECT * FROM receipts WHERE epoch = ? AND device = ? AND customer = ?";
+const FIND_RECEIPT = `
+  SELECT receipts.* FROM receipts
+  JOIN devices ON devices.id = device JOIN customers ON customers.id = customer
+  WHERE epoch = ? AND devices.address = ? AND customers.address = ?`;
+const PUT_RECEIPT = `
+  INSERT INTO receipts (${RECEIPT_COLUMNS}) VALUES (${RECEIPT_COLUMNS.map(() => "?")})
+  ON CONFLICT (epoch, device, customer) DO UPDATE SET
+  ${RECEIPT_COLUMNS.map((name) => `${name} = excluded.${name}`)}`;
+// CROSS JOIN has SQLite walk the devices in their order; it would sort the whole epoch for every page.
+const PAGE_OF_RECEIPTS = `
+  SELECT receipts.*, devices.address AS device_address, customers.address AS customer_address
+  FROM devices CROSS JOIN receipts CROSS JOIN customers
+  WHERE devices.address >= ? AND (devices.address > ? OR customers.address > ?)
+    AND receipts.epoch = ? AND receipts.device = devices.id AND customers.id = receipts.customer
+  ORDER BY devices.address, customers.address LIMIT ${PAGE_ROWS}`;
+
+const COUNT_EQUIVOCATIONS =
+  "SELECT COUNT(*) AS kept FROM equivocations WHERE epoch = ? AND device = ? AND customer = ?";
+const PUT_EQUIVOCATION = `
+  INSERT INTO equivocations (epoch, device, customer, sequence, digest, counting, other)
+  VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (epoch, device, customer, sequence, digest) DO NOTHING`;
+const GET_EQUIVOCATIONS = `
+  SELECT counting, other FROM equivocations
+  JOIN devices ON devices.id = device JOIN customers ON customers.id = customer
+  WHERE epoch = ? ORDER BY devices.address, customers.address, sequence, digest`;
+
+/** Epoch, device id, customer id. */
+type Key = readonly [number, number, number];
+type ReceiptTable = Pick<Store, "putReceipts" | "head" | "receipts" | "equivocations">;
+
+function receiptTable({ sql, devices, customers }: Database, { write }: Writer): ReceiptTable {
+  function put(arrived: VerifiedReceipt, receivedAt: number): PutOutcome {
+    const { epoch, device, customer } = arrived.receipt;
+    const key = [epoch, devices.idOf(device), customers.idOf(customer)] as const;
+    const row = sql(GET_RECEIPT).get(...key);
+    const meeting = meet(row && toHead(row, device, customer), arrived, receivedAt);
+    if (meeting.head !== undefined) sql(PUT_RECEIPT).run(...toRow(key, meeting.head));
+    if (meeting.evidence !== undefined) keepEvidence(key, meeting.evidence);
+    return meeting.outcome;
+  }
+
+  function keepEvidence(key: Key, { counting, other }: NonNullable<Meeting["evidence"]>): void {
+    const { kept } = sql(COUNT_EQUIVOCATIONS).get(...key) as { kept: number };
+    if (kept >= EQUIVOCATIONS_KEPT) return;
+    const pair = [packSignedReceipt(counting), packSignedReceipt(other)];
+    sql(PUT_EQUIVOCATION).run(...key, other.receipt.sequence, other.digest, ...pair);
+  }
+
+  return {
+    putReceipts: async (receipts, receivedAt) => {
+      if (receipts.length === 0) return [];
+      return write(() => receipts.map((receipt) => put(receipt, receivedAt)), receipts.length);
+    },
+
+    head: async (epoch, device, customer) => {
+      const row = sql(FIND_RECEIPT).get(epoch, fromHex(device), fromHex(customer));
+      return row && toSignedReceipt(row, device, customer);
+    },
+
+    receipts: async function* (epoch) {
+      let device = new Uint8Array();
+      let customer = new Uint8Array();
+      for (;;) {
+        const rows = sql(PAGE_OF_RECEIPTS).all(device, device, customer, epoch);
+        for (const row of rows) {
+          device = row.device_address as typeof device;
+          customer = row.customer_address as typeof customer;
+          yield toSignedReceipt(row, toHex(device), toHex(customer));
+        }
+        if (rows.length < PAGE_ROWS) return;
+      }
+    },
+
+    equivocations: async (epoch) =>
+      sql(GET_EQUIVOCATIONS)
+        .all(epoch)
+        .map(({ counting, other }) => ({
+          counting: unpackSignedReceipt(counting as Uint8Array),
+          other: unpackSignedReceipt(other as Uint8Array),
+        })),
+  };
+}
+
+type Ids = {
+  /** Gives the address an id if it has none yet: only inside a transaction. */
+  idOf(address: Address): number;
+  /** After a rollback: the ids given in it were not. */
+  forget(): void;
+};
+
+function idTable(sql: Database["sql"], table: "devices" | "customers"): Ids {
+  const ids = new Map<Address, number>();
+  const find = `SELECT id FROM ${table} WHERE address = ?`;
+  const give = `INSERT INTO ${table} (address) VALUES (?) RETURNING id`;
+  return {
+    idOf: (address) => {
+      const known = ids.get(address);
+      if (known !== undefined) return known;
+      const bytes = fromHex(address);
+      const { id } = (sql(find).get(bytes) ?? sql(give).get(bytes)) as { id: number };
+      if (ids.size >= CACHED_IDS) ids.clear();
+      ids.set(address, id);
+      return id;
+    },
+    forget: () => ids.clear(),
+  };
+}
+
+function toRow([, device, customer]: Key, head: Head): SQLInputValue[] {
+  const values = RECEIPT_VALUES.map((column) => toColumn(column, head.receipt));
+  const { digest, customerSignature, deviceSignature, receivedAt } = head;
+  return [device, customer, ...values, digest, customerSignature, deviceSignature, receivedAt];
+}
+
+function toHead(row: Row, device: Address, customer: Address): Head {
+  return {
+    ...toSignedReceipt(row, device, customer),
+    digest: row.digest as Uint8Array,
+    receivedAt: row.received_at as number,
+  };
+}
+
+function toSignedReceipt(row: Row, device: Address, customer: Address): SignedReceipt {
+  return {
+    receipt: { device, customer, ...fromColumns(RECEIPT_VALUES, row) } as Receipt,
+    customerSignature: row.customer_signature as Uint8Array,
+    deviceSignature: row.device_signature as Uint8Array,
+  };
+}
+
+function toColumn({ field, isInteger }: Column, struct: object): SQLInputValue {
+  const values = struct as Record<string, never>;
+  return isInteger ? (values[field.name] ?? null) : packFields([field], values);
+}
+
+function fromColumns(columns: readonly Column[], row: Row): object {
+  const struct: Record<string, unknown> = {};
+  for (const { name, field, isInteger } of columns) {
+    const value = row[name];
+    if (isInteger) struct[field.name] = value;
+    else Object.assign(struct, unpackFields([field], value as Uint8Array));
+  }
+  return struct;
+}
+
+// Vouchers
+
+const VOUCHER_VALUES = valueColumns(VOUCHER_FIELDS);
+const CUMULATIVE = [{ name: "cumulative", type: "uint96" }] as const;
+const VOUCHER_COLUMNS = ["customer", ...VOUCHER_VALUES.map(({ name }) => name), "signature"];
+
+const GET_CUMULATIVE = "SELECT cumulative FROM vouchers WHERE customer = ? AND epoch = ?";
+const PUT_VOUCHER = `
+  INSERT INTO vouchers (${VOUCHER_COLUMNS}) VALUES (${VOUCHER_COLUMNS.map(() => "?")})
+  ON CONFLICT (customer, epoch) DO UPDATE SET
+  cumulative = excluded.cumulative, signature = excluded.signature`;
+const GET_VOUCHERS = `
+  SELECT vouchers.*, address FROM vouchers JOIN customers ON customers.id = customer
+  ORDER BY epoch, address`;
+// Big-endian: bytewise order is the order of the amounts.
+const DROP_VOUCHERS = `
+  DELETE FROM vouchers
+  WHERE customer = (SELECT id FROM customers WHERE address = ?) AND cumulative <= ?`;
+
+type VoucherTable = Pick<Store, "putVoucher" | "vouchers" | "dropVouchers">;
+
+function voucherTable({ sql, customers }: Database, { write }: Writer): VoucherTable {
+  return {
+    putVoucher: ({ voucher, signature }) =>
+      write(() => {
+        const customer = customers.idOf(voucher.customer);
+        const row = sql(GET_CUMULATIVE).get(customer, voucher.epoch);
+        const stored = row && toVoucher({ ...row, epoch: voucher.epoch }, voucher.customer);
+        if (stored?.cumulative === voucher.cumulative) return "known";
+        if (stored !== undefined && stored.cumulative > voucher.cumulative) return "stale";
+        const values = VOUCHER_VALUES.map((column) => toColumn(column, voucher));
+        sql(PUT_VOUCHER).run(customer, ...values, signature);
+        return "accepted";
+      }),
+
+    vouchers: async () =>
+      sql(GET_VOUCHERS)
+        .all()
+        .map((row) => ({
+          voucher: toVoucher(row, toHex(row.address as Uint8Array)),
+          signature: row.signature as Uint8Array,
+        })),
+
+    dropVouchers: (customer, collected) =>
+      write(() => {
+        sql(DROP_VOUCHERS).run(
+          fromHex(customer),
+          packFields(CUMULATIVE, { cumulative: collected }),
+        );
+      }),
+  };
+}
+
+function toVoucher(row: Row, customer: Address): Voucher {
+  return { customer, ...fromColumns(VOUCHER_VALUES, row) } as Voucher;
+}
+
+// Events
+
+const GET_CURSOR = "SELECT number, hash FROM event_cursor";
+const SET_CURSOR = `
+  INSERT INTO event_cursor (id, number, hash) VALUES (1, ?, ?)
+  ON CONFLICT (id) DO UPDATE SET number = excluded.number, hash = excluded.hash`;
+const PUT_EVENT = "INSERT INTO events (block_number, log_index, name, args) VALUES (?, ?, ?, ?)";
+const DROP_EVENTS = "DELETE FROM events WHERE block_number > ?";
+const GET_EVENTS = "SELECT * FROM events WHERE block_number >= ? ORDER BY block_number, log_index";
+
+type EventTable = Pick<Store, "cursor" | "appendEvents" | "rollback" | "events">;
+
+function eventTable({ file, sql }: Database, { write }: Writer): EventTable {
+  const getCursor = () => sql(GET_CURSOR).get() as BlockMark | undefined;
+  const setCursor = ({ number, hash }: BlockMark) => sql(SET_CURSOR).run(number, hash);
+
+  return {
+    cursor: async () => getCursor(),
+
+    appendEvents: (after, events, cursor) =>
+      write(() => {
+        const stored = getCursor();
+        if (stored?.number !== after?.number || stored?.hash !== after?.hash) return false;
+        for (const event of events) {
+          const { args } = eventToJson(event);
+          const { blockNumber, logIndex, name } = event;
+          sql(PUT_EVENT).run(blockNumber, logIndex, name, JSON.stringify(args));
+        }
+        setCursor(cursor);
+        return true;
+      }),
+
+    rollback: (cursor) =>
+      write(() => {
+        const stored = getCursor();
+        if (stored === undefined || stored.number <= cursor.number) return;
+        sql(DROP_EVENTS).run(cursor.number);
+        setCursor(cursor);
+      }),
+
+    // From a connection of its own, which sees one moment throughout: pages might mix what was before a rollback with
+    // what came after.
+    events: async function* (fromBlock) {
+      const reader = new DatabaseSync(file, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
+      try {
+        for (const row of reader.prepare(GET_EVENTS).iterate(fromBlock)) yield toEvent(row);
+      } finally {
+        reader.close();
+      }
+    },
+  };
+}
+
+function toEvent({ name, args, block_number, log_index }: Row): LawEvent {
+  const position = { blockNumber: block_number, logIndex: log_index };
+  const event = parseEvent({ name, args: JSON.parse(args as string), ...position });
+  if (isRefused(event)) throw new Error(`a stored event cannot be read: ${event.message}`);
+  return event;
+}
+
+// Epochs
+
+const EPOCH_COLUMNS = {
+  bundleHash: "bundle_hash",
+  attempt: "attempt",
+  signedReport: "signed_report",
+  heldReason: "held_reason",
+  heldFrom: "held_from",
+} as const satisfies Record<Exclude<keyof EpochFields, "sealBlock">, string>;
+const EPOCH_FIELDS = Object.keys(EPOCH_COLUMNS) as (keyof typeof EPOCH_COLUMNS)[];
+const STATE_COLUMNS = [
+  "state",
+  "seal_block_number",
+  "seal_block_hash",
+  ...Object.values(EPOCH_COLUMNS),
+];
+
+const GET_EPOCH = "SELECT * FROM epochs WHERE epoch = ?";
+const GET_EPOCHS = "SELECT * FROM epochs ORDER BY epoch";
+const ADD_EPOCH = `
+  INSERT INTO epochs (${STATE_COLUMNS}, epoch) VALUES (${STATE_COLUMNS.map(() => "?")}, ?)
+  ON CONFLICT (epoch) DO NOTHING`;
+const MOVE_EPOCH = `
+  UPDATE epochs SET ${STATE_COLUMNS.map((name) => `${name} = COALESCE(?, ${name})`)}
+  WHERE epoch = ? AND state = ?`;
+
+type EpochTable = Pick<Store, "getEpoch" | "epochs" | "advance">;
+
+function epochTable({ sql }: Database, { write }: Writer): EpochTable {
+  return {
+    getEpoch: async (epoch) => {
+      const row = sql(GET_EPOCH).get(epoch);
+      return row && toEpoch(row);
+    },
+    epochs: async () => sql(GET_EPOCHS).all().map(toEpoch),
+    advance: (epoch, from, to, { sealBlock, ...fields } = {}) =>
+      write(() => {
+        const values = [
+          to,
+          sealBlock?.number ?? null,
+          sealBlock?.hash ?? null,
+          ...EPOCH_FIELDS.map((name) => fields[name] ?? null),
+        ];
+        const { changes } =
+          from === undefined
+            ? sql(ADD_EPOCH).run(...values, epoch)
+            : sql(MOVE_EPOCH).run(...values, epoch, from);
+        return changes === 1;
+      }),
+  };
+}
+
+function toEpoch(row: Row): EpochRow {
+  const entries = EPOCH_FIELDS.map((name) => [name, row[EPOCH_COLUMNS[name]]] as const);
+  const sealBlock = { number: row.seal_block_number, hash: row.seal_block_hash };
+  return {
+    epoch: row.epoch,
+    state: row.state,
+    ...(sealBlock.hash !== null && { sealBlock }),
+    ...Object.fromEntries(entries.filter(([, value]) => value !== null)),
+  } as EpochRow;
+}
+
+// Leases
+
+const TAKE_LEASE = `
+  INSERT INTO leases (name, holder, expires_at) VALUES (?, ?, ?)
+  ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
+  WHERE leases.holder = excluded.holder OR leases.expires_at <= ?`;
+const DROP_LEASE = "DELETE FROM leases WHERE name = ? AND holder = ?";
+
+type LeaseTable = Pick<Store, "acquireLease" | "releaseLease">;
+
+function leaseTable({ sql }: Database, { write }: Writer): LeaseTable {
+  return {
+    acquireLease: (name, holder, ttlSeconds, now) =>
+      write(() => sql(TAKE_LEASE).run(name, holder, now + ttlSeconds, now).changes === 1),
+    releaseLease: (name, holder) =>
+      write(() => {
+        sql(DROP_LEASE).run(name, holder);
+      }),
+  };
+}
+
+// Reports
+
+const GET_REPORT = "SELECT digest FROM reports WHERE epoch = ? AND attempt = ?";
+const ADD_REPORT = "INSERT INTO reports (epoch, attempt, digest) VALUES (?, ?, ?)";
+
+type ReportTable = Pick<Store, "recordReport">;
+
+function reportTable({ sql }: Database, { write }: Writer): ReportTable {
+  return {
+    recordReport: (epoch, attempt, digest) =>
+      write(() => {
+        const row = sql(GET_REPORT).get(epoch, attempt);
+        if (row !== undefined) return row.digest === digest ? "same" : "other";
+        sql(ADD_REPORT).run(epoch, attempt, digest);
+        return "recorded";
+      }),
+  };
+}
+
+// Transactions
+
+const PENDING_ELSEWHERE =
+  "SELECT nonce FROM transactions WHERE purpose = ? AND nonce <> ? AND outcome IS NULL";
+// One that was given up and is sent after all has an unknown fate again.
+const PUT_TRANSACTION = `
+  INSERT INTO transactions (purpose, nonce, raw, hash) VALUES (?, ?, ?, ?)
+  ON CONFLICT (hash) DO UPDATE SET outcome = NULL WHERE transactions.outcome = 'dropped'`;
+const GET_PENDING = `
+  SELECT purpose, nonce, raw, hash FROM transactions WHERE outcome IS NULL ORDER BY nonce, id`;
+const SETTLE_TRANSACTION = "UPDATE transactions SET outcome = ? WHERE hash = ? RETURNING nonce";
+const DROP_RIVALS =
+  "UPDATE transactions SET outcome = 'dropped' WHERE nonce = ? AND outcome IS NULL";
+
+type TransactionTable = Pick<
+  Store,
+  "saveTransaction" | "pendingTransactions" | "settleTransaction"
+>;
+
+function transactionTable({ sql }: Database, { write }: Writer): TransactionTable {
+  return {
+    saveTransaction: ({ purpose, nonce, raw, hash }) =>
+      write(() => {
+        const pending = sql(PENDING_ELSEWHERE).get(purpose, nonce);
+        if (pending !== undefined) {
+          throw new Error(`${purpose} is pending under nonce ${pending.nonce}, not ${nonce}`);
+        }
+        sql(PUT_TRANSACTION).run(purpose, nonce, raw, hash);
+      }),
+
+    pendingTransactions: async () => sql(GET_PENDING).all() as unknown as StoredTransaction[],
+
+    settleTransaction: (hash, outcome) =>
+      write(() => {
+        const settled = sql(SETTLE_TRANSACTION).get(outcome, hash);
+        if (settled === undefined) throw new Error(`transaction ${hash} was never stored`);
+        sql(DROP_RIVALS).run(settled.nonce as number);
+      }),
+  };
+}
+
+// Failures
+
+/** The primary result codes of SQLite that need their own words. */
+const BUSY = 5;
+const EXPLANATIONS: Readonly<Record<number, string>> = {
+  [BUSY]: "another process keeps it locked; try again when that has ended",
+  11: "it is damaged; restore the folder from a backup, or begin an empty one and copy the receipts from another member",
+  13: "the disk is full; make room and try again",
+  26: "it is no SQLite database, or damaged; restore the folder from a backup, or name another one",
+};
+
+function resultCode(error: unknown): number | undefined {
+  const { code, errcode } = Object(error) as { code?: string; errcode?: number };
+  return code === "ERR_SQLITE_ERROR" && errcode !== undefined ? errcode & 0xff : undefined;
+}
+
+function isSqliteError(error: unknown): boolean {
+  return resultCode(error) !== undefined;
+}
+
+function explain(error: unknown): string {
+  const { message } = error as Error;
+  const explanation = EXPLANATIONS[resultCode(error) ?? 0];
+  return explanation === undefined ? message : `${explanation} (${message})`;
+}
+
+async function whenFree(action: () => void, waitMs: number): Promise<void> {
+  const deadline = performance.now() + waitMs;
+  for (;;) {
+    try {
+      action();
+      return;
+    } catch (error) {
+      if (resultCode(error) !== BUSY || performance.now() > deadline) throw error;
+    }
+    await sleep(LOCK_POLL_MS);
+  }
+}

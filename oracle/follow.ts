@@ -1,0 +1,85 @@
+import { emptyLaw, type Law } from "./core/law.ts";
+import { applyEvent } from "./core/replay.ts";
+import type { BlockMark, Store } from "./core/store.ts";
+import type { Chain } from "./edge/chain.ts";
+
+/** The law as of the newest finalized block, kept in memory over the stored events. */
+export type LawFollower = {
+  law(): Law;
+  /** The block up to which the law is read; undefined before the first refresh. */
+  through(): BlockMark | undefined;
+  /** Reads what the chain has finalized since; resumable, and safe when two processes do it at once. */
+  refresh(onProgress?: (through: number, target: number) => void): Promise<void>;
+};
+
+export function followLaw(chain: Chain, store: Store): LawFollower {
+  let law = emptyLaw();
+  let applied: BlockMark | undefined;
+
+  async function fetchEvents(onProgress?: (through: number, target: number) => void) {
+    const target = await chain.finalized();
+    let cursor = await store.cursor();
+    if (cursor !== undefined && (await chain.block(cursor.number))?.hash !== cursor.hash) {
+      // Finality was too shallow, or the node is another chain's. Nothing read before can be trusted: read all again.
+      cursor = await beforeStart(chain);
+      await store.rollback(cursor);
+    }
+    const from = cursor === undefined ? chain.startBlock : cursor.number + 1;
+    let after = cursor;
+    for await (const { events, through } of chain.events(from, target.number)) {
+      const mark = through === target.number ? target : await chain.block(through);
+      if (mark === undefined)
+        throw new Error(`the RPC node lost block ${through} while it was read`);
+      const reached = { number: mark.number, hash: mark.hash };
+      // Another process of ours reads the same chain and was faster: what it stored is what we would have.
+      if (!(await store.appendEvents(after, events, reached))) return;
+      after = reached;
+      onProgress?.(through, target.number);
+    }
+  }
+
+  async function applyStored() {
+    const cursor = await store.cursor();
+    const rolledBack =
+      applied !== undefined &&
+      cursor !== undefined &&
+      (cursor.number < applied.number ||
+        (cursor.number === applied.number && cursor.hash !== applied.hash));
+    if (rolledBack) {
+      law = emptyLaw();
+      applied = undefined;
+    }
+    for await (const event of store.events(law.position.blockNumber + 1)) applyEvent(law, event);
+    applied = cursor;
+  }
+
+  return {
+    law: () => law,
+    through: () => applied,
+    async refresh(onProgress) {
+      await fetchEvents(onProgress);
+      await applyStored();
+    },
+  };
+}
+
+async function beforeStart(chain: Chain): Promise<BlockMark> {
+  const number = Math.max(0, chain.startBlock - 1);
+  const block = await chain.block(number);
+  if (block === undefined) throw new Error(`the RPC node has not block ${number}`);
+  return { number, hash: block.hash };
+}
+
+/** The law from the chain alone, as an outsider reads it: up to the newest block, so that what is pending is in it. */
+export async function readLaw(
+  chain: Chain,
+  onProgress?: (through: number, target: number) => void,
+): Promise<Law> {
+  const law = emptyLaw();
+  const target = await chain.head();
+  for await (const { events, through } of chain.events(chain.startBlock, target.number)) {
+    for (const event of events) applyEvent(law, event);
+    onProgress?.(through, target.number);
+  }
+  return law;
+}

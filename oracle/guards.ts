@@ -1,0 +1,65 @@
+import { toHex } from "./core/bytes.ts";
+import { parseManifest } from "./core/manifest.ts";
+import { type DeviceRecord, decodeDevices } from "./core/records.ts";
+import { isRefused } from "./core/refusal.ts";
+import { type Report, reportDigest } from "./core/report.ts";
+import { ledgerDomain, type Oracle } from "./parts.ts";
+
+/** When to stop before proposing and let a person look. */
+export type Guards = {
+  /** Hold when contributions or devices are fewer than this part of the last epoch's, in ten-thousandths. */
+  readonly leastShareBps: number;
+  /** Warn when one account gets more than this part of an epoch's pot, in ten-thousandths. */
+  readonly accountShareBps: number;
+};
+
+export const DEFAULT_GUARDS: Guards = { leastShareBps: 5_000, accountShareBps: 5_000 };
+const BPS = 10_000;
+
+/** Why a report should not be proposed before a person has looked; undefined when nothing is odd. */
+export async function reasonToHold(
+  oracle: Oracle,
+  report: Report,
+  guards: Guards,
+): Promise<string | undefined> {
+  const { bundles, follower, log } = oracle;
+  const law = follower.law();
+  const vetoed = law.lastEnded?.by === "RootVetoed" ? law.lastEnded.digest : undefined;
+  if (vetoed !== undefined && report.attempt > 0) {
+    const before = { ...report, attempt: report.attempt - 1 };
+    if (vetoed === toHex(reportDigest(ledgerDomain(oracle), before))) {
+      return "the guardian vetoed this report in the last attempt";
+    }
+  }
+  const manifest = parseManifest(await bundles.read(report.epoch, "manifest.json"));
+  if (isRefused(manifest)) return `the published manifest is no manifest: ${manifest.message}`;
+  const devices = decodeDevices(await bundles.read(report.epoch, "devices.bin"));
+  const large = largeAccounts(devices, manifest.pot, guards.accountShareBps);
+  for (const { accountIndex, reward } of large) {
+    log("one account takes a large share", {
+      epoch: report.epoch,
+      accountIndex,
+      reward: reward.toString(),
+    });
+  }
+  if (report.epoch === 1) return undefined;
+  const last = parseManifest(await bundles.read(report.epoch - 1, "manifest.json"));
+  if (isRefused(last))
+    return `the manifest of epoch ${report.epoch - 1} is no manifest: ${last.message}`;
+  for (const name of ["contributions", "devices"] as const) {
+    if (manifest[name] * BPS < last[name] * guards.leastShareBps) {
+      return `${name} fell from ${last[name]} to ${manifest[name]}`;
+    }
+  }
+  return undefined;
+}
+
+function largeAccounts(devices: readonly DeviceRecord[], pot: bigint, shareBps: number) {
+  const rewards = new Map<number, bigint>();
+  for (const { accountIndex, reward } of devices) {
+    rewards.set(accountIndex, (rewards.get(accountIndex) ?? 0n) + reward);
+  }
+  return [...rewards]
+    .filter(([, reward]) => reward * BigInt(BPS) > pot * BigInt(shareBps))
+    .map(([accountIndex, reward]) => ({ accountIndex, reward }));
+}

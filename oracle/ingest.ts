@@ -1,0 +1,275 @@
+import { acknowledgementDigest } from "./core/acknowledgement.ts";
+import { type Address, type Hex, toHex } from "./core/bytes.ts";
+import { epochAt, openEpochs, sealTimeOf } from "./core/clock.ts";
+import type { Deployment } from "./core/epoch.ts";
+import type { Law } from "./core/law.ts";
+import { parseSignedReceipt, receiptDigest, type SignedReceipt } from "./core/receipt.ts";
+import { isRefused, type Refusal, type Refused, refuse } from "./core/refusal.ts";
+import type { Recover } from "./core/signature.ts";
+import type { PutOutcome, Store } from "./core/store.ts";
+import {
+  type HeadAnswer,
+  headToJson,
+  parseBatch,
+  parseSignedVoucher,
+  type ReceiptResult,
+  type RefusedResult,
+  type SignedAcknowledgement,
+  type Terms,
+  type VoucherResult,
+} from "./core/submission.ts";
+import { domainSeparator } from "./core/typed.ts";
+import {
+  refuseUnlessOpen,
+  type VerifiedReceipt,
+  verifyReceipt,
+  verifyVoucher,
+} from "./core/verify.ts";
+import type { SignedVoucher } from "./core/voucher.ts";
+
+/** About half a minute of work for one core: what waits longer is better sent again later. */
+const MAX_QUEUED_RECEIPTS = 10_000;
+/** About 30 ms of signature checks, then probes and other requests have their turn. */
+const RECEIPTS_PER_TURN = 16;
+
+export type IngestOptions = {
+  readonly store: Pick<Store, "putReceipts" | "putVoucher" | "vouchers" | "head">;
+  readonly deployment: Deployment;
+  readonly law: () => Law;
+  /** Unix seconds: the later of the own clock and the head block's time, so that a slow clock keeps no epoch open. */
+  readonly now: () => number;
+  /** How long before its seal time an epoch closes here: the time members have to copy from each other. */
+  readonly marginSeconds: number;
+  readonly member: Address;
+  /** With the member's key. */
+  readonly sign: (digest: Uint8Array) => Uint8Array;
+  readonly recover?: Recover;
+  readonly maxQueuedReceipts?: number;
+  readonly meter: IngestMeter;
+  readonly log: IngestLog;
+};
+
+export type IngestMeter = {
+  accepted(): void;
+  known(): void;
+  refused(refusal: Refusal, receipts: number): void;
+  equivocation(): void;
+  commitFailed(): void;
+  /** Call what it returns when the answer is ready. */
+  startAnswer(): () => void;
+};
+
+export type IngestLog = {
+  warn(details: Record<string, unknown>, message: string): void;
+  error(details: Record<string, unknown>, message: string): void;
+};
+
+/** The way in: parse, verify, store, acknowledge. Nothing is acknowledged before it is durable. */
+export type Ingest = {
+  /** The results are in the order of the items; a refusal is for the whole request, of which nothing was stored. */
+  accept(body: unknown): Promise<readonly ReceiptResult[] | Refused>;
+  acceptVoucher(body: unknown): Promise<VoucherResult | Refused>;
+  open(): Terms;
+  head(epoch: number, device: Address, customer: Address): Promise<HeadAnswer | undefined>;
+  vouchers(): Promise<readonly SignedVoucher[]>;
+  /** Receipts and vouchers taken in and not answered yet. */
+  depth(): number;
+  /** Takes nothing more in, and resolves when all that was taken in is answered. */
+  drain(): Promise<void>;
+};
+
+export function createIngest(options: IngestOptions): Ingest {
+  const { store, deployment, law, now, marginSeconds, member, sign, meter, log } = options;
+  const { maxQueuedReceipts = MAX_QUEUED_RECEIPTS } = options;
+  const { chainId, contracts } = deployment;
+  const served = { chainId, registry: contracts.deviceRegistry };
+  const receiptDomain = domainSeparator(chainId, contracts.deviceRegistry);
+  const voucherDomain = domainSeparator(chainId, contracts.customerEscrow);
+  const recover = options.recover === undefined ? {} : { recover: options.recover };
+  const queue = createQueue(maxQueuedReceipts);
+
+  async function accept(body: unknown) {
+    const items = parseBatch(body, served);
+    if (isRefused(items)) return refuseAll(items, body);
+    const answered = meter.startAnswer();
+    const results = await queue.admit(items.length, () => acceptItems(items));
+    answered();
+    if (isRefused(results)) return refuseAll(results, body);
+    for (const result of results) count(result);
+    return results;
+  }
+
+  async function acceptItems(
+    items: readonly unknown[],
+  ): Promise<readonly ReceiptResult[] | Refused> {
+    const receivedAt = now();
+    const outcomes = await inTurns(items, (item, i) => verifyItem(item, i, receivedAt));
+    const verified = outcomes.filter(isVerified);
+    const stored = verified.length === 0 ? [] : await putReceipts(verified, receivedAt);
+    if (isRefused(stored)) return stored;
+    const next = stored.values();
+    return inTurns(outcomes, (outcome) =>
+      isVerified(outcome) ? answer(outcome, next.next().value as PutOutcome) : outcome,
+    );
+  }
+
+  function putReceipts(receipts: readonly VerifiedReceipt[], receivedAt: number) {
+    return commit(() => store.putReceipts(receipts, receivedAt));
+  }
+
+  function verifyItem(item: unknown, i: number, at: number): VerifiedReceipt | RefusedResult {
+    const signed = parseSignedReceipt(item, `receipts[${i}]`);
+    if (isRefused(signed)) return refused(signed);
+    const open = openEpochs(deployment, at, marginSeconds);
+    const closed = refuseUnlessOpen(signed.receipt.epoch, open);
+    if (closed !== undefined) return { ...refused(closed), open };
+    const verified = verifyReceipt(signed, { law: law(), domain: receiptDomain, ...recover });
+    return isRefused(verified) ? refused(verified) : verified;
+  }
+
+  function answer(receipt: VerifiedReceipt, outcome: PutOutcome): ReceiptResult {
+    if (outcome.equivocation) raiseEquivocation(receipt);
+    if (outcome.status === "stale") {
+      const head = headOf(outcome.head);
+      const { sequence } = outcome.head.receipt;
+      return { ...refused(refuse("stale", `sequence ${sequence} counts before this`)), head };
+    }
+    const { epoch } = receipt.receipt;
+    // A process that slept through the seal time stored too late: its word would promise what the bundle cannot have.
+    if (now() >= sealTimeOf(deployment, epoch)) {
+      const open = openEpochs(deployment, now(), marginSeconds);
+      return { ...refused(refuse("epoch-closed", `epoch ${epoch} was sealed meanwhile`)), open };
+    }
+    return {
+      status: outcome.status,
+      digest: toHex(outcome.digest),
+      acknowledgement: acknowledge(toHex(outcome.digest), outcome.receivedAt, epoch),
+      warnings: outcome.totalFell ? ["total-fell"] : [],
+    };
+  }
+
+  function acknowledge(digest: Hex, receivedAt: number, epoch: number): SignedAcknowledgement {
+    const word = { digest, receivedAt: BigInt(receivedAt), epoch };
+    const signature = toHex(sign(acknowledgementDigest(receiptDomain, word)));
+    return { ...word, receivedAt: String(receivedAt), signature, member };
+  }
+
+  function raiseEquivocation({ receipt, digest }: VerifiedReceipt) {
+    meter.equivocation();
+    const { device, customer, epoch, sequence } = receipt;
+    log.warn(
+      { alarm: "equivocation", device, customer, epoch, sequence, digest: toHex(digest) },
+      "a device signed one sequence twice: its key may be cloned; the manufacturer can revoke it",
+    );
+  }
+
+  async function acceptVoucher(body: unknown): Promise<VoucherResult | Refused> {
+    const signed = parseSignedVoucher(body);
+    if (isRefused(signed)) return signed;
+    const verified = verifyVoucher(signed, {
+      law: law(),
+      domain: voucherDomain,
+      currentEpoch: epochAt(deployment, now()),
+      ...recover,
+    });
+    if (isRefused(verified)) return verified;
+    const status = await queue.admit(1, () => commit(() => store.putVoucher(verified)));
+    if (isRefused(status)) return status;
+    if (status !== "stale") return { status, digest: toHex(verified.digest) };
+    const { customer, epoch } = signed.voucher;
+    return refuse("stale", `a higher voucher of customer ${customer} for epoch ${epoch} is stored`);
+  }
+
+  async function commit<T>(write: () => Promise<T>): Promise<T | Refused> {
+    try {
+      return await write();
+    } catch (err) {
+      meter.commitFailed();
+      log.error({ err }, "the store could not commit: every sender of this commit is refused");
+      return refuse("busy", "the store could not commit; nothing of this request was stored");
+    }
+  }
+
+  function refuseAll(refusal: Refused, body: unknown): Refused {
+    const { receipts } = Object(body) as { receipts?: unknown };
+    meter.refused(refusal.refusal, Array.isArray(receipts) ? Math.max(1, receipts.length) : 1);
+    return refusal;
+  }
+
+  function count(result: ReceiptResult) {
+    if (result.status === "refused") meter.refused(result.refusal, 1);
+    else meter[result.status]();
+  }
+
+  function headOf(head: SignedReceipt): HeadAnswer {
+    return headToJson(head, receiptDigest(receiptDomain, head.receipt));
+  }
+
+  return {
+    accept,
+    acceptVoucher,
+    open() {
+      const at = now();
+      const epochs = openEpochs(deployment, at, marginSeconds);
+      return { ...served, contracts, member, now: at, epochs };
+    },
+    async head(epoch, device, customer) {
+      const head = await store.head(epoch, device, customer);
+      return head && headOf(head);
+    },
+    vouchers: () => store.vouchers(),
+    depth: queue.depth,
+    drain: queue.drain,
+  };
+}
+
+/** Bounded, counted in receipts: what does not fit is refused at once instead of answered too late. */
+function createQueue(maxReceipts: number) {
+  const running = new Set<Promise<unknown>>();
+  let queued = 0;
+  let draining = false;
+  return {
+    depth: () => queued,
+    async drain() {
+      draining = true;
+      await Promise.allSettled(running);
+    },
+    /** Idle, it takes any batch, however small its bound: what can never be taken would be sent for ever. */
+    async admit<T>(receipts: number, work: () => Promise<T>): Promise<T | Refused> {
+      if (draining) return refuse("busy", "the oracle is shutting down; nothing was stored");
+      if (queued > 0 && queued + receipts > maxReceipts) {
+        return refuse("busy", `${queued} receipts are waiting; nothing of this request was stored`);
+      }
+      queued += receipts;
+      const answer = work();
+      running.add(answer);
+      try {
+        return await answer;
+      } finally {
+        running.delete(answer);
+        queued -= receipts;
+      }
+    },
+  };
+}
+
+function isVerified(outcome: VerifiedReceipt | RefusedResult): outcome is VerifiedReceipt {
+  return !isRefused(outcome);
+}
+
+function refused(refusal: Refused): RefusedResult {
+  return { status: "refused", ...refusal };
+}
+
+/** Maps a list without keeping the process to itself: a long batch must not look like a hung server. */
+async function inTurns<T, R>(
+  items: readonly T[],
+  each: (item: T, i: number) => R,
+): Promise<readonly R[]> {
+  const results: R[] = [];
+  for (const [i, item] of items.entries()) {
+    if (i > 0 && i % RECEIPTS_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+    results.push(each(item, i));
+  }
+  return results;
+}

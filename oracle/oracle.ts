@@ -1,0 +1,281 @@
+import { attest, previousRewards } from "./attest.ts";
+import { type Address, type Hex, toHex, ZERO_HASH } from "./core/bytes.ts";
+import { sealTimeOf } from "./core/clock.ts";
+import { computeEpoch as compute } from "./core/epoch.ts";
+import { bundleHashOf, parseManifest, reportOf } from "./core/manifest.ts";
+import type { SignedReceipt } from "./core/receipt.ts";
+import { isRefused } from "./core/refusal.ts";
+import {
+  parseSignedReport,
+  type Report,
+  reportDigest,
+  type SignedReport,
+  signedReportToJson,
+} from "./core/report.ts";
+import { sealContributions } from "./core/seal.ts";
+import { recover } from "./core/signature.ts";
+import type { BlockMark, EpochRow, Store } from "./core/store.ts";
+import { type VerifiedReceipt, verifyReceipt } from "./core/verify.ts";
+import { readBundle } from "./edge/bundles.ts";
+import { lastBlockBefore, toCompact } from "./edge/chain.ts";
+import type { Sender } from "./edge/transactions.ts";
+import { type Guards, reasonToHold } from "./guards.ts";
+import { ledgerDomain, type Oracle, receiptContext } from "./parts.ts";
+
+/**
+ * An epoch's way: open → sealed → computed → published → attested → proposed → final. Each function here takes one
+ * step, can be repeated, and is guarded by a compare-and-set on the epoch's state: killed anywhere and started again,
+ * it comes to the same bytes and one proposal. How receipts come in is in ingest.ts; who calls the steps, in close.ts.
+ */
+
+/** Receipts copied from a peer in one commit. */
+const COPY_BATCH = 500;
+
+/** A step's answer: the epoch moved on, or it cannot yet, or a person must look. */
+export type StepOutcome =
+  | { readonly moved: true }
+  | { readonly waiting: string }
+  | { readonly held: string };
+
+/** Also when the store says that another process took the step: the next look at the row goes on from there. */
+const MOVED: StepOutcome = { moved: true };
+
+/** open → sealed, when a finalized block has reached the seal time: from here on the inputs are frozen. */
+export async function sealEpoch(oracle: Oracle, epoch: number): Promise<StepOutcome> {
+  const sealTime = sealTimeOf(oracle.chain.deployment, epoch);
+  const sealBlock = await lastBlockBefore(oracle.chain, sealTime);
+  if (sealBlock === undefined)
+    return { waiting: `no finalized block has reached the seal time ${sealTime}` };
+  for (const url of oracle.peers.urls) await copyReceipts(oracle, url, epoch);
+  const mark = { number: sealBlock.number, hash: sealBlock.hash };
+  await oracle.store.advance(epoch, "open", "sealed", { sealBlock: mark });
+  return MOVED;
+}
+
+/** sealed → computed: the bundle is written beside its place. */
+export async function computeEpoch(oracle: Oracle, row: EpochRow): Promise<StepOutcome> {
+  const { store, bundles, chain, follower } = oracle;
+  const { epoch } = row;
+  const receipts: SignedReceipt[] = [];
+  for await (const receipt of store.receipts(epoch)) receipts.push(receipt);
+  const { contributions, refused } = sealContributions(receipts, receiptContext(oracle));
+  for (const { signed, refused: why } of refused) {
+    oracle.log("receipt no longer counts", { ...why, epoch, device: signed.receipt.device });
+  }
+  const computed = compute({
+    deployment: chain.deployment,
+    law: follower.law(),
+    epoch,
+    sealBlock: sealBlockOf(row),
+    contributions,
+    previousRewards: await previousRewards(oracle, epoch),
+  });
+  await bundles.stage(epoch, computed);
+  await store.advance(epoch, "sealed", "computed", { bundleHash: computed.bundleHash });
+  return MOVED;
+}
+
+/** computed → published: the bundle is moved to its place and read back. */
+export async function publishEpoch(
+  { store, bundles }: Oracle,
+  row: EpochRow,
+): Promise<StepOutcome> {
+  const bundleHash = bundleHashIn(row);
+  await bundles.publish(row.epoch, bundleHash);
+  const { manifest } = await readBundle(bundles, row.epoch);
+  const found = bundleHashOf(manifest);
+  if (found !== bundleHash) {
+    return { held: `the published bundle has hash ${found}, computed was ${bundleHash}` };
+  }
+  await store.advance(row.epoch, "computed", "published");
+  return MOVED;
+}
+
+/** published → attested: enough members have verified the bundle and signed the report of the current attempt. */
+export async function attestEpoch(
+  oracle: Oracle,
+  row: EpochRow,
+): Promise<StepOutcome | { readonly abandon: true }> {
+  const { store, chain, follower, peers } = oracle;
+  const { attempt } = follower.law();
+  const { manifest: bytes } = await readBundle(oracle.bundles, row.epoch);
+  const manifest = parseManifest(bytes);
+  if (isRefused(manifest))
+    return { held: `the published manifest is no manifest: ${manifest.message}` };
+  const report = reportOf(manifest, bundleHashIn(row), attempt);
+  const own = await attest(oracle, report);
+  if ("refused" in own) {
+    return own.signedOther ? { abandon: true } : { held: own.refused };
+  }
+  const threshold = Number(await chain.suite.quorum.threshold());
+  const signatures = new Map<Address, Uint8Array>();
+  if (await chain.suite.quorum.isActive(own.member)) signatures.set(own.member, own.signature);
+  for (const url of peers.urls) {
+    if (signatures.size >= threshold) break;
+    const answer = await askPeer(oracle, url, report);
+    if (answer !== undefined) signatures.set(answer.member, answer.signature);
+  }
+  if (signatures.size < threshold) {
+    return {
+      waiting: `${signatures.size} of ${threshold} signatures of active members for attempt ${attempt}`,
+    };
+  }
+  const signed: SignedReport = {
+    report,
+    signatures: [...signatures].map(([member, signature]) => ({ member, signature })),
+  };
+  await store.advance(row.epoch, "published", "attested", {
+    attempt,
+    signedReport: signedReportToJson(signed),
+  });
+  return MOVED;
+}
+
+/** attested → proposed. The chain is asked first: another member may have proposed the same report. */
+export async function proposeEpoch(
+  oracle: Oracle,
+  sender: Sender,
+  row: EpochRow,
+  guards: Guards | undefined,
+): Promise<StepOutcome> {
+  const { chain, store, follower } = oracle;
+  const { ledger } = chain.suite;
+  const { report, signatures } = signedReportIn(row);
+  const digest = toHex(reportDigest(ledgerDomain(oracle), report));
+  const proposal = await ledger.proposal();
+  if (Number(proposal.epoch) > row.epoch) return proposed(store, row.epoch);
+  if (Number(proposal.attempt) !== report.attempt) return retry(store, row);
+  if (proposal.digest === digest) return proposed(store, row.epoch);
+  if (proposal.digest !== ZERO_HASH) {
+    return {
+      held: `the report pending on chain, ${proposal.digest}, is not ours, ${digest}: verify it with watch`,
+    };
+  }
+  if (guards !== undefined) {
+    const reason = await reasonToHold(oracle, report, guards);
+    if (reason !== undefined) return { held: reason };
+  }
+  const call = await ledger.propose.populateTransaction(
+    report,
+    signatures.map(({ signature }) => toCompact(signature)),
+  );
+  const { hash, outcome } = await sender.send(`propose/${row.epoch}/${report.attempt}`, call);
+  if (outcome === "reverted") {
+    // Somebody else's transaction came first; the next look at the chain says which.
+    return { waiting: `the proposal ${hash} was reverted` };
+  }
+  await follower.refresh();
+  return proposed(store, row.epoch);
+}
+
+/** proposed → final, after the window. What was vetoed, revoked or abandoned goes back to be signed anew. */
+export async function finalizeEpoch(
+  oracle: Oracle,
+  sender: Sender,
+  row: EpochRow,
+): Promise<StepOutcome> {
+  const { chain, store } = oracle;
+  const { ledger } = chain.suite;
+  const { report } = signedReportIn(row);
+  const digest = toHex(reportDigest(ledgerDomain(oracle), report));
+  const [lastFinal, proposal, head] = await Promise.all([
+    ledger.lastFinal(),
+    ledger.proposal(),
+    chain.head(),
+  ]);
+  if (Number(lastFinal.epoch) >= row.epoch) return finalOrForeign(oracle, row, report);
+  if (Number(proposal.attempt) !== report.attempt) return retry(store, row);
+  if (proposal.digest !== digest) {
+    return proposal.digest === ZERO_HASH
+      ? { waiting: `the proposal ${digest} is not on chain any more` }
+      : { held: `the report pending on chain, ${proposal.digest}, is not ours, ${digest}` };
+  }
+  if (head.timestamp < Number(proposal.finalizableAt)) {
+    return { waiting: `the window is open until ${proposal.finalizableAt}` };
+  }
+  const call = await ledger.finalize.populateTransaction(report);
+  const { hash, outcome } = await sender.send(`finalize/${row.epoch}/${report.attempt}`, call);
+  if (outcome === "reverted") return { waiting: `the finalization ${hash} was reverted` };
+  return finalOrForeign(oracle, row, report);
+}
+
+/** A final root other than ours means that our history is not the chain's: a person must look. */
+async function finalOrForeign(oracle: Oracle, row: EpochRow, report: Report): Promise<StepOutcome> {
+  const { root } = await oracle.chain.suite.distributor.rootOf(row.epoch);
+  if (root !== report.root)
+    return { held: `epoch ${row.epoch} is final with root ${root}, ours is ${report.root}` };
+  await oracle.store.advance(row.epoch, "proposed", "final");
+  return MOVED;
+}
+
+async function proposed(store: Store, epoch: number): Promise<StepOutcome> {
+  await store.advance(epoch, "attested", "proposed");
+  return MOVED;
+}
+
+/** The attempt has ended: the same bundle is signed again for the next one. */
+async function retry(store: Store, row: EpochRow): Promise<StepOutcome> {
+  await store.advance(row.epoch, row.state, "published");
+  return MOVED;
+}
+
+/** A peer that is down or sends rubbish costs nothing but what it alone has: the others' receipts still count. */
+async function copyReceipts(oracle: Oracle, url: string, epoch: number): Promise<void> {
+  const context = receiptContext(oracle);
+  const now = Math.floor(Date.now() / 1000);
+  let batch: VerifiedReceipt[] = [];
+  let copied = 0;
+  const put = async () => {
+    await oracle.store.putReceipts(batch, now);
+    copied += batch.length;
+    batch = [];
+  };
+  try {
+    for await (const signed of oracle.peers.receipts(url, epoch)) {
+      if (signed.receipt.epoch !== epoch) continue;
+      const outcome = verifyReceipt(signed, context);
+      if (isRefused(outcome)) continue;
+      batch.push(outcome);
+      if (batch.length === COPY_BATCH) await put();
+    }
+    await put();
+    oracle.log("receipts copied", { peer: url, epoch, copied });
+  } catch (error) {
+    oracle.log("peer has no receipts for us", { peer: url, epoch, reason: String(error) });
+  }
+}
+
+async function askPeer(oracle: Oracle, url: string, report: Report) {
+  try {
+    const answer = await oracle.peers.attest(url, report);
+    if ("refused" in answer) {
+      oracle.log("peer did not sign", { peer: url, epoch: report.epoch, reason: answer.refused });
+      return undefined;
+    }
+    const signer = recover(reportDigest(ledgerDomain(oracle), report), answer.signature);
+    if (signer !== answer.member || !(await oracle.chain.suite.quorum.isActive(signer))) {
+      oracle.log("peer is no active member", { peer: url, member: answer.member });
+      return undefined;
+    }
+    return answer;
+  } catch (error) {
+    oracle.log("peer does not answer", { peer: url, epoch: report.epoch, reason: String(error) });
+    return undefined;
+  }
+}
+
+function sealBlockOf({ epoch, sealBlock }: EpochRow): BlockMark {
+  if (sealBlock === undefined) throw new Error(`epoch ${epoch} has no seal block`);
+  return sealBlock;
+}
+
+function bundleHashIn({ epoch, bundleHash }: EpochRow): Hex {
+  if (bundleHash === undefined) throw new Error(`epoch ${epoch} has no bundle hash`);
+  return bundleHash;
+}
+
+function signedReportIn({ epoch, signedReport }: EpochRow): SignedReport {
+  const parsed = parseSignedReport(signedReport ?? "");
+  if (isRefused(parsed)) throw new Error(`epoch ${epoch} has no signed report: ${parsed.message}`);
+  return parsed;
+}

@@ -1,0 +1,117 @@
+import { resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { attest } from "./attest.ts";
+import { bundlesFolder, type Log } from "./compose.ts";
+import { sealTimeOf } from "./core/clock.ts";
+import { isRefused } from "./core/refusal.ts";
+import { parseReport } from "./core/report.ts";
+import type { Block } from "./edge/chain.ts";
+import { createHttpServer, type Unready } from "./edge/http.ts";
+import { createMetrics, type EpochProgress } from "./edge/metrics.ts";
+import { createIngest } from "./ingest.ts";
+import type { Oracle } from "./parts.ts";
+
+/** A chain whose head is older than this is not being followed. */
+const MAX_FOLLOW_AGE_SECONDS = 120;
+
+export type ServeOptions = {
+  readonly host: string;
+  readonly port: number;
+  readonly data: string;
+  /** How long before its seal time an epoch closes for receipts: the time members have to copy from each other. */
+  readonly marginSeconds: number;
+  /** Time between two looks at the chain. */
+  readonly followSeconds: number;
+};
+
+/** Takes receipts and vouchers in, follows the chain, and answers peers, until `stop` is aborted. */
+export async function serve(
+  oracle: Oracle,
+  log: Log,
+  options: ServeOptions,
+  stop: AbortSignal,
+  onListening: (url: string) => void,
+): Promise<void> {
+  const { chain, store, follower, member } = oracle;
+  let head: Block | undefined;
+  let followedAt = 0;
+  let trouble: string | undefined;
+  const ownSeconds = () => Math.floor(Date.now() / 1000);
+
+  async function follow(): Promise<void> {
+    try {
+      await follower.refresh();
+      head = await chain.head();
+      followedAt = ownSeconds();
+      if (trouble !== undefined) log.info({ block: head.number }, "the chain is followed again");
+      trouble = undefined;
+    } catch (error) {
+      trouble = (error as Error).message;
+      log.error({ err: error }, "the chain cannot be followed; what is known stays in force");
+    }
+  }
+
+  await follow();
+  if (trouble !== undefined) throw new Error(`the chain cannot be read: ${trouble}`);
+  const metrics = createMetrics({
+    queueDepth: () => ingest.depth(),
+    chainHead: () => head,
+    epochs: () => unfinishedEpochs(oracle),
+  });
+  const ingest = createIngest({
+    store,
+    deployment: chain.deployment,
+    law: () => follower.law(),
+    now: () => Math.max(ownSeconds(), head?.timestamp ?? 0),
+    marginSeconds: options.marginSeconds,
+    member: member.address,
+    sign: (digest) => member.sign(digest),
+    meter: metrics.ingest,
+    log,
+  });
+  const server = await createHttpServer({
+    ingest,
+    receipts: (epoch) => store.receipts(epoch),
+    readiness: async () => readiness(ownSeconds() - followedAt, trouble),
+    metrics,
+    log,
+    attest: async (body) => {
+      const report = parseReport(Object(body).report);
+      return isRefused(report) ? report : attest(oracle, report);
+    },
+    bundles: resolve(bundlesFolder(options.data)),
+  });
+  try {
+    const { url } = await server.listen({ host: options.host, port: options.port });
+    onListening(url);
+    while (!stop.aborted) {
+      await sleep(options.followSeconds * 1000, undefined, { signal: stop }).catch(ignoreAbort);
+      if (!stop.aborted) await follow();
+    }
+  } finally {
+    await server.close();
+    await ingest.drain();
+  }
+}
+
+function ignoreAbort(error: Error): void {
+  if (error.name !== "AbortError") throw error;
+}
+
+function readiness(ageSeconds: number, trouble: string | undefined): readonly Unready[] {
+  if (ageSeconds <= MAX_FOLLOW_AGE_SECONDS) return [];
+  return [
+    { reason: "chain-not-followed", message: trouble ?? `not read for ${ageSeconds} seconds` },
+  ];
+}
+
+/** An epoch that is due must be proposed before its attempt times out, and final a window later. */
+async function unfinishedEpochs({
+  chain,
+  store,
+  follower,
+}: Oracle): Promise<readonly EpochProgress[]> {
+  const epoch = follower.law().lastFinal.epoch + 1;
+  const row = await store.getEpoch(epoch);
+  return [{ epoch, state: row?.state ?? "open", deadline: sealTimeOf(chain.deployment, epoch) }];
+}

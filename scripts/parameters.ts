@@ -1,0 +1,53 @@
+import { readDeploymentParameters } from "@nomicfoundation/hardhat-ignition/helpers";
+import { z } from "zod";
+import { isHexOf, lowercaseHex, ZERO_ADDRESS } from "../oracle/core/bytes.ts";
+import { RULES_HASH } from "../oracle/core/rules.ts";
+import type { SuiteParameters } from "./deployment.ts";
+
+export type ParametersFile = Omit<SuiteParameters, "genesis"> & {
+  readonly genesis?: number | undefined;
+};
+
+const seconds = z.number().int().nonnegative();
+const wei = z.union([z.bigint(), z.number().int()]).transform(BigInt);
+const holder = z
+  .string()
+  .refine((text) => isHexOf(text, 20) && lowercaseHex(text) !== ZERO_ADDRESS, {
+    message: "must be the address of who holds the role, not zero",
+  })
+  .transform(lowercaseHex);
+
+const PARAMETERS = z.strictObject({
+  /** Left out, epoch 1 begins with the latest block: for local chains. */
+  genesis: seconds.optional(),
+  epochSeconds: seconds.positive(),
+  graceSeconds: seconds,
+  proposalTimeoutSeconds: seconds.positive(),
+  windowSeconds: seconds.positive(),
+  thawSeconds: seconds.positive(),
+  minimumBond: wei,
+  emissionShare: wei,
+  /** Left out, the rules that this checkout computes by. */
+  rulesHash: z
+    .string()
+    .refine((text) => isHexOf(text, 32), { message: "must be 32 bytes of hex" })
+    .transform(lowercaseHex)
+    .default(RULES_HASH),
+  egressPrice: wei,
+  storagePrice: wei,
+  computePrice: wei,
+  rewardCapBps: seconds,
+  governance: holder,
+  guardian: holder,
+  manufacturer: holder,
+  admission: holder,
+  treasury: holder,
+});
+
+/** The same files serve `hardhat ignition deploy`, which wants every parameter said. */
+export async function readParameters(file: string): Promise<ParametersFile> {
+  const { LinkRewards } = await readDeploymentParameters(file);
+  const parsed = PARAMETERS.safeParse(LinkRewards);
+  if (!parsed.success) throw new Error(`${file}: ${z.prettifyError(parsed.error)}`);
+  return parsed.data;
+}

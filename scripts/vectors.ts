@@ -1,0 +1,322 @@
+import { writeFile } from "node:fs/promises";
+import { argv } from "node:process";
+import { fileURLToPath } from "node:url";
+import { ACKNOWLEDGEMENT } from "../oracle/core/acknowledgement.ts";
+import { BIND } from "../oracle/core/bind.ts";
+import { type Address, fromHex, type Hex, toHex, ZERO_HASH } from "../oracle/core/bytes.ts";
+import { computeEpoch } from "../oracle/core/epoch.ts";
+import { eventToJson } from "../oracle/core/events.ts";
+import type { ScalarField, StructOf } from "../oracle/core/fields.ts";
+import { fieldsToJson } from "../oracle/core/json.ts";
+import { MANIFEST_FIELDS } from "../oracle/core/manifest.ts";
+import {
+  packReceipt,
+  packSignedReceipt,
+  RECEIPT,
+  type Receipt,
+  receiptDigest,
+  receiptToJson,
+  type SignedReceipt,
+  signedReceiptToJson,
+} from "../oracle/core/receipt.ts";
+import {
+  encodeRewards,
+  REWARD_BYTES,
+  REWARD_FIELDS,
+  type RewardLeaf,
+} from "../oracle/core/records.ts";
+import { replay } from "../oracle/core/replay.ts";
+import { REPORT } from "../oracle/core/report.ts";
+import { totalOf } from "../oracle/core/reward.ts";
+import { RULES_HASH } from "../oracle/core/rules.ts";
+import { sealContributions } from "../oracle/core/seal.ts";
+import { sign } from "../oracle/core/signature.ts";
+import { buildTree, hashRecords, proofOf, rootOf } from "../oracle/core/tree.ts";
+import {
+  DOMAIN_NAME,
+  DOMAIN_VERSION,
+  domainSeparator,
+  type TypedStruct,
+  typedDigest,
+} from "../oracle/core/typed.ts";
+import { VOUCHER } from "../oracle/core/voucher.ts";
+import {
+  address,
+  chain,
+  collected,
+  deployment,
+  founding,
+  keyOf,
+  receiptOf,
+  registryDomain,
+  signReceipt,
+} from "../test/core/world.ts";
+
+/**
+ * Golden vectors for this project's tests and for authors of firmware. All keys are throw-away keys of these files.
+ * `node scripts/vectors.ts` writes them; test/core/vectors.ts checks them against ethers and merkletreejs.
+ */
+export function buildVectors(): { readonly [file: string]: unknown } {
+  const { deviceRegistry, customerEscrow, epochLedger } = deployment.contracts;
+  return {
+    "receipts.json": receiptVectors(),
+    "vouchers.json": typedVectors(VOUCHER, customerEscrow, "gateway-1", [
+      { customer: address("customer-1"), epoch: 1, cumulative: 123_456_789_000_000_000n },
+      { customer: address("customer-1"), epoch: 2 ** 32 - 1, cumulative: 2n ** 96n - 1n },
+    ]),
+    "acknowledgements.json": typedVectors(ACKNOWLEDGEMENT, deviceRegistry, "member-1", [
+      {
+        digest: toHex(receiptDigest(registryDomain, receiptOf())),
+        receivedAt: 1_700_003_600n,
+        epoch: 1,
+      },
+      { digest: ZERO_HASH, receivedAt: 2n ** 64n - 1n, epoch: 2 ** 32 - 1 },
+    ]),
+    "bindings.json": typedVectors(BIND, deviceRegistry, "device-1", [
+      {
+        device: address("device-1"),
+        account: address("alice"),
+        nonce: 0n,
+        deadline: 1_700_086_400n,
+      },
+      {
+        device: address("device-1"),
+        account: address("bob"),
+        nonce: 1n,
+        deadline: 2n ** 256n - 1n,
+      },
+    ]),
+    "reports.json": typedVectors(REPORT, epochLedger, "member-1", [
+      {
+        epoch: 7,
+        attempt: 1,
+        prevRoot: word(1),
+        root: word(2),
+        contributionRoot: word(3),
+        bundleHash: word(4),
+        total: 10n ** 24n,
+        leaves: 1_000,
+        contributions: 2_000,
+        rulesHash: RULES_HASH,
+      },
+    ]),
+    "rewards.json": rewardVectors(),
+    "epoch.json": epochVector(),
+  };
+}
+
+function word(last: number): Hex {
+  return `0x${last.toString(16).padStart(64, "0")}`;
+}
+
+function domainOf(verifyingContract: Address) {
+  const { chainId } = deployment;
+  const separator = toHex(domainSeparator(chainId, verifyingContract));
+  return { name: DOMAIN_NAME, version: DOMAIN_VERSION, chainId, verifyingContract, separator };
+}
+
+function typedVectors<F extends readonly ScalarField[]>(
+  struct: TypedStruct<F>,
+  verifyingContract: Address,
+  signer: string,
+  messages: readonly StructOf<F>[],
+) {
+  const domain = domainOf(verifyingContract);
+  return {
+    domain,
+    type: struct.typeString,
+    typeHash: toHex(struct.typeHash),
+    vectors: messages.map((message) => {
+      const digest = typedDigest(fromHex(domain.separator), struct, message);
+      return {
+        key: toHex(keyOf(signer)),
+        message: fieldsToJson(struct.fields, message),
+        digest: toHex(digest),
+        signature: toHex(sign(digest, keyOf(signer))),
+      };
+    }),
+  };
+}
+
+function receiptVectors() {
+  const most = { egressBytes: 2n ** 64n - 1n, storageByteSeconds: 2n ** 96n - 1n };
+  const nothing = { egressBytes: 0n, storageByteSeconds: 0n, computeMilliseconds: 0n };
+  const receipts: readonly (readonly [string, Receipt])[] = [
+    ["an ordinary receipt", receiptOf()],
+    ["its successor", receiptOf({ sequence: 2, egressBytes: 6_000_000_000n })],
+    ["nothing served", receiptOf({ sequence: 0, ...nothing })],
+    [
+      "every field at its largest",
+      receiptOf({
+        ...most,
+        epoch: 2 ** 32 - 1,
+        sequence: 2 ** 32 - 1,
+        computeMilliseconds: 2n ** 64n - 1n,
+      }),
+    ],
+  ];
+  return {
+    domain: domainOf(deployment.contracts.deviceRegistry),
+    type: RECEIPT.typeString,
+    typeHash: toHex(RECEIPT.typeHash),
+    customerKey: toHex(keyOf("gateway-1")),
+    deviceKey: toHex(keyOf("device-1")),
+    vectors: receipts.map(([name, receipt]) => receiptVector(name, receipt)),
+    refused: refusedReceipts(),
+  };
+}
+
+function receiptVector(name: string, receipt: Receipt) {
+  const signed = signReceipt(receipt);
+  return {
+    name,
+    ...signedReceiptToJson(signed),
+    packed: toHex(packReceipt(receipt)),
+    digest: toHex(receiptDigest(registryDomain, receipt)),
+    signedPacked: toHex(packSignedReceipt(signed)),
+  };
+}
+
+/** Items of POST /v1/receipts and the refusal each one meets. */
+function refusedReceipts() {
+  const good = signReceipt(receiptOf());
+  const json = signedReceiptToJson(good);
+  const receipt = receiptToJson(good.receipt);
+  const halfOrderAndOne: Hex = `0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a1`;
+  const highS = good.deviceSignature.slice();
+  highS.set(fromHex(halfOrderAndOne), 32);
+  const swapped: SignedReceipt = {
+    ...good,
+    customerSignature: good.deviceSignature,
+    deviceSignature: good.customerSignature,
+  };
+  return [
+    [
+      "malformed",
+      "a wide integer as a JSON number",
+      { ...json, receipt: { ...receipt, egressBytes: 1 } },
+    ],
+    ["malformed", "a leading zero", { ...json, receipt: { ...receipt, egressBytes: "01" } }],
+    ["malformed", "a field too many", { ...json, receipt: { ...receipt, uptime: 1 } }],
+    [
+      "malformed",
+      "65 bytes of signature",
+      { ...json, deviceSignature: `${toHex(good.deviceSignature)}1b` },
+    ],
+    [
+      "customer-signature-invalid",
+      "s above half the order",
+      { ...json, customerSignature: toHex(highS) },
+    ],
+    [
+      "device-signature-invalid",
+      "s above half the order",
+      { ...json, deviceSignature: toHex(highS) },
+    ],
+    [
+      "device-signature-invalid",
+      "signed by another device",
+      signedReceiptToJson(signReceipt(receiptOf(), { device: "device-2" })),
+    ],
+    [
+      "key-unknown",
+      "a field changed after signing",
+      { ...json, receipt: { ...receipt, sequence: 2 } },
+    ],
+    ["key-unknown", "the signatures swapped", signedReceiptToJson(swapped)],
+  ].map(([refusal, name, item]) => ({ refusal, name, item }));
+}
+
+/** Leaf i of the generated trees: account i + 1, cumulative i² mod 1009, in wei. */
+function generatedLeaves(count: number): readonly RewardLeaf[] {
+  let prefix = 0n;
+  return Array.from({ length: count }, (_, i) => {
+    const account: Address = `0x${(i + 1).toString(16).padStart(40, "0")}`;
+    const leaf = { account, cumulative: BigInt(i * i) % 1009n, prefix };
+    prefix += leaf.cumulative;
+    return leaf;
+  });
+}
+
+function rewardVectors() {
+  return {
+    rule: "leaf i: account = i + 1, cumulative = i * i mod 1009, prefix = sum of earlier cumulatives",
+    small: [0, 1, 2, 3, 4, 5, 8, 9].map(wholeTree),
+    large: [256, 257, 1_000, 4_097].map(largeTree),
+  };
+}
+
+function wholeTree(count: number) {
+  const leaves = generatedLeaves(count);
+  const packed = encodeRewards(leaves);
+  const hashes = hashRecords(packed, REWARD_BYTES);
+  const tree = buildTree(hashes);
+  return {
+    total: totalOf(leaves).toString(),
+    root: toHex(rootOf(tree)),
+    leaves: leaves.map((leaf, i) => ({
+      ...fieldsToJson(REWARD_FIELDS, leaf),
+      packed: toHex(packed.subarray(i * REWARD_BYTES, (i + 1) * REWARD_BYTES)),
+      hash: toHex(hashes.subarray(i * 32, (i + 1) * 32)),
+      proof: proofOf(tree, i).map(toHex),
+    })),
+  };
+}
+
+function largeTree(count: number) {
+  const leaves = generatedLeaves(count);
+  const tree = buildTree(hashRecords(encodeRewards(leaves), REWARD_BYTES));
+  return {
+    leaves: count,
+    total: totalOf(leaves).toString(),
+    root: toHex(rootOf(tree)),
+    proofs: [0, count >> 1, count - 1].map((index) => ({
+      index,
+      proof: proofOf(tree, index).map(toHex),
+    })),
+  };
+}
+
+/** One whole epoch: chain events and receipts in, the bundle's bytes out. */
+function epochVector() {
+  const events = chain([
+    ...founding,
+    collected("customer-1", 1, 10n ** 18n),
+    collected("customer-2", 1, 10n ** 14n),
+  ]);
+  const receipts = [
+    {},
+    { customer: address("customer-2"), sequence: 3 },
+    { device: address("device-2"), egressBytes: 10n ** 12n },
+    { device: address("device-2"), customer: address("customer-2"), egressBytes: 1n },
+    { device: address("device-3"), computeMilliseconds: 0n },
+  ].map((fields) => signReceipt(receiptOf(fields)));
+  const law = replay(events);
+  const sealBlock = { number: law.position.blockNumber, hash: word(0xb10c) };
+  const { contributions } = sealContributions(receipts, { law, domain: registryDomain });
+  const epoch = computeEpoch({
+    deployment,
+    law,
+    epoch: 1,
+    sealBlock,
+    contributions,
+    previousRewards: new Uint8Array(),
+  });
+  return {
+    emissionShare: deployment.emissionShare.toString(),
+    events: events.map(eventToJson),
+    receipts: receipts.map(signedReceiptToJson),
+    manifest: fieldsToJson(MANIFEST_FIELDS, epoch.manifest),
+    bundleHash: epoch.bundleHash,
+    files: Object.fromEntries([...epoch.files].map(([name, bytes]) => [name, toHex(bytes)])),
+  };
+}
+
+async function writeVectors(): Promise<void> {
+  for (const [file, content] of Object.entries(buildVectors())) {
+    const path = new URL(`../test/vectors/${file}`, import.meta.url);
+    await writeFile(path, `${JSON.stringify(content, null, 2)}\n`);
+  }
+}
+
+if (argv[1] === fileURLToPath(import.meta.url)) await writeVectors();

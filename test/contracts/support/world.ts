@@ -1,0 +1,200 @@
+import type { HardhatEthersSigner } from "@nomicfoundation/hardhat-ethers/types";
+import { id, MaxUint256, parseEther, Wallet } from "ethers";
+import hre from "hardhat";
+import type { NetworkConnection } from "hardhat/types/network";
+import { lowercaseHex } from "../../../oracle/core/bytes.ts";
+import { RULES_HASH } from "../../../oracle/core/rules.ts";
+import { deploySuite, type Suite, type SuiteParameters } from "../../../scripts/deployment.ts";
+import { type CompactSignature, signFor } from "./signing.ts";
+
+/** A fixed genesis and a chain that begins a day before it: the same bytes, so the same gas, in every run. */
+export const GENESIS = 2_000_000_000;
+export const EPOCH_SECONDS = 86_400;
+export const GRACE_SECONDS = 3_600;
+export const TIMEOUT_SECONDS = 7_200;
+export const WINDOW_SECONDS = 14_400;
+export const THAW_SECONDS = 2 * EPOCH_SECONDS + GRACE_SECONDS;
+export const BOND = parseEther("1000");
+
+export type World = Suite & {
+  readonly connection: NetworkConnection;
+  readonly deployer: HardhatEthersSigner;
+  readonly governance: HardhatEthersSigner;
+  readonly guardian: HardhatEthersSigner;
+  readonly manufacturer: HardhatEthersSigner;
+  readonly admission: HardhatEthersSigner;
+  readonly treasury: HardhatEthersSigner;
+  readonly bystander: HardhatEthersSigner;
+  readonly customer: HardhatEthersSigner;
+  readonly stranger: HardhatEthersSigner;
+};
+
+let shared: Promise<NetworkConnection> | undefined;
+
+/** One chain for all contract tests: each test goes back to the snapshot of its fixture. */
+export function chain(): Promise<NetworkConnection> {
+  shared ??= hre.network.create({
+    override: { initialDate: new Date(1000 * (GENESIS - EPOCH_SECONDS)) },
+  });
+  return shared;
+}
+
+type Stage = {
+  readonly fixture: () => Promise<unknown>;
+  readonly state: unknown;
+  readonly snapshot: { restore(): Promise<void> };
+};
+
+/** Each stage was built upon the one before it. */
+const stages: Stage[] = [];
+
+/**
+ * The state that `fixture`, a named function, leaves behind: built once, gone back to afterwards. A fixture begins with
+ * `from` another one. (Hardhat's loadFixture loses its snapshots when fixtures stand on fixtures.)
+ */
+export async function from<T>(fixture: () => Promise<T>): Promise<T> {
+  const { networkHelpers } = await chain();
+  const known = stages.findIndex((stage) => stage.fixture === fixture);
+  const stage = stages[known];
+  if (stage !== undefined) {
+    stages.length = known + 1;
+    await stage.snapshot.restore();
+    return stage.state as T;
+  }
+  const state = await fixture();
+  stages.push({ fixture, state, snapshot: await networkHelpers.takeSnapshot() });
+  return state;
+}
+
+async function emptyChain(): Promise<void> {
+  await chain();
+}
+
+export function parametersFor(holders: readonly HardhatEthersSigner[]): SuiteParameters {
+  const address = (position: number) => lowercaseHex(holders[position]?.address ?? "");
+  return {
+    genesis: GENESIS,
+    epochSeconds: EPOCH_SECONDS,
+    graceSeconds: GRACE_SECONDS,
+    proposalTimeoutSeconds: TIMEOUT_SECONDS,
+    windowSeconds: WINDOW_SECONDS,
+    thawSeconds: THAW_SECONDS,
+    minimumBond: BOND,
+    emissionShare: parseEther("750000000"),
+    rulesHash: RULES_HASH,
+    egressPrice: parseEther("100"),
+    storagePrice: 8_000_000_000_000n,
+    computePrice: parseEther("10000"),
+    rewardCapBps: 15_000,
+    governance: address(1),
+    guardian: address(2),
+    manufacturer: address(3),
+    admission: address(4),
+    treasury: address(5),
+  };
+}
+
+/** A day before genesis: deployed, the customer holds tokens, nothing else has happened. */
+export async function deployedWorld(): Promise<World> {
+  await from(emptyChain);
+  const connection = await chain();
+  const signers = await connection.ethers.getSigners();
+  const { suite } = await deploySuite(connection, parametersFor(signers));
+  const [deployer, governance, guardian, manufacturer, admission, treasury, ...rest] = signers;
+  const [bystander, customer, stranger] = rest;
+  const world = { connection, ...suite, deployer, governance, guardian, manufacturer, admission };
+  const whole = { ...world, treasury, bystander, customer, stranger } as World;
+  await whole.token.connect(whole.treasury).transfer(whole.customer, parseEther("1000000"));
+  return whole;
+}
+
+/** Time, by setting when the next block is: `await at(world, time)` and then the transaction. */
+export async function at({ connection }: World, time: number | bigint): Promise<void> {
+  await connection.networkHelpers.time.setNextBlockTimestamp(time);
+}
+
+/** Mines a block at `time` unless the chain is there already. */
+export async function goTo({ connection }: World, time: number | bigint): Promise<void> {
+  const { time: clock } = connection.networkHelpers;
+  if ((await clock.latest()) < time) await clock.increaseTo(time);
+}
+
+export function startOf(epoch: number): number {
+  return GENESIS + (epoch - 1) * EPOCH_SECONDS;
+}
+
+export function endOf(epoch: number): number {
+  return startOf(epoch + 1);
+}
+
+export function sealTimeOf(epoch: number): number {
+  return endOf(epoch) + GRACE_SECONDS;
+}
+
+/** A key that is the same in every run. */
+export function walletOf(name: string): Wallet {
+  return new Wallet(id(name));
+}
+
+/** Somebody who can send: a contract or a wallet, whatever its key. */
+export async function sender({ connection }: World, address: string): Promise<HardhatEthersSigner> {
+  await connection.networkHelpers.setBalance(address, parseEther("10"));
+  return connection.ethers.getImpersonatedSigner(address);
+}
+
+export const NO_DEADLINE = MaxUint256;
+
+/** A device's consent to earn for `account`; `change` bends what is signed. */
+export async function bindSignature(
+  { registry }: World,
+  device: Wallet,
+  account: string,
+  change: { nonce?: bigint; deadline?: bigint | number } = {},
+): Promise<CompactSignature> {
+  const nonce = await registry.nonces(device.address);
+  const consent = { device: device.address, account, nonce, deadline: NO_DEADLINE, ...change };
+  return signFor(registry, "Bind", consent, device);
+}
+
+/** Enrols a device and binds it to `account`, from the next epoch on. */
+export async function bindDevice(world: World, device: Wallet, account: string): Promise<void> {
+  const { registry, manufacturer, bystander } = world;
+  await registry.connect(manufacturer).enrol([device.address], 1);
+  const signature = await bindSignature(world, device, account);
+  await registry.connect(bystander).bind(device.address, account, NO_DEADLINE, signature);
+}
+
+/** Accounts that get the next registry indexes, each by a device of its own. */
+export async function bindAccounts(world: World, count: number): Promise<readonly string[]> {
+  const first = Number(await world.registry.accounts());
+  const accounts: string[] = [];
+  for (let i = first; i < first + count; i++) {
+    const account = accountOf(i);
+    await bindDevice(world, walletOf(`device ${i}`), account);
+    accounts.push(account);
+  }
+  return accounts;
+}
+
+/** The account that {@link bindAccounts} gives an index. */
+export function accountOf(index: number): string {
+  return walletOf(`account ${index}`).address;
+}
+
+/** Members `from` to `to`, with their bonds paid: active from the next epoch on. */
+export async function addMembers(
+  { quorum, token, governance, treasury }: World,
+  count: number,
+  threshold: number,
+): Promise<readonly Wallet[]> {
+  await token.connect(treasury).approve(quorum, MaxUint256);
+  const members: Wallet[] = [];
+  for (let i = 0; i < count; i++) {
+    const member = walletOf(`member ${i}`);
+    const enough = Math.max(threshold, Math.floor((i + 1) / 2) + 1);
+    await quorum.connect(governance).addMember(member, Math.min(enough, i + 1));
+    await quorum.connect(treasury).depositBond(member, BOND);
+    members.push(member);
+  }
+  return members;
+}

@@ -1,0 +1,287 @@
+import { readFileSync } from "node:fs";
+import { expect } from "chai";
+import {
+  computeAddress,
+  getBytes,
+  id,
+  keccak256,
+  recoverAddress,
+  Signature,
+  SigningKey,
+  sha256,
+  solidityPacked,
+  solidityPackedKeccak256,
+  TypedDataEncoder,
+  type TypedDataField,
+} from "ethers";
+import { MerkleTree } from "merkletreejs";
+import { fromHex, type Hex, toHex } from "../../oracle/core/bytes.ts";
+import { computeEpoch } from "../../oracle/core/epoch.ts";
+import { type LawEvent, parseEvent } from "../../oracle/core/events.ts";
+import {
+  packSignedReceipt,
+  parseSignedReceipt,
+  unpackSignedReceipt,
+} from "../../oracle/core/receipt.ts";
+import { CONTRIBUTION_BYTES, REWARD_BYTES } from "../../oracle/core/records.ts";
+import { isRefused, type Refused } from "../../oracle/core/refusal.ts";
+import { replay } from "../../oracle/core/replay.ts";
+import { sealContributions } from "../../oracle/core/seal.ts";
+import { verifyReceipt } from "../../oracle/core/verify.ts";
+import { buildVectors } from "../../scripts/vectors.ts";
+import { deployment, lawOf, registryDomain } from "./world.ts";
+
+type Domain = {
+  name: string;
+  version: string;
+  chainId: number;
+  verifyingContract: string;
+  separator: string;
+};
+type Message = Record<string, string | number>;
+type Typed = { domain: Domain; type: string; typeHash: string };
+type TypedVectors = Typed & {
+  vectors: { key: string; message: Message; digest: string; signature: string }[];
+};
+
+function committed<T>(file: string): T {
+  return JSON.parse(readFileSync(new URL(`../vectors/${file}`, import.meta.url), "utf8")) as T;
+}
+
+const built = buildVectors();
+const TYPED = ["vouchers.json", "acknowledgements.json", "bindings.json", "reports.json"];
+
+describe("golden vectors from our code", () => {
+  for (const file of Object.keys(built)) {
+    it(`are ${file}, byte for byte (else: node scripts/vectors.ts)`, () => {
+      expect(JSON.parse(JSON.stringify(built[file]))).to.deep.equal(committed(file));
+    });
+  }
+});
+
+/** From here on only ethers and merkletreejs judge the files, and the files judge our code. */
+describe("golden vectors under ethers", () => {
+  for (const file of TYPED) {
+    it(`hold in ${file}: type, digest and signature`, () => {
+      const { vectors, ...typed } = committed<TypedVectors>(file);
+      expect(vectors).to.have.length.above(0);
+      for (const { key, message, digest, signature } of vectors) {
+        expectDigest(typed, message, digest);
+        expectSignature(key, digest, signature);
+      }
+    });
+  }
+
+  it("hold in receipts.json: type, digest, packed bytes and both signatures", () => {
+    const { vectors, customerKey, deviceKey, ...typed } =
+      committed<ReceiptVectors>("receipts.json");
+    for (const {
+      receipt,
+      packed,
+      digest,
+      customerSignature,
+      deviceSignature,
+      signedPacked,
+    } of vectors) {
+      expectDigest(typed, receipt, digest);
+      expectSignature(customerKey, digest, customerSignature);
+      expectSignature(deviceKey, digest, deviceSignature);
+      const fields = fieldsOf(typed.type);
+      const types = fields.map(({ type }) => type);
+      const values = fields.map(({ name }) => receipt[name]);
+      expect(solidityPacked(types, values)).to.equal(packed);
+      expect(computeAddress(deviceKey).toLowerCase()).to.equal(values[0]);
+      const all = [packed, customerSignature, deviceSignature];
+      expect(solidityPacked(["bytes", "bytes", "bytes"], all)).to.equal(signedPacked);
+    }
+  });
+
+  it("hold in rewards.json: leaves, roots and proofs, with merkletreejs", () => {
+    const { small, large } = committed<RewardVectors>("rewards.json");
+    for (const { total, root, leaves } of small) {
+      const tree = treeOf(leaves.map(({ hash }) => getBytes(hash)));
+      if (leaves.length > 0) expect(`0x${tree.getRoot().toString("hex")}`).to.equal(root);
+      let prefix = 0n;
+      for (const [i, leaf] of leaves.entries()) {
+        const values = [leaf.account, leaf.cumulative, leaf.prefix];
+        expect(solidityPacked(LEAF_TYPES, values)).to.equal(leaf.packed);
+        expect(solidityPackedKeccak256(LEAF_TYPES, values)).to.equal(leaf.hash);
+        expect(BigInt(leaf.prefix)).to.equal(prefix);
+        expect(proofIn(tree, leaf.hash, i)).to.deep.equal(leaf.proof);
+        prefix += BigInt(leaf.cumulative);
+      }
+      expect(prefix.toString()).to.equal(total);
+    }
+    for (const { leaves, root, proofs } of large) {
+      const hashes = generatedHashes(leaves);
+      const tree = treeOf(hashes.map((hash) => getBytes(hash)));
+      expect(`0x${tree.getRoot().toString("hex")}`).to.equal(root);
+      for (const { index, proof } of proofs) {
+        expect(proofIn(tree, hashes[index] as string, index)).to.deep.equal(proof);
+      }
+    }
+  });
+
+  it("hold in epoch.json: file hashes, bundle hash and both roots", () => {
+    const { manifest, files, bundleHash } = committed<EpochVector>("epoch.json");
+    expect(sha256(files["manifest.json"] as string)).to.equal(bundleHash);
+    for (const [name, entry] of Object.entries(manifest.files)) {
+      expect(sha256(files[name] as string)).to.equal(entry.sha256);
+      expect(getBytes(files[name] as string)).to.have.length(entry.bytes);
+    }
+    expect(
+      JSON.parse(new TextDecoder().decode(getBytes(files["manifest.json"] as string))),
+    ).to.deep.equal(manifest);
+    expect(rootOver(files["rewards.bin"] as string, REWARD_BYTES)).to.equal(manifest.root);
+    expect(rootOver(files["contributions.bin"] as string, CONTRIBUTION_BYTES)).to.equal(
+      manifest.contributionRoot,
+    );
+  });
+});
+
+describe("golden vectors under our code", () => {
+  const { vectors, refused } = committed<ReceiptVectors>("receipts.json");
+
+  for (const vector of vectors) {
+    it(`parse, pack and unpack: ${vector.name}`, () => {
+      const { receipt, customerSignature, deviceSignature } = vector;
+      const parsed = parseSignedReceipt({ receipt, customerSignature, deviceSignature });
+      if (isRefused(parsed)) throw new Error(parsed.message);
+      expect(toHex(packSignedReceipt(parsed))).to.equal(vector.signedPacked);
+      expect(unpackSignedReceipt(fromHex(vector.signedPacked))).to.deep.equal(parsed);
+    });
+  }
+
+  for (const { refusal, name, item } of refused) {
+    it(`refuse as ${refusal}: ${name}`, () => {
+      const parsed = parseSignedReceipt(item);
+      const context = { law: lawOf(), domain: registryDomain };
+      const outcome = isRefused(parsed) ? parsed : verifyReceipt(parsed, context);
+      expect((outcome as Refused).refusal).to.equal(refusal);
+    });
+  }
+
+  it("compute the epoch from the events and receipts in the file, in any order of the receipts", () => {
+    const { events, receipts, bundleHash, manifest } = committed<EpochVector>("epoch.json");
+    const law = replay(events.map((event) => taken(parseEvent(event)) as LawEvent));
+    const signed = receipts.toReversed().map((item) => taken(parseSignedReceipt(item)));
+    const { contributions } = sealContributions(signed, { law, domain: registryDomain });
+    const epoch = computeEpoch({
+      deployment,
+      law,
+      epoch: 1,
+      sealBlock: manifest.sealBlock,
+      contributions,
+      previousRewards: new Uint8Array(),
+    });
+    expect(epoch.bundleHash).to.equal(bundleHash);
+  });
+});
+
+const LEAF_TYPES = ["address", "uint96", "uint96"];
+
+type ReceiptVectors = Typed & {
+  customerKey: string;
+  deviceKey: string;
+  vectors: {
+    name: string;
+    receipt: Message;
+    packed: string;
+    digest: string;
+    customerSignature: string;
+    deviceSignature: string;
+    signedPacked: Hex;
+  }[];
+  refused: { refusal: string; name: string; item: unknown }[];
+};
+
+type Leaf = {
+  account: string;
+  cumulative: string;
+  prefix: string;
+  packed: string;
+  hash: string;
+  proof: string[];
+};
+type RewardVectors = {
+  small: { total: string; root: string; leaves: Leaf[] }[];
+  large: { leaves: number; root: string; proofs: { index: number; proof: string[] }[] }[];
+};
+
+type EpochVector = {
+  events: unknown[];
+  receipts: unknown[];
+  bundleHash: string;
+  manifest: {
+    sealBlock: { number: number; hash: Hex };
+    root: string;
+    contributionRoot: string;
+    files: Record<string, { bytes: number; sha256: string }>;
+  };
+  files: Record<string, string>;
+};
+
+/** The fields as the type string spells them: the EIP-712 type is read back, not taken from our table. */
+function fieldsOf(type: string): TypedDataField[] {
+  return type
+    .slice(type.indexOf("(") + 1, -1)
+    .split(",")
+    .map((field) => {
+      const [fieldType = "", name = ""] = field.split(" ");
+      return { type: fieldType, name };
+    });
+}
+
+function expectDigest({ domain, type, typeHash }: Typed, message: Message, digest: string): void {
+  const { separator, ...own } = domain;
+  expect(TypedDataEncoder.hashDomain(own)).to.equal(separator);
+  expect(id(type)).to.equal(typeHash);
+  const name = type.slice(0, type.indexOf("("));
+  expect(TypedDataEncoder.hash(own, { [name]: fieldsOf(type) }, message)).to.equal(digest);
+}
+
+function expectSignature(key: string, digest: string, signature: string): void {
+  expect(new SigningKey(key).sign(digest).compactSerialized).to.equal(signature);
+  expect(recoverAddress(digest, Signature.from(signature))).to.equal(computeAddress(key));
+}
+
+function treeOf(hashes: Uint8Array[]): MerkleTree {
+  const hash = (bytes: Buffer) => Buffer.from(getBytes(keccak256(bytes)));
+  return new MerkleTree(
+    hashes.map((leaf) => Buffer.from(leaf)),
+    hash,
+    {
+      fillDefaultHash: Buffer.alloc(32),
+      sort: false,
+    },
+  );
+}
+
+function proofIn(tree: MerkleTree, hash: string, index: number): string[] {
+  return tree.getProof(Buffer.from(getBytes(hash)), index).map(({ data }) => toHex(data));
+}
+
+function rootOver(records: string, size: number): string {
+  const bytes = getBytes(records);
+  const hashes = Array.from({ length: bytes.length / size }, (_, i) =>
+    getBytes(keccak256(bytes.subarray(i * size, (i + 1) * size))),
+  );
+  return `0x${treeOf(hashes).getRoot().toString("hex")}`;
+}
+
+/** The rule of rewards.json, written a second time. */
+function generatedHashes(count: number): string[] {
+  const hashes: string[] = [];
+  for (let i = 0, prefix = 0; i < count; i++) {
+    const account = `0x${(i + 1).toString(16).padStart(40, "0")}`;
+    const cumulative = (i * i) % 1009;
+    hashes.push(solidityPackedKeccak256(LEAF_TYPES, [account, cumulative, prefix]));
+    prefix += cumulative;
+  }
+  return hashes;
+}
+
+function taken<T>(outcome: T | Refused): T {
+  if (isRefused(outcome)) throw new Error(`${outcome.refusal}: ${outcome.message}`);
+  return outcome;
+}
