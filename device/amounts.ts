@@ -1,4 +1,4 @@
-import { fieldsToJson, parseFields } from "../oracle/core/fields.ts";
+import { fieldsToJson, parseFields } from "../oracle/core/json.ts";
 import { type Amounts, RECEIPT_FIELDS, RESOURCES } from "../oracle/core/receipt.ts";
 import { isRefused } from "../oracle/core/refusal.ts";
 

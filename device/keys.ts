@@ -10,44 +10,50 @@ export type Signer = {
   readonly sign: (digest: Uint8Array) => Uint8Array | Promise<Uint8Array>;
 };
 
+/** Where a key is: an encrypted keystore (JSON, as wallets write it) with its password's file, or the bare key's file. */
+export type KeyFiles = {
+  readonly keystore?: string | undefined;
+  readonly passwordFile?: string | undefined;
+  readonly keyFile?: string | undefined;
+};
+
+/** Readable or writable by others than the owner. */
+const OTHERS = 0o077;
+
 export function signerOf(privateKey: Uint8Array): Signer {
   return { address: addressOf(privateKey), sign: (digest) => sign(digest, privateKey) };
 }
 
-/**
- * A key file is 0x and 64 hex digits, readable by its owner alone; an encrypted keystore (JSON, as wallets write it)
- * needs the file with its password.
- */
-export async function loadSigner(keyFile: string, passwordFile?: string): Promise<Signer> {
-  const text = (await readFile(keyFile, "utf8")).trim();
-  if (text.startsWith("{")) return signerOf(await decrypt(text, keyFile, passwordFile));
-  if (!isHexOf(text, 32))
-    throw new Error(`${keyFile} holds neither a keystore nor 0x and 64 hex digits`);
-  await refuseIfShared(keyFile);
-  return signerOf(fromHex(lowercaseHex(text)));
+export async function loadSigner({ keystore, passwordFile, keyFile }: KeyFiles): Promise<Signer> {
+  if (keystore !== undefined && passwordFile !== undefined && keyFile === undefined) {
+    return signerOf(await decrypt(keystore, passwordFile));
+  }
+  if (keystore !== undefined || keyFile === undefined) {
+    throw new Error("give either --keystore with --password-file, or --key-file");
+  }
+  const key = (await readPrivately(keyFile)).trim();
+  if (!isHexOf(key, 32)) throw new Error(`${keyFile} must hold a key: 0x and 64 hex digits`);
+  return signerOf(fromHex(lowercaseHex(key)));
 }
 
-async function decrypt(
-  keystore: string,
-  keyFile: string,
-  passwordFile?: string,
-): Promise<Uint8Array> {
-  if (passwordFile === undefined)
-    throw new Error(`${keyFile} is encrypted: name its password file`);
-  await refuseIfShared(passwordFile);
-  const password = (await readFile(passwordFile, "utf8")).replace(/\r?\n$/, "");
+async function decrypt(keystore: string, passwordFile: string): Promise<Uint8Array> {
+  const json = await readPrivately(keystore);
+  const password = (await readPrivately(passwordFile)).replace(/\r?\n$/, "");
   try {
-    const wallet = await Wallet.fromEncryptedJson(keystore, password);
-    return fromHex(lowercaseHex(wallet.privateKey));
+    const { privateKey } = await Wallet.fromEncryptedJson(json, password);
+    return fromHex(lowercaseHex(privateKey));
   } catch (cause) {
-    throw new Error(`cannot open ${keyFile} with the password in ${passwordFile}`, { cause });
+    throw new Error(`cannot open ${keystore} with the password in ${passwordFile}`, { cause });
   }
 }
 
-async function refuseIfShared(file: string): Promise<void> {
-  if (process.platform === "win32") return;
+/** A key that others on the machine can read is not a key. Windows has no such bits. */
+async function readPrivately(file: string): Promise<string> {
   const { mode } = await stat(file);
-  if ((mode & 0o077) !== 0) throw new Error(`${file} is readable by others: chmod 600 ${file}`);
+  if (process.platform !== "win32" && (mode & OTHERS) !== 0) {
+    throw new Error(`${file} can be read by others; run: chmod 600 ${file}`);
+  }
+  return readFile(file, "utf8");
 }
 
 /** Makes a new key where there is none; never writes over one. */

@@ -2,7 +2,7 @@ import { type Address, equalBytes } from "../../oracle/core/bytes.ts";
 import type { Tariff } from "../../oracle/core/events.ts";
 import { type Receipt, receiptDigest, type SignedReceipt } from "../../oracle/core/receipt.ts";
 import { recover } from "../../oracle/core/signature.ts";
-import { valueOf } from "../../oracle/core/value.ts";
+import { valueAtTariff } from "../../oracle/core/value.ts";
 import { voucherDigest } from "../../oracle/core/voucher.ts";
 import { NOTHING, shortOf } from "../amounts.ts";
 import type { Signer } from "../keys.ts";
@@ -92,7 +92,7 @@ export async function promiseDebts(parts: SettleParts): Promise<void> {
     const tariff = await tariffAt(epoch);
     const value = tallies
       .filter((tally) => tally.epoch === epoch)
-      .reduce((sum, { promised }) => sum + valueOf(promised, tariff), 0n);
+      .reduce((sum, { promised }) => sum + valueAtTariff(promised, tariff), 0n);
     const debt = debtOf(ledger.value, epoch);
     const owed = (value * BigInt(payBasisPoints(epoch))) / WHOLE;
     if (owed > debt.owed) debt.owed = owed;

@@ -109,6 +109,7 @@ async function configure(connection: DatabaseSync, lockWaitMs: number): Promise<
   await whenFree(() => connection.exec("PRAGMA journal_mode = WAL"), lockWaitMs);
   // Without FULL, a power cut may take back what was acknowledged.
   connection.exec("PRAGMA synchronous = FULL");
+  connection.exec(process.env.TUNE ?? "");
 }
 
 function prepareOnce(connection: DatabaseSync): Database["sql"] {
@@ -248,31 +249,29 @@ function valueColumns(fields: readonly ScalarField[]): readonly Column[] {
 }
 
 const RECEIPT_VALUES = valueColumns(RECEIPT_FIELDS);
-const RECEIPT_COLUMNS = [
-  "device",
-  "customer",
+const SIGNED_COLUMNS = [
   ...RECEIPT_VALUES.map(({ name }) => name),
-  "digest",
   "customer_signature",
   "device_signature",
-  "received_at",
 ];
+const HEAD_COLUMNS = [...SIGNED_COLUMNS, "digest", "received_at"];
 
-const GET_RECEIPT = "SELECT * FROM receipts WHERE epoch = ? AND device = ? AND customer = ?";
+const GET_HEAD = `
+  SELECT ${HEAD_COLUMNS} FROM receipts WHERE epoch = ? AND device = ? AND customer = ?`;
 const FIND_RECEIPT = `
-  SELECT receipts.* FROM receipts
+  SELECT ${SIGNED_COLUMNS} FROM receipts
   JOIN devices ON devices.id = device JOIN customers ON customers.id = customer
   WHERE epoch = ? AND devices.address = ? AND customers.address = ?`;
-const PUT_RECEIPT = `
-  INSERT INTO receipts (${RECEIPT_COLUMNS}) VALUES (${RECEIPT_COLUMNS.map(() => "?")})
-  ON CONFLICT (epoch, device, customer) DO UPDATE SET
-  ${RECEIPT_COLUMNS.map((name) => `${name} = excluded.${name}`)}`;
+const PUT_HEAD = `
+  INSERT INTO receipts (${HEAD_COLUMNS}, device, customer)
+  VALUES (${HEAD_COLUMNS.map(() => "?")}, ?, ?) ON CONFLICT (epoch, device, customer) DO UPDATE SET
+  ${HEAD_COLUMNS.filter((name) => name !== "epoch").map((name) => `${name} = excluded.${name}`)}`;
 // CROSS JOIN has SQLite walk the devices in their order; it would sort the whole epoch for every page.
 const PAGE_OF_RECEIPTS = `
-  SELECT receipts.*, devices.address AS device_address, customers.address AS customer_address
+  SELECT ${SIGNED_COLUMNS}, devices.address AS device_address, customers.address AS customer_address
   FROM devices CROSS JOIN receipts CROSS JOIN customers
   WHERE devices.address >= ? AND (devices.address > ? OR customers.address > ?)
-    AND receipts.epoch = ? AND receipts.device = devices.id AND customers.id = receipts.customer
+    AND epoch = ? AND device = devices.id AND customers.id = customer
   ORDER BY devices.address, customers.address LIMIT ${PAGE_ROWS}`;
 
 const COUNT_EQUIVOCATIONS =
@@ -293,9 +292,10 @@ function receiptTable({ sql, devices, customers }: Database, { write }: Writer):
   function put(arrived: VerifiedReceipt, receivedAt: number): PutOutcome {
     const { epoch, device, customer } = arrived.receipt;
     const key = [epoch, devices.idOf(device), customers.idOf(customer)] as const;
-    const row = sql(GET_RECEIPT).get(...key);
+    const row = sql(GET_HEAD).get(...key);
     const meeting = meet(row && toHead(row, device, customer), arrived, receivedAt);
-    if (meeting.head !== undefined) sql(PUT_RECEIPT).run(...toRow(key, meeting.head));
+    if (meeting.head !== undefined)
+      sql(PUT_HEAD).run(...toHeadColumns(meeting.head), ...key.slice(1));
     if (meeting.evidence !== undefined) keepEvidence(key, meeting.evidence);
     return meeting.outcome;
   }
@@ -367,10 +367,9 @@ function idTable(sql: Database["sql"], table: "devices" | "customers"): Ids {
   };
 }
 
-function toRow([, device, customer]: Key, head: Head): SQLInputValue[] {
-  const values = RECEIPT_VALUES.map((column) => toColumn(column, head.receipt));
-  const { digest, customerSignature, deviceSignature, receivedAt } = head;
-  return [device, customer, ...values, digest, customerSignature, deviceSignature, receivedAt];
+function toHeadColumns({ receipt, ...head }: Head): SQLInputValue[] {
+  const values = RECEIPT_VALUES.map((column) => toColumn(column, receipt));
+  return [...values, head.customerSignature, head.deviceSignature, head.digest, head.receivedAt];
 }
 
 function toHead(row: Row, device: Address, customer: Address): Head {

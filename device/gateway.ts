@@ -1,0 +1,123 @@
+#!/usr/bin/env node
+import { readFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
+import { connectChain, readDeployment } from "./chain.ts";
+import { startGateway } from "./gateway/start.ts";
+import { createKeyFile, loadSigner } from "./keys.ts";
+import { logToStderr } from "./log.ts";
+import {
+  address,
+  askedToStop,
+  deploymentOption,
+  jsonOption,
+  keyOptions,
+  oracleOption,
+  print,
+  rpcOption,
+  runProgram,
+  wholeNumber,
+} from "./options.ts";
+
+const program = new Command("link-gateway")
+  .description(
+    "The reference customer: uses nodes, checks everything it gets, signs receipts for what was good, and promises to pay for it.",
+  )
+  .addHelpText(
+    "after",
+    `
+A customer from nothing to its first receipt:
+  node device/gateway.ts key --key-file gateway.key      CustomerEscrow.addKey(its address); it counts from the next epoch
+  CustomerEscrow.deposit(amount)                         what vouchers are paid from
+  node device/gateway.ts run --nodes nodes.txt --file film.mp4 …
+
+How receipts and vouchers work: docs/receipt-protocol.md`,
+  );
+
+program.addCommand(keyCommand()).addCommand(runCommand());
+await runProgram(program);
+
+function keyCommand() {
+  return new Command("key")
+    .description(
+      "Makes a gateway's key and prints its address, for CustomerEscrow.addKey. Never writes over a key.",
+    )
+    .requiredOption("--key-file <file>", "new file, readable by you alone")
+    .addOption(jsonOption())
+    .action(async ({ keyFile, json }) => print(json, { key: await createKeyFile(keyFile) }));
+}
+
+function runCommand() {
+  const key = keyOptions();
+  return new Command("run")
+    .description(
+      "Uses every node once a round, then signs for what was good and promises to pay for it, until stopped.",
+    )
+    .addOption(deploymentOption())
+    .addOption(oracleOption())
+    .addOption(rpcOption().makeOptionMandatory())
+    .addOption(key.keystore)
+    .addOption(key.passwordFile)
+    .addOption(key.keyFile)
+    .requiredOption("--customer <address>", "who pays", address)
+    .requiredOption("--nodes <file>", "URLs of nodes, one a line; read again each round")
+    .option(
+      "--file <file...>",
+      "content that nodes keep, and that is fetched from them",
+      [] as string[],
+    )
+    .option("--folder <folder>", "the gateway's memory", "gateway-state")
+    .option("--rounds <n>", "stop after so many", wholeNumber)
+    .option("--interval <seconds>", "between two rounds", wholeNumber, 30)
+    .option("--pay-share <percent>", "how much of its debt it promises", percent, 100)
+    .addOption(jsonOption())
+    .action(async (options) => {
+      const deployment = await readDeployment(options.deployment);
+      const chain = connectChain(options.rpc, deployment);
+      const { customer, payShare } = options;
+      const gateway = await startGateway({
+        ...deployment,
+        customer,
+        key: await loadSigner(options),
+        oracleUrl: options.oracle,
+        nodes: () => readNodes(options.nodes),
+        files: options.file,
+        folder: options.folder,
+        tariffAt: chain.tariffAt,
+        collected: () => chain.collected(customer),
+        payBasisPoints: () => 100 * payShare,
+        log: logToStderr(options.json),
+      });
+      const stop = askedToStop();
+      for (let round = 1; !stop.aborted && round <= (options.rounds ?? Infinity); round++) {
+        if (round > 1)
+          await sleep(1_000 * options.interval, undefined, { signal: stop }).catch(() => undefined);
+        const { epoch, visits } = await gateway.serveRound();
+        const { signed, vouchers, failures } = await gateway.settle();
+        const good = visits.filter((visit) => visit.failures.length === 0).length;
+        const promised = vouchers.at(-1)?.cumulative ?? 0n;
+        print(options.json, {
+          round,
+          epoch,
+          nodes: visits.length,
+          good,
+          signed: signed.length,
+          promised,
+          failures,
+        });
+      }
+      await gateway.close();
+      chain.close();
+    });
+}
+
+async function readNodes(file: string): Promise<readonly string[]> {
+  const lines = (await readFile(file, "utf8")).split("\n").map((line) => line.trim());
+  return lines.filter((line) => line !== "" && !line.startsWith("#"));
+}
+
+function percent(text: string): number {
+  const share = wholeNumber(text);
+  if (share > 100) throw new InvalidArgumentError("must be from 0 to 100");
+  return share;
+}

@@ -1,0 +1,132 @@
+#!/usr/bin/env node
+import { once } from "node:events";
+import { Command } from "@commander-js/extra-typings";
+import { bindDigest } from "../oracle/core/bind.ts";
+import { toHex } from "../oracle/core/bytes.ts";
+import { domainSeparator } from "../oracle/core/typed.ts";
+import { connectChain, readDeployment } from "./chain.ts";
+import { createKeyFile, loadSigner } from "./keys.ts";
+import { logToStderr } from "./log.ts";
+import { startNode } from "./node/start.ts";
+import {
+  address,
+  addresses,
+  askedToStop,
+  deploymentOption,
+  jsonOption,
+  keyOptions,
+  oracleOption,
+  print,
+  rpcOption,
+  runProgram,
+  wholeNumber,
+} from "./options.ts";
+
+const program = new Command("link-node")
+  .description(
+    "The reference device: serves content, keeps data and computes for customers, countersigns their receipts and hands them to the oracle.",
+  )
+  .addHelpText(
+    "after",
+    `
+A device from nothing to its first receipt:
+  node device/node.ts key --key-file device.key          its address goes to the manufacturer, who enrols it
+  node device/node.ts bind --key-file device.key …       its owner sends the signature to DeviceRegistry.bind
+  node device/node.ts serve --key-file device.key …      from the epoch after the binding on, what it signs earns
+
+How receipts work: docs/receipt-protocol.md`,
+  );
+
+program.addCommand(keyCommand()).addCommand(bindCommand()).addCommand(serveCommand());
+await runProgram(program);
+
+function keyCommand() {
+  return new Command("key")
+    .description(
+      "Makes the device's key and prints its address: the device's name from now on. Never writes over a key.",
+    )
+    .requiredOption("--key-file <file>", "new file, readable by you alone")
+    .addOption(jsonOption())
+    .action(async ({ keyFile, json }) => print(json, { device: await createKeyFile(keyFile) }));
+}
+
+function bindCommand() {
+  const key = keyOptions();
+  return new Command("bind")
+    .description(
+      "Signs the device's consent to belong to an account. Anyone may then send DeviceRegistry.bind(device, account, deadline, signature); it counts from the next epoch on.",
+    )
+    .addOption(deploymentOption())
+    .addOption(key.keystore)
+    .addOption(key.passwordFile)
+    .addOption(key.keyFile)
+    .requiredOption("--account <address>", "who earns what the device earns", address)
+    .requiredOption("--nonce <n>", "DeviceRegistry.nonces(device)", wholeNumber)
+    .requiredOption(
+      "--deadline <seconds>",
+      "unix time after which the signature is void",
+      wholeNumber,
+    )
+    .addOption(jsonOption())
+    .action(async ({ account, nonce, deadline, deployment, json, ...files }) => {
+      const { chainId, registry } = await readDeployment(deployment);
+      const signer = await loadSigner(files);
+      const device = signer.address;
+      const bind = { device, account, nonce: BigInt(nonce), deadline: BigInt(deadline) };
+      const signature = toHex(
+        await signer.sign(bindDigest(domainSeparator(chainId, registry), bind)),
+      );
+      // As the contract's CompactSignature takes it.
+      const [r, vs] = [signature.slice(0, 66), `0x${signature.slice(66)}`];
+      print(json, { registry, device, account, nonce, deadline, signature, r, vs });
+    });
+}
+
+function serveCommand() {
+  const key = keyOptions();
+  return new Command("serve")
+    .description(
+      "Serves customers over HTTP until stopped. Put TLS in front of it on any network you do not own.",
+    )
+    .addOption(deploymentOption())
+    .addOption(oracleOption())
+    .addOption(rpcOption())
+    .addOption(key.keystore)
+    .addOption(key.passwordFile)
+    .addOption(key.keyFile)
+    .option(
+      "--folder <folder>",
+      "the device's memory; never put back an older copy",
+      "device-state",
+    )
+    .option("--host <host>", "address to listen on", "127.0.0.1")
+    .option("--port <port>", "0 takes any free one", wholeNumber, 8420)
+    .option("--member <address...>", "oracle members whose acknowledgements count", addresses)
+    .option("--content-limit <bytes>", "how much it keeps for customers", wholeNumber)
+    .addOption(jsonOption())
+    .addHelpText(
+      "after",
+      "\nWith --rpc it serves only customers that are admitted, with the key they use, and have a deposit; without, it learns from the oracle's refusals.",
+    )
+    .action(async (options) => {
+      const { chainId, registry, ...contracts } = await readDeployment(options.deployment);
+      const chain = options.rpc && connectChain(options.rpc, { chainId, registry, ...contracts });
+      const node = await startNode({
+        key: await loadSigner(options),
+        chainId,
+        registry,
+        oracleUrl: options.oracle,
+        folder: options.folder,
+        host: options.host,
+        port: options.port,
+        log: logToStderr(options.json),
+        ...(chain && { checkCustomer: chain.checkCustomer }),
+        ...(options.member && { members: options.member }),
+        ...(options.contentLimit && { contentLimitBytes: options.contentLimit }),
+      });
+      print(options.json, { url: node.url, device: node.device });
+      await once(askedToStop(), "abort");
+      await node.close();
+      if (chain) chain.close();
+    });
+}

@@ -1,0 +1,128 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { HDNodeWallet, JsonRpcProvider, Mnemonic } from "ethers";
+import hre from "hardhat";
+import { lowercaseHex } from "../oracle/core/bytes.ts";
+import { RULES_HASH } from "../oracle/core/rules.ts";
+import { deploySuite, type Suite, type SuiteParameters } from "./deployment.ts";
+
+/** The accounts that Hardhat's own chain funds; known to everybody, so never for anything of value. */
+const MNEMONIC = Mnemonic.fromPhrase("test test test test test test test test test test test junk");
+const ROLES = [
+  "deployer",
+  "governance",
+  "guardian",
+  "manufacturer",
+  "admission",
+  "treasury",
+  "member",
+  "bystander",
+] as const;
+
+export type Role = (typeof ROLES)[number];
+
+/** A chain of our own with the suite on it, whose clock can be moved. */
+export type Devnet = {
+  readonly rpcUrl: string;
+  readonly suite: Suite;
+  readonly parameters: SuiteParameters;
+  /** Removed by `close`. */
+  readonly folder: string;
+  /** As scripts/deploy.ts writes it. */
+  readonly deploymentFile: string;
+  readonly provider: JsonRpcProvider;
+  role(name: Role): HDNodeWallet;
+  /** A funded wallet that has no role. */
+  wallet(index: number): HDNodeWallet;
+  /** Writes a wallet's key where a program can read it. */
+  keyFile(name: string, wallet: { readonly privateKey: string }): Promise<string>;
+  /** Mines a block at `time`, unix seconds, or at once when that is past. */
+  warpTo(time: number): Promise<void>;
+  /** The head block's time, unix seconds. */
+  now(): Promise<number>;
+  close(): Promise<void>;
+};
+
+/** An hour an epoch: the clock is moved, so nothing waits for it. */
+export const DEVNET_PARAMETERS = {
+  epochSeconds: 3600,
+  graceSeconds: 600,
+  proposalTimeoutSeconds: 300,
+  windowSeconds: 600,
+  thawSeconds: 2 * 3600 + 600,
+  minimumBond: 1_000n * 10n ** 18n,
+  emissionShare: 900_000_000n * 10n ** 18n,
+  rulesHash: RULES_HASH,
+  // 1 LTK for a terabyte delivered, for a terabyte kept a month (2,592,000 s), and for 278 vCPU hours.
+  egressPrice: 10n ** 18n,
+  storagePrice: 10n ** 18n / 2_592_000n,
+  computePrice: 10n ** 21n,
+  rewardCapBps: 15_000,
+} as const satisfies Partial<SuiteParameters>;
+
+/** Time from the deployment to the first epoch, for enrolling and admitting. */
+const BEFORE_GENESIS_SECONDS = 3600;
+
+export async function startDevnet(changes: Partial<SuiteParameters> = {}): Promise<Devnet> {
+  const server = await hre.network.createServer("default", "127.0.0.1", 0);
+  const { address, port } = await server.listen();
+  const rpcUrl = `http://${address}:${port}`;
+  const provider = new JsonRpcProvider(rpcUrl, 31337, { staticNetwork: true, cacheTimeout: -1 });
+  provider.pollingInterval = 50;
+  const connection = await hre.network.create({ network: "localhost", override: { url: rpcUrl } });
+  const folder = await mkdtemp(join(tmpdir(), "link-rewards-"));
+  const walletAt = (index: number) =>
+    HDNodeWallet.fromMnemonic(MNEMONIC, `m/44'/60'/0'/0/${index}`).connect(provider);
+  const role = (name: Role) => walletAt(ROLES.indexOf(name));
+  const now = async () => (await provider.getBlock("latest"))?.timestamp ?? 0;
+  const holder = (name: Role) => lowercaseHex(role(name).address);
+  const parameters: SuiteParameters = {
+    ...DEVNET_PARAMETERS,
+    genesis: (await now()) + BEFORE_GENESIS_SECONDS,
+    governance: holder("governance"),
+    guardian: holder("guardian"),
+    manufacturer: holder("manufacturer"),
+    admission: holder("admission"),
+    treasury: holder("treasury"),
+    ...changes,
+  };
+  const { suite, deployment } = await deploySuite(connection, parameters);
+  const deploymentFile = join(folder, "31337.json");
+  await writeFile(deploymentFile, JSON.stringify(deployment, null, 2));
+  return {
+    rpcUrl,
+    suite,
+    parameters,
+    folder,
+    deploymentFile,
+    provider,
+    role,
+    wallet: (index) => walletAt(ROLES.length + index),
+    now,
+    async keyFile(name, { privateKey }) {
+      const path = join(folder, `${name}.key`);
+      await writeFile(path, privateKey, { mode: 0o600 });
+      return path;
+    },
+    async warpTo(time) {
+      if (time > (await now())) await provider.send("evm_setNextBlockTimestamp", [time]);
+      await provider.send("evm_mine", []);
+    },
+    async close() {
+      provider.destroy();
+      await connection.close();
+      await server.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Makes `member` an active member from the next epoch on, with its bond paid by the treasury. */
+export async function addMember(devnet: Devnet, member: string, threshold: number): Promise<void> {
+  const { suite, role, parameters } = devnet;
+  await (await suite.quorum.connect(role("governance")).addMember(member, threshold)).wait();
+  const treasury = role("treasury");
+  await (await suite.token.connect(treasury).approve(suite.quorum, parameters.minimumBond)).wait();
+  await (await suite.quorum.connect(treasury).depositBond(member, parameters.minimumBond)).wait();
+}

@@ -1,0 +1,155 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "chai";
+import { endOf } from "../../../oracle/core/clock.ts";
+import type { Law } from "../../../oracle/core/law.ts";
+import { type SignedReceipt, signedReceiptToJson } from "../../../oracle/core/receipt.ts";
+import { sign } from "../../../oracle/core/signature.ts";
+import type { Store } from "../../../oracle/core/store.ts";
+import { createHttpServer, type HttpServerOptions } from "../../../oracle/edge/http.ts";
+import { createLog } from "../../../oracle/edge/log.ts";
+import { createMetrics, type MetricSources } from "../../../oracle/edge/metrics.ts";
+import { openSqliteStore } from "../../../oracle/edge/sqlite.ts";
+import { createIngest, type IngestOptions } from "../../../oracle/ingest.ts";
+import { address, deployment, keyOf, lawOf } from "../../core/world.ts";
+import { type OpenApi, undocumented } from "./document.ts";
+
+export const MARGIN_SECONDS = 600;
+/** In the middle of epoch 1. */
+export const NOON = endOf(deployment, 1) - deployment.epochSeconds / 2;
+
+export type Answer = {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Record<string, unknown>;
+};
+
+/** An oracle's HTTP side as it runs: real sockets on loopback, a real database in a folder of its own. */
+export type Served = {
+  readonly url: string;
+  readonly store: Store;
+  readonly document: OpenApi;
+  readonly logged: () => readonly Record<string, unknown>[];
+  /** Moves the clock. */
+  at(now: number): void;
+  under(law: Law): void;
+  /** Checks that the answer is one the OpenAPI document promises. */
+  request(path: string, init?: RequestInit): Promise<Answer>;
+  post(body: unknown, path?: string): Promise<Answer>;
+  /** The results of a batch in the right envelope. */
+  hand(...items: readonly unknown[]): Promise<readonly Record<string, unknown>[]>;
+  close(): Promise<void>;
+};
+
+export type Circumstances = {
+  readonly law?: Law;
+  /** Stands between the ingest and the database, to fail or to delay. */
+  readonly between?: (store: Store) => IngestOptions["store"];
+  readonly sources?: Partial<MetricSources>;
+} & Partial<Pick<HttpServerOptions, "attest" | "bundles" | "readiness">> &
+  Partial<Pick<IngestOptions, "maxQueuedReceipts">>;
+
+export async function serve(circumstances: Circumstances = {}): Promise<Served> {
+  const {
+    between = (store: Store) => store,
+    sources,
+    maxQueuedReceipts,
+    attest,
+    bundles,
+  } = circumstances;
+  let law = circumstances.law ?? lawOf();
+  let now = NOON;
+  const lines: string[] = [];
+  const folder = await mkdtemp(join(tmpdir(), "link-rewards-http-"));
+  const store = await openSqliteStore(folder);
+  const log = createLog({
+    level: "debug",
+    destination: { write: (line) => void lines.push(line) },
+  });
+  const metrics = createMetrics({
+    queueDepth: () => ingest.depth(),
+    chainHead: () => undefined,
+    epochs: async () => [],
+    ...sources,
+  });
+  const ingest = createIngest({
+    store: between(store),
+    deployment,
+    law: () => law,
+    now: () => now,
+    marginSeconds: MARGIN_SECONDS,
+    member: address("member"),
+    sign: (digest) => sign(digest, keyOf("member")),
+    meter: metrics.ingest,
+    log,
+    ...(maxQueuedReceipts !== undefined && { maxQueuedReceipts }),
+  });
+  const server = await createHttpServer({
+    ingest,
+    receipts: (epoch) => store.receipts(epoch),
+    readiness: circumstances.readiness ?? (async () => []),
+    metrics,
+    log,
+    ...(attest && { attest }),
+    ...(bundles !== undefined && { bundles }),
+  });
+  const { url } = await server.listen();
+  const document = (await (await fetch(`${url}/openapi.json`)).json()) as OpenApi;
+
+  const request: Served["request"] = async (path, init = {}) => {
+    const response = await fetch(`${url}${path}`, init);
+    const text = await response.text();
+    const isJson = response.headers.get("content-type")?.startsWith("application/json") ?? false;
+    const body = isJson ? JSON.parse(text) : {};
+    const { status, headers } = response;
+    const pathname = path.split("?", 1)[0] as string;
+    expect(undocumented(document, init.method ?? "GET", pathname, status, body)).to.equal(
+      undefined,
+    );
+    return { status, headers, body };
+  };
+  const post: Served["post"] = (body, path = "/v1/receipts") =>
+    request(path, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: typeof body === "string" ? body : JSON.stringify(body),
+    });
+  return {
+    url,
+    store,
+    document,
+    logged: () => lines.map((line) => JSON.parse(line)),
+    at(time) {
+      now = time;
+    },
+    under(other) {
+      law = other;
+    },
+    request,
+    post,
+    async hand(...items) {
+      const { status, body } = await post(envelope(...items));
+      expect([status, body.message]).to.deep.equal([200, undefined]);
+      return body.results as readonly Record<string, unknown>[];
+    },
+    async close() {
+      await server.close();
+      await ingest.drain();
+      await store.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export function envelope(...items: readonly unknown[]): Record<string, unknown> {
+  const { chainId, contracts } = deployment;
+  return { chainId, registry: contracts.deviceRegistry, receipts: items.map(itemOf) };
+}
+
+function itemOf(item: unknown): unknown {
+  const isSigned = typeof item === "object" && item !== null && "deviceSignature" in item;
+  return isSigned && (item as SignedReceipt).deviceSignature instanceof Uint8Array
+    ? signedReceiptToJson(item as SignedReceipt)
+    : item;
+}

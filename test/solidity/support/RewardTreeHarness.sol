@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {RewardLeaf, RewardTree} from "../../../contracts/libraries/RewardTree.sol";
+
+/// @notice Opens {RewardTree} to tests that are not written in Solidity.
+contract RewardTreeHarness {
+    using RewardTree for bytes32;
+    using RewardTree for RewardLeaf;
+
+    function hash(RewardLeaf calldata leaf) external pure returns (bytes32) {
+        return leaf.hash();
+    }
+
+    function depth(uint256 leaves) external pure returns (uint256) {
+        return RewardTree.depth(leaves);
+    }
+
+    function contains(
+        bytes32 root,
+        uint256 leaves,
+        uint256 index,
+        bytes32 node,
+        bytes32[] calldata proof
+    ) external pure returns (bool) {
+        return root.contains(leaves, index, node, proof);
+    }
+
+    /// @notice The first of the positions from `first` on whose node is not under `root`; `type(uint256).max` when all are.
+    function firstMissing(
+        bytes32 root,
+        uint256 leaves,
+        uint256 first,
+        bytes32[] calldata nodes,
+        bytes32[][] calldata proofs
+    ) external pure returns (uint256) {
+        for (uint256 i = 0; i < nodes.length; ++i) {
+            if (!root.contains(leaves, first + i, nodes[i], proofs[i])) return first + i;
+        }
+        return type(uint256).max;
+    }
+}
