@@ -91,6 +91,12 @@ contract OracleQuorum is IOracleQuorum, EpochClock, LedgerLink, AccessControl {
     }
 
     /// @inheritdoc IOracleQuorum
+    function setThreshold(uint256 threshold_) external onlyRole(DEFAULT_ADMIN_ROLE) {
+        _setThreshold(threshold_, members);
+        emit ThresholdSet(threshold_);
+    }
+
+    /// @inheritdoc IOracleQuorum
     function exit() external {
         _leave(msg.sender);
         emit MemberExited(msg.sender, _members[msg.sender].slotPlusOne - 1);

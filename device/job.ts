@@ -15,7 +15,7 @@ export type Job = {
 };
 
 /** By agreement, so that both sides count the same without a clock: about what one vCPU does in a millisecond. */
-const HASHES_PER_MILLISECOND = 1_000;
+const HASHES_PER_MILLISECOND = 500;
 
 export const MAX_SEGMENTS = 4_096;
 /** Keeps the node answering others: it looks up after each segment. */

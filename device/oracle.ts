@@ -73,7 +73,10 @@ const ACKNOWLEDGED = z.object({
 });
 const RESULTS = z.object({
   results: z.tuple([
-    z.union([ACKNOWLEDGED, REFUSED.extend({ status: z.literal("refused"), head: z.unknown() })]),
+    z.union([
+      ACKNOWLEDGED,
+      REFUSED.extend({ status: z.literal("refused"), head: z.unknown().optional() }),
+    ]),
   ]),
 });
 const VOUCHERS = z.object({

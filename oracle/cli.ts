@@ -49,7 +49,21 @@ export async function run(argv: readonly string[]): Promise<void> {
 function exitCodeOf(error: unknown): number {
   // Commander has already printed what is wrong with the words.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-  const reason = revertReason(error) ?? (error instanceof Error ? error.message : String(error));
-  process.stderr.write(`link-oracle: ${reason}\n`);
+  process.stderr.write(`link-oracle: ${reasonOf(error)}\n`);
   return EXIT.unavailable;
+}
+
+/** One line. A node's own words are in the middle of what ethers says around them. */
+function reasonOf(error: unknown): string {
+  const {
+    shortMessage,
+    error: answer,
+    message,
+  } = Object(error) as {
+    shortMessage?: string;
+    error?: { message?: string };
+    message?: string;
+  };
+  const reason = revertReason(error) ?? answer?.message ?? shortMessage ?? message ?? String(error);
+  return reason.replaceAll(/\s*\n\s*/g, " ");
 }

@@ -3,8 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HDNodeWallet, JsonRpcProvider, Mnemonic } from "ethers";
 import hre from "hardhat";
-import { lowercaseHex } from "../oracle/core/bytes.ts";
+import { bindDigest } from "../oracle/core/bind.ts";
+import { fromHex, lowercaseHex } from "../oracle/core/bytes.ts";
 import { RULES_HASH } from "../oracle/core/rules.ts";
+import { sign } from "../oracle/core/signature.ts";
+import { domainSeparator } from "../oracle/core/typed.ts";
+import { toCompact } from "../oracle/edge/chain.ts";
 import { deploySuite, type Suite, type SuiteParameters } from "./deployment.ts";
 
 /** The accounts that Hardhat's own chain funds; known to everybody, so never for anything of value. */
@@ -44,6 +48,10 @@ export type Devnet = {
   close(): Promise<void>;
 };
 
+const LOCAL_CHAIN_ID = 31337;
+/** The class of every device of a devnet. */
+export const DEVNET_CLASS = 1;
+
 /** An hour an epoch: the clock is moved, so nothing waits for it. */
 export const DEVNET_PARAMETERS = {
   epochSeconds: 3600,
@@ -68,7 +76,10 @@ export async function startDevnet(changes: Partial<SuiteParameters> = {}): Promi
   const server = await hre.network.createServer("default", "127.0.0.1", 0);
   const { address, port } = await server.listen();
   const rpcUrl = `http://${address}:${port}`;
-  const provider = new JsonRpcProvider(rpcUrl, 31337, { staticNetwork: true, cacheTimeout: -1 });
+  const provider = new JsonRpcProvider(rpcUrl, LOCAL_CHAIN_ID, {
+    staticNetwork: true,
+    cacheTimeout: -1,
+  });
   provider.pollingInterval = 50;
   const connection = await hre.network.create({ network: "localhost", override: { url: rpcUrl } });
   const folder = await mkdtemp(join(tmpdir(), "link-rewards-"));
@@ -116,6 +127,48 @@ export async function startDevnet(changes: Partial<SuiteParameters> = {}): Promi
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Enrols devices of class 1 and binds each to its account, from the next epoch on. */
+export async function bindDevices(
+  { suite, role, parameters }: Devnet,
+  devices: readonly {
+    readonly key: { readonly privateKey: string; readonly address: string };
+    readonly account: string;
+  }[],
+): Promise<void> {
+  const registry = lowercaseHex(await suite.registry.getAddress());
+  const domain = domainSeparator(LOCAL_CHAIN_ID, registry);
+  const addresses = devices.map(({ key }) => key.address);
+  await (await suite.registry.connect(role("manufacturer")).enrol(addresses, DEVNET_CLASS)).wait();
+  for (const { key, account } of devices) {
+    const device = lowercaseHex(key.address);
+    const bind = {
+      device,
+      account: lowercaseHex(account),
+      nonce: 0n,
+      deadline: BigInt(parameters.genesis),
+    };
+    const signature = sign(bindDigest(domain, bind), fromHex(lowercaseHex(key.privateKey)));
+    const sent = suite.registry
+      .connect(role("bystander"))
+      .bind(device, account, bind.deadline, toCompact(signature));
+    await (await sent).wait();
+  }
+}
+
+/** Admits a customer with one key, from the next epoch on, and pays `funds` wei into its escrow. */
+export async function admitCustomer(
+  { suite, role }: Devnet,
+  customer: HDNodeWallet,
+  key: string,
+  funds: bigint,
+): Promise<void> {
+  const treasury = role("treasury");
+  await (await suite.escrow.connect(role("admission")).admit(customer.address)).wait();
+  await (await suite.escrow.connect(customer).addKey(key)).wait();
+  await (await suite.token.connect(treasury).approve(suite.escrow, funds)).wait();
+  await (await suite.escrow.connect(treasury).depositFor(customer.address, funds)).wait();
 }
 
 /** Makes `member` an active member from the next epoch on, with its bond paid by the treasury. */

@@ -15,6 +15,9 @@ interface IOracleQuorum {
     /// @notice Governance removed a member, at once.
     event MemberRemoved(address indexed member, uint256 slot, uint256 threshold);
 
+    /// @notice Governance changed how many members must sign, at once.
+    event ThresholdSet(uint256 threshold);
+
     /// @notice A member left by itself, at once.
     event MemberExited(address indexed member, uint256 slot);
 
@@ -86,6 +89,10 @@ interface IOracleQuorum {
 
     /// @notice Removes `member` at once and sets the threshold. Only governance. Emits {MemberRemoved}.
     function removeMember(address member, uint256 threshold_) external;
+
+    /// @notice Sets how many members must sign, at once: after members were slashed or left, the rest may be fewer than
+    /// the threshold. Only governance. Emits {ThresholdSet}.
+    function setThreshold(uint256 threshold_) external;
 
     /// @notice The caller stops being a member, at once. Its bond stays here for {releaseSeconds}. Emits {MemberExited}.
     function exit() external;

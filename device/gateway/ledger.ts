@@ -56,15 +56,15 @@ const PAGES = z.object({
       verified: z.unknown(),
       promised: z.unknown(),
       next: z.int(),
-      head: z.unknown(),
+      head: z.unknown().optional(),
     }),
   ),
   debts: z.array(
     z.object({
       epoch: z.int(),
       owed: z.string(),
-      voucher: z.unknown(),
-      signature: z.unknown(),
+      voucher: z.unknown().optional(),
+      signature: z.unknown().optional(),
       delivered: z.boolean(),
     }),
   ),

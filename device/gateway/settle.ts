@@ -83,6 +83,15 @@ export function isUnsigned({ verified, head }: Tally): boolean {
   return shortOf(head?.receipt ?? NOTHING, verified) !== undefined;
 }
 
+/** In a closed epoch there is nothing to sign any more: what came too late belongs to no one. */
+export async function unsignedTallies({ ledger, epochs }: SettleParts): Promise<readonly Tally[]> {
+  const unsigned: Tally[] = [];
+  for (const tally of ledger.value.tallies) {
+    if (isUnsigned(tally) && (await epochs.isOpen(tally.epoch))) unsigned.push(tally);
+  }
+  return unsigned;
+}
+
 /** Brings the debts up to the drafts, and the vouchers up to the debts. */
 export async function promiseDebts(parts: SettleParts): Promise<void> {
   const { ledger, tariffAt, payBasisPoints } = parts;
@@ -170,15 +179,17 @@ async function deliverVoucher(
   }
 }
 
-/** What belongs to closed epochs can change no more: its sum is carried, the rest forgotten. */
+/** A closed epoch can change no more: once its voucher is delivered, its sum is carried and the rest forgotten. */
 export async function closeEpochs({ ledger, epochs }: SettleParts): Promise<void> {
   const pages = ledger.value;
-  const isOpen = new Map<number, boolean>();
-  for (const { epoch } of [...pages.tallies, ...pages.debts])
-    isOpen.set(epoch, await epochs.isOpen(epoch));
-  for (const { epoch, owed } of pages.debts) {
-    if (!isOpen.get(epoch)) pages.carried = (pages.carried ?? 0n) + owed;
+  const closed = new Set<number>();
+  for (const { epoch } of pages.tallies) {
+    if (!(await epochs.isOpen(epoch))) closed.add(epoch);
   }
-  pages.debts = pages.debts.filter(({ epoch }) => isOpen.get(epoch));
-  pages.tallies = pages.tallies.filter(({ epoch }) => isOpen.get(epoch));
+  for (const { epoch, delivered } of pages.debts) if (!delivered) closed.delete(epoch);
+  if (pages.carried === undefined || closed.size === 0) return;
+  for (const { epoch, owed } of pages.debts) if (closed.has(epoch)) pages.carried += owed;
+  pages.debts = pages.debts.filter(({ epoch }) => !closed.has(epoch));
+  pages.tallies = pages.tallies.filter(({ epoch }) => !closed.has(epoch));
+  await ledger.save();
 }

@@ -21,6 +21,7 @@ import {
   promiseDebts,
   type SettleParts,
   settleTally,
+  unsignedTallies,
 } from "./settle.ts";
 import { DEFAULT_WORK, visit, type Work } from "./visit.ts";
 
@@ -210,19 +211,20 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   }
 
   async function settle(): Promise<Settlement> {
+    const due = await unsignedTallies(parts);
+    const unsigned = await Promise.all(due.map(settleOne));
+    const undelivered = await promiseDebts(parts)
+      .then(() => deliverVouchers(parts))
+      .catch((error: Error) => [`voucher: ${error.message}`]);
     await closeEpochs(parts);
-    const due = ledger.value.tallies.filter(isUnsigned);
-    const failures = await Promise.all(due.map((tally) => settleOne(tally)));
-    await promiseDebts(parts);
-    const undelivered = await deliverVouchers(parts);
-    const failed = [...failures.filter((failure) => failure !== undefined), ...undelivered];
-    for (const failure of failed) log("warn", "not-settled", { failure });
+    const failures = [...unsigned.filter((failure) => failure !== undefined), ...undelivered];
+    for (const failure of failures) log("warn", "not-settled", { failure });
     return {
       signed: due.flatMap((tally) => (isUnsigned(tally) || !tally.head ? [] : [tally.head])),
       vouchers: ledger.value.debts.flatMap(({ epoch, voucher, delivered }) =>
         voucher ? [{ epoch, cumulative: voucher.voucher.cumulative, delivered }] : [],
       ),
-      failures: failed,
+      failures,
     };
   }
 

@@ -49,7 +49,7 @@ const ENTRY = z.object({
   epoch: z.int(),
   customer: z.string(),
   next: z.int(),
-  signed: z.unknown(),
+  signed: z.unknown().optional(),
   fate: z.object({ status: z.string(), refusal: z.string().optional() }),
 });
 const PAGES = z.object({

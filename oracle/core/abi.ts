@@ -5,10 +5,7 @@ import { type Field, isHexScalar, isNumberScalar, type StructOf } from "./fields
 type Decoded = { readonly [name: string]: unknown };
 
 /** What an ABI decoder gives (every integer a bigint, addresses checksummed) in the types used inside. */
-export function fieldsFromAbi<F extends readonly Field[]>(
-  fields: F,
-  decoded: Decoded,
-): StructOf<F> {
+function fieldsFromAbi<F extends readonly Field[]>(fields: F, decoded: Decoded): StructOf<F> {
   const value: Record<string, unknown> = {};
   for (const field of fields) value[field.name] = fieldFromAbi(field, decoded[field.name]);
   return value as StructOf<F>;

@@ -1,5 +1,5 @@
 import type { StructOf } from "./fields.ts";
-import { fieldsToJson, parseFields } from "./json.ts";
+import { parseFields } from "./json.ts";
 import type { Refused } from "./refusal.ts";
 import { typedDigest, typedStruct } from "./typed.ts";
 
@@ -27,8 +27,4 @@ export function parseAcknowledgement(
   where = "acknowledgement",
 ): Acknowledgement | Refused {
   return parseFields(ACKNOWLEDGEMENT_FIELDS, input, where);
-}
-
-export function acknowledgementToJson(acknowledgement: Acknowledgement): Record<string, unknown> {
-  return fieldsToJson(ACKNOWLEDGEMENT_FIELDS, acknowledgement);
 }

@@ -81,6 +81,7 @@ export const LAW_EVENTS = {
   // OracleQuorum
   MemberAdded: [MEMBER, { name: "slot", type: "uint256" }, FROM_EPOCH, THRESHOLD],
   MemberRemoved: [MEMBER, THRESHOLD],
+  ThresholdSet: [THRESHOLD],
   MemberExited: [MEMBER],
   MemberSlashed: [MEMBER],
 } as const satisfies Record<string, readonly Field[]>;

@@ -1,5 +1,5 @@
 import { type Address, concatBytes, fromHex, isHexOf, lowercaseHex, toHex } from "./bytes.ts";
-import { packFields, type StructOf, sqlColumns, unpackFields } from "./fields.ts";
+import { packFields, type StructOf, unpackFields } from "./fields.ts";
 import { fieldsToJson, parseFields } from "./json.ts";
 import { isRefused, type Refused, refuse } from "./refusal.ts";
 import { SIGNATURE_BYTES } from "./signature.ts";
@@ -26,8 +26,7 @@ export type SignedReceipt = {
 };
 
 export const RECEIPT = typedStruct("Receipt", RECEIPT_FIELDS);
-export const RECEIPT_COLUMNS = sqlColumns(RECEIPT_FIELDS);
-export const RECEIPT_BYTES = 76;
+const RECEIPT_BYTES = 76;
 export const SIGNED_RECEIPT_BYTES = RECEIPT_BYTES + 2 * SIGNATURE_BYTES;
 
 export const RESOURCES = ["egressBytes", "storageByteSeconds", "computeMilliseconds"] as const;
@@ -42,7 +41,7 @@ export function packReceipt(receipt: Receipt): Uint8Array {
   return packFields(RECEIPT_FIELDS, receipt);
 }
 
-export function unpackReceipt(packed: Uint8Array): Receipt {
+function unpackReceipt(packed: Uint8Array): Receipt {
   return unpackFields(RECEIPT_FIELDS, packed);
 }
 

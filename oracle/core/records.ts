@@ -48,7 +48,7 @@ export const PAGE_RECORDS = 256;
 /** Levels of the tree that one page or block spans. */
 export const PAGE_LEVELS = 8;
 
-export function encodeContribution(contribution: ContributionRecord): Uint8Array {
+function encodeContribution(contribution: ContributionRecord): Uint8Array {
   return concatBytes(packSignedReceipt(contribution), fromHex(contribution.account));
 }
 

@@ -105,6 +105,9 @@ const APPLY: Apply = {
     law.members.delete(member);
     law.threshold = threshold;
   },
+  ThresholdSet: (law, { threshold }) => {
+    law.threshold = threshold;
+  },
   MemberExited: dropMember,
   MemberSlashed: dropMember,
 };

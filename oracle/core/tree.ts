@@ -15,7 +15,7 @@ export const HASH_BYTES = 32;
 const MAX_DEPTH = 32;
 
 /** The root of an all-padding subtree, by its height. */
-export const ZERO_SUBTREES: readonly Uint8Array[] = zeroSubtrees();
+const ZERO_SUBTREES: readonly Uint8Array[] = zeroSubtrees();
 
 function zeroSubtrees(): Uint8Array[] {
   const roots: Uint8Array[] = [new Uint8Array(HASH_BYTES)];
@@ -26,7 +26,7 @@ function zeroSubtrees(): Uint8Array[] {
   return roots;
 }
 
-export function hashPair(left: Uint8Array, right: Uint8Array): Uint8Array {
+function hashPair(left: Uint8Array, right: Uint8Array): Uint8Array {
   const pair = new Uint8Array(2 * HASH_BYTES);
   pair.set(left);
   pair.set(right, HASH_BYTES);

@@ -209,6 +209,8 @@ function sendError(error: FastifyError | RefusalError, reply: FastifyReply): Fas
   if ("refused" in error) return sendRefused(reply, error.refused, error.statusCode);
   const status = statusOf(error);
   if (error.code === "FST_ERR_CTP_BODY_TOO_LARGE") return sendError(bodyTooLarge(), reply);
+  // Of a range beyond a file: how long the file is.
+  if ("headers" in error) reply.headers(error.headers as Record<string, string>);
   if (status >= 500)
     return reply.code(500).send({ message: "the oracle failed; its log says why" });
   return sendRefused(reply, refuse("malformed", error.message), status);
@@ -225,7 +227,13 @@ function sendRefused(
 
 /** Everything that can be read is public, for pages of any origin; writing from a page is not offered. */
 function addHeaders(app: FastifyInstance): void {
+  let closing = false;
+  app.addHook("preClose", async () => {
+    closing = true;
+  });
   app.addHook("onSend", async (request, reply) => {
+    // Else the server would wait for a next request that must not come.
+    if (closing) reply.header("connection", "close");
     if (!reply.hasHeader("cache-control")) reply.header("cache-control", "no-store");
     reply.headers({
       "x-content-type-options": "nosniff",

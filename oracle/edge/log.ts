@@ -9,6 +9,9 @@ const MAX_DEPTH = 8;
 /** Shorter texts would be found everywhere by chance. */
 const MIN_SECRET_LENGTH = 6;
 
+/** No child logs: pino writes what they add past the redaction. */
+export type Log = Pick<Logger, "debug" | "info" | "warn" | "error">;
+
 export type LogOptions = {
   readonly level?: string;
   /** Texts that must not appear in any record, whatever wrote them: RPC URLs with their keys, passwords. */
@@ -18,7 +21,7 @@ export type LogOptions = {
 };
 
 /** One JSON object a line. Text from outside is escaped by JSON, so it can neither break a line nor steer a terminal. */
-export function createLog({ level = "info", secrets = [], destination }: LogOptions = {}): Logger {
+export function createLog({ level = "info", secrets = [], destination }: LogOptions = {}): Log {
   const spellings = spellingsOf(secrets);
   return pino(
     {
@@ -27,8 +30,10 @@ export function createLog({ level = "info", secrets = [], destination }: LogOpti
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: {
         level: (label) => ({ level: label }),
-        log: (record) => withoutSecrets(record, 0) as Record<string, unknown>,
+        log: plain,
       },
+      // The record is plain already; pino's own way with errors would drop what their cause holds.
+      serializers: { err: (error) => error },
       hooks: {
         streamWrite: (line) =>
           spellings.reduce((text, secret) => text.replaceAll(secret, REDACTED), line),
@@ -36,6 +41,15 @@ export function createLog({ level = "info", secrets = [], destination }: LogOpti
     },
     destination ?? pino.destination({ fd: 2, sync: true }),
   );
+}
+
+function plain(record: object): Record<string, unknown> {
+  try {
+    return withoutSecrets(record, 0) as Record<string, unknown>;
+  } catch (error) {
+    // A getter that throws: the message beside the record must still come through.
+    return { unreadable: (error as Error).message };
+  }
 }
 
 /** Each as it is, as JSON escapes it, and, for hex, without its 0x. */

@@ -109,7 +109,6 @@ async function configure(connection: DatabaseSync, lockWaitMs: number): Promise<
   await whenFree(() => connection.exec("PRAGMA journal_mode = WAL"), lockWaitMs);
   // Without FULL, a power cut may take back what was acknowledged.
   connection.exec("PRAGMA synchronous = FULL");
-  connection.exec(process.env.TUNE ?? "");
 }
 
 function prepareOnce(connection: DatabaseSync): Database["sql"] {

@@ -79,6 +79,10 @@ describe("counted value", () => {
     ]);
   });
 
+  it("is nothing for a customer that owes nothing and paid nothing", () => {
+    expect(countedOf(0n, 0n, 0n)).to.equal(0n);
+  });
+
   it("takes what one customer owes from no other", () => {
     const gigabyte = { egressBytes: 10n ** 9n };
     const both = [

@@ -1,4 +1,12 @@
-import { getBytes, hexlify, id, keccak256, solidityPackedKeccak256, ZeroHash } from "ethers";
+import {
+  concat,
+  getBytes,
+  hexlify,
+  id,
+  keccak256,
+  solidityPackedKeccak256,
+  ZeroHash,
+} from "ethers";
 import { buildTree, climb, depthOf, proofOf, rootOf } from "../../../oracle/core/tree.ts";
 
 export type Leaf = {
@@ -39,9 +47,11 @@ export function honestTree(
 }
 
 /** A tree over any leaves, honest or not; `undefined` leaves the zero hash in a leaf's place. */
-export function treeOf(leaves: readonly (Leaf | undefined)[]): RewardTree {
-  const hashes = leaves.map((leaf) => (leaf === undefined ? ZeroHash : leafHash(leaf)));
-  const tree = buildTree(getBytes(`0x${hashes.map((hash) => hash.slice(2)).join("")}`));
+export function treeOf(
+  leaves: readonly (Leaf | undefined)[],
+  hashes = leaves.map((leaf) => (leaf === undefined ? ZeroHash : leafHash(leaf))),
+): RewardTree {
+  const tree = buildTree(getBytes(concat(hashes)));
   return {
     root: hexlify(rootOf(tree)),
     total: leaves.reduce((sum, leaf) => sum + (leaf?.cumulative ?? 0n), 0n),

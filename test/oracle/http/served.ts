@@ -23,7 +23,11 @@ export type Answer = {
   readonly status: number;
   readonly headers: Headers;
   readonly body: Record<string, unknown>;
+  readonly text: string;
 };
+
+/** Every refusal any server here has answered with. */
+export const refusalsSeen = new Set<unknown>();
 
 /** An oracle's HTTP side as it runs: real sockets on loopback, a real database in a folder of its own. */
 export type Served = {
@@ -107,7 +111,9 @@ export async function serve(circumstances: Circumstances = {}): Promise<Served> 
     expect(undocumented(document, init.method ?? "GET", pathname, status, body)).to.equal(
       undefined,
     );
-    return { status, headers, body };
+    for (const answer of [body, ...((body.results as { refusal?: string }[]) ?? [])])
+      if (answer.refusal !== undefined) refusalsSeen.add(answer.refusal);
+    return { status, headers, body, text };
   };
   const post: Served["post"] = (body, path = "/v1/receipts") =>
     request(path, {

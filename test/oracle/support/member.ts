@@ -1,14 +1,20 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { type HDNodeWallet, Wallet } from "ethers";
-import { bindDigest } from "../../../oracle/core/bind.ts";
 import { type Address, fromHex, type Hex, lowercaseHex } from "../../../oracle/core/bytes.ts";
 import { type Receipt, receiptDigest, signedReceiptToJson } from "../../../oracle/core/receipt.ts";
 import { sign } from "../../../oracle/core/signature.ts";
 import { signedVoucherToJson } from "../../../oracle/core/submission.ts";
 import { domainSeparator } from "../../../oracle/core/typed.ts";
 import { voucherDigest } from "../../../oracle/core/voucher.ts";
-import { addMember, type Devnet, startDevnet } from "../../../scripts/devnet.ts";
+import {
+  addMember,
+  admitCustomer,
+  bindDevices,
+  DEVNET_CLASS,
+  type Devnet,
+  startDevnet,
+} from "../../../scripts/devnet.ts";
 import { type OracleProcess, runOracle, startOracle } from "../../../scripts/oracle-process.ts";
 
 /** A chain with one member, some owners with a device each, and one customer; everything in effect from epoch 1 on. */
@@ -63,36 +69,14 @@ export async function startMemberWorld({ owners: count = 3 } = {}): Promise<Memb
   const keyOf = ({ privateKey }: { privateKey: string }) => fromHex(privateKey as Hex);
 
   await addMember(devnet, role("member").address, 1);
-  const manufacturer = suite.registry.connect(role("manufacturer"));
-  await (await suite.registry.connect(role("governance")).setClassLimit(1, LIMIT)).wait();
   await (
-    await manufacturer.enrol(
-      devices.map(({ address }) => address),
-      1,
-    )
+    await suite.registry.connect(role("governance")).setClassLimit(DEVNET_CLASS, LIMIT)
   ).wait();
-  for (const [i, device] of devices.entries()) {
-    const account = (owners[i] as HDNodeWallet).address;
-    const deadline = BigInt(parameters.genesis);
-    const digest = bindDigest(registryDomain, {
-      device: lowercaseHex(device.address),
-      account: lowercaseHex(account),
-      nonce: 0n,
-      deadline,
-    });
-    const signature = Buffer.from(sign(digest, keyOf(device)));
-    await (
-      await suite.registry.connect(role("bystander")).bind(device.address, account, deadline, {
-        r: `0x${signature.subarray(0, 32).toString("hex")}`,
-        vs: `0x${signature.subarray(32).toString("hex")}`,
-      })
-    ).wait();
-  }
-  await (await suite.escrow.connect(role("admission")).admit(customer.address)).wait();
-  await (await suite.escrow.connect(customer).addKey(gateway.address)).wait();
-  const funds = 1_000_000n * 10n ** 18n;
-  await (await suite.token.connect(role("treasury")).approve(suite.escrow, funds)).wait();
-  await (await suite.escrow.connect(role("treasury")).depositFor(customer.address, funds)).wait();
+  await bindDevices(
+    devnet,
+    devices.map((key, i) => ({ key, account: (owners[i] as HDNodeWallet).address })),
+  );
+  await admitCustomer(devnet, customer, gateway.address, 1_000_000n * 10n ** 18n);
   await devnet.warpTo(parameters.genesis + 1);
 
   const data = join(devnet.folder, "data");

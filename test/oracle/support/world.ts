@@ -6,6 +6,7 @@ import type { Law } from "../../../oracle/core/law.ts";
 import { type Receipt, receiptDigest, type SignedReceipt } from "../../../oracle/core/receipt.ts";
 import { isRefused, type Refused } from "../../../oracle/core/refusal.ts";
 import { replay } from "../../../oracle/core/replay.ts";
+import { addressOf } from "../../../oracle/core/signature.ts";
 import {
   type VerifiedReceipt,
   type VerifiedVoucher,
@@ -13,7 +14,7 @@ import {
   verifyVoucher,
 } from "../../../oracle/core/verify.ts";
 import { type SignedVoucher, type Voucher, voucherDigest } from "../../../oracle/core/voucher.ts";
-import { address, chain, escrowDomain, keyOf, registryDomain } from "../../core/world.ts";
+import { chain, escrowDomain, keyOf, registryDomain } from "../../core/world.ts";
 
 /** A world of any size with real keys, and no limit on what a device may deliver but that of the fields. */
 export type World = {
@@ -32,92 +33,111 @@ export type World = {
   verifiedVoucher(fields?: Partial<Voucher>, remake?: number): VerifiedVoucher;
 };
 
-export function buildWorld({ devices = 3, customers = 2, accounts = 2 } = {}): World {
-  const names = (kind: string, count: number) =>
-    Array.from({ length: count }, (_, i) => `${kind}-${i + 1}`);
-  const deviceNames = names("device", devices);
-  const customerNames = names("customer", customers);
-  const deviceKeys = new Map(deviceNames.map((name) => [address(name), keyOf(name)]));
-  const customerKeys = new Map(
-    customerNames.map((name, i) => [address(name), keyOf(`gateway-${i + 1}`)]),
-  );
-
+export function buildWorld(size: { devices?: number; customers?: number } = {}): World {
+  const devices = people("device", size.devices ?? 3);
+  const customers = people("customer", size.customers ?? 2);
+  const owners = people("owner", 2);
+  /** A customer signs with its gateway's key. */
+  const gateways = people("gateway", customers.length);
+  const keys = new Map([
+    ...devices.map(({ address, key }) => [address, key] as const),
+    ...customers.map(({ address }, i) => [address, gateways[i]?.key as Uint8Array] as const),
+  ]);
   const events = chain([
-    [
-      "ClassLimitSet",
-      {
-        deviceClass: 1,
-        fromEpoch: 1,
-        egressBytes: maxOf("uint64"),
-        storageByteSeconds: maxOf("uint96"),
-        computeMilliseconds: maxOf("uint64"),
-      },
-    ],
-    ...names("owner", accounts).map(
-      (name, index) => ["AccountIndexed", { account: address(name), index }] as const,
-    ),
-    ...deviceNames.flatMap((name, i) => [
-      ["DeviceEnrolled", { device: address(name), deviceClass: 1 }] as const,
-      [
-        "DeviceBound",
-        { device: address(name), account: address(`owner-${(i % accounts) + 1}`), fromEpoch: 1 },
-      ] as const,
-    ]),
-    ...customerNames.flatMap((name, i) => [
-      ["CustomerAdmitted", { customer: address(name), fromEpoch: 1 }] as const,
-      [
-        "KeyAdded",
-        { customer: address(name), key: address(`gateway-${i + 1}`), fromEpoch: 1 },
-      ] as const,
-    ]),
+    ["ClassLimitSet", { deviceClass: 1, fromEpoch: 1, ...NO_LIMIT }],
+    ...owners.map(({ address }, index) => ["AccountIndexed", { account: address, index }] as const),
+    ...devices.flatMap(({ address: device }, i) => {
+      const account = owners[i % owners.length]?.address as Address;
+      return [
+        ["DeviceEnrolled", { device, deviceClass: 1 }],
+        ["DeviceBound", { device, account, fromEpoch: 1 }],
+      ] as const;
+    }),
+    ...customers.flatMap(({ address: customer }, i) => {
+      const key = gateways[i]?.address as Address;
+      return [
+        ["CustomerAdmitted", { customer, fromEpoch: 1 }],
+        ["KeyAdded", { customer, key, fromEpoch: 1 }],
+      ] as const;
+    }),
   ]);
   const law = replay(events);
+  const signature = signer(keys);
+  const first = {
+    device: devices[0]?.address as Address,
+    customer: customers[0]?.address as Address,
+    epoch: 1,
+  };
 
   const world: World = {
     law,
     events,
-    devices: [...deviceKeys.keys()],
-    customers: [...customerKeys.keys()],
+    devices: devices.map(({ address }) => address),
+    customers: customers.map(({ address }) => address),
 
-    receipt: (fields = {}) => ({
-      device: address("device-1"),
-      customer: address("customer-1"),
-      epoch: 1,
+    receipt: (fields) => ({
+      ...first,
       sequence: 1,
       egressBytes: 5_000_000_000n,
       storageByteSeconds: 70_000_000_000_000n,
       computeMilliseconds: 90_000n,
       ...fields,
     }),
-
     sign: (receipt, remake = 0) => {
       const digest = receiptDigest(registryDomain, receipt);
       return {
         receipt,
-        customerSignature: signAnew(digest, customerKeys.get(receipt.customer), remake),
-        deviceSignature: signAnew(digest, deviceKeys.get(receipt.device), remake),
+        customerSignature: signature(digest, receipt.customer, remake),
+        deviceSignature: signature(digest, receipt.device, remake),
       };
     },
-
     verify: (signed) => expectTaken(verifyReceipt(signed, { law, domain: registryDomain })),
-
     verified: (fields, remake) => world.verify(world.sign(world.receipt(fields), remake)),
 
     signVoucher: (voucher, remake = 0) => {
       const digest = voucherDigest(escrowDomain, voucher);
-      return {
-        voucher,
-        signature: signAnew(digest, customerKeys.get(voucher.customer), remake),
-      };
+      return { voucher, signature: signature(digest, voucher.customer, remake) };
     },
-
     verifiedVoucher: (fields, remake) => {
-      const voucher = { customer: address("customer-1"), epoch: 1, cumulative: 10n, ...fields };
-      const context = { law, domain: escrowDomain, currentEpoch: voucher.epoch };
-      return expectTaken(verifyVoucher(world.signVoucher(voucher, remake), context));
+      const { customer, epoch } = first;
+      const signed = world.signVoucher({ customer, epoch, cumulative: 10n, ...fields }, remake);
+      const currentEpoch = signed.voucher.epoch;
+      return expectTaken(verifyVoucher(signed, { law, domain: escrowDomain, currentEpoch }));
     },
   };
   return world;
+}
+
+const NO_LIMIT = {
+  egressBytes: maxOf("uint64"),
+  storageByteSeconds: maxOf("uint96"),
+  computeMilliseconds: maxOf("uint64"),
+};
+
+type Person = { readonly address: Address; readonly key: Uint8Array };
+
+function people(kind: string, count: number): readonly Person[] {
+  return Array.from({ length: count }, (_, i) => {
+    const key = keyOf(`${kind}-${i + 1}`);
+    return { address: addressOf(key), key };
+  });
+}
+
+/** Signatures are deterministic by custom only: each `remake` gives another one, just as valid. */
+function signer(keys: ReadonlyMap<Address, Uint8Array>) {
+  return (digest: Uint8Array, party: Address, remake: number): Uint8Array => {
+    const key = keys.get(party);
+    if (key === undefined) throw new Error(`nobody here signs for ${party}`);
+    const recovered = secp256k1.sign(digest, key, {
+      prehash: false,
+      lowS: true,
+      format: "recovered",
+      extraEntropy: remake === 0 ? false : keccak256(utf8(`remake ${remake}`)),
+    });
+    const compact = recovered.slice(1);
+    if (recovered[0] === 1) compact[32] = (compact[32] as number) | 0x80;
+    return compact;
+  };
 }
 
 /** One event of every kind, with values at the ends of their ranges. Nothing a chain would ever say in this order. */
@@ -146,18 +166,4 @@ function largest(fields: readonly unknown[]): Record<string, unknown> {
 function expectTaken<T extends object>(outcome: T | Refused): T {
   if (isRefused(outcome)) throw new Error(`${outcome.refusal}: ${outcome.message}`);
   return outcome;
-}
-
-/** Signatures are deterministic only by custom: every `remake` gives another one that is just as valid. */
-function signAnew(digest: Uint8Array, key: Uint8Array | undefined, remake: number): Uint8Array {
-  if (key === undefined) throw new Error("nobody in this world has that key");
-  const recovered = secp256k1.sign(digest, key, {
-    prehash: false,
-    lowS: true,
-    format: "recovered",
-    extraEntropy: remake === 0 ? false : keccak256(utf8(`remake ${remake}`)),
-  });
-  const compact = recovered.slice(1);
-  if (recovered[0] === 1) compact[32] = (compact[32] as number) | 0x80;
-  return compact;
 }

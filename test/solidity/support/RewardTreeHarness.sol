@@ -26,16 +26,16 @@ contract RewardTreeHarness {
         return root.contains(leaves, index, node, proof);
     }
 
-    /// @notice The first of the positions from `first` on whose node is not under `root`; `type(uint256).max` when all are.
+    /// @notice The first of `positions` whose node is not under `root`; `type(uint256).max` when all are.
     function firstMissing(
         bytes32 root,
         uint256 leaves,
-        uint256 first,
+        uint256[] calldata positions,
         bytes32[] calldata nodes,
         bytes32[][] calldata proofs
     ) external pure returns (uint256) {
-        for (uint256 i = 0; i < nodes.length; ++i) {
-            if (!root.contains(leaves, first + i, nodes[i], proofs[i])) return first + i;
+        for (uint256 i = 0; i < positions.length; ++i) {
+            if (!root.contains(leaves, positions[i], nodes[i], proofs[i])) return positions[i];
         }
         return type(uint256).max;
     }

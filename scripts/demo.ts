@@ -1,0 +1,178 @@
+import { Command } from "@commander-js/extra-typings";
+import { toJson } from "../oracle/commands/print.ts";
+import { foundWorld, startCast } from "./demo/cast.ts";
+import { firstEpoch, secondEpoch, thirdEpoch } from "./demo/epochs.ts";
+import { type Operator, startOperator } from "./demo/operator.ts";
+import { audit, auditTampered, checkBalances, tables } from "./demo/summary.ts";
+
+/** Half of what customer 3 owes for epoch 2; everything else is promised in full. */
+const HALF = { customer: "customer 3", epoch: 2, basisPoints: 5_000 };
+const WHOLE_BASIS_POINTS = 10_000;
+const EPOCHS = 3;
+
+const { json, keep } = new Command("demo")
+  .description(
+    "Real devices serve real customers for three epochs, on a chain of this machine's own.",
+  )
+  .option("--json", "one JSON document on stdout", false)
+  .option(
+    "--keep",
+    "leave chain, oracle and bundles running until Ctrl-C, and print how to reach them",
+    false,
+  )
+  .parse()
+  .opts();
+
+const started = Date.now();
+const tell = (text: string) => {
+  const seconds = ((Date.now() - started) / 1000).toFixed(1).padStart(5);
+  process.stderr.write(`${seconds}s  ${text}\n`);
+};
+
+const world = await foundWorld();
+tell(
+  "a chain with the contracts: 8 owners with 12 devices and 3 customers are enrolled, bound and admitted",
+);
+const operator = await startOperator(world.devnet);
+tell(`the oracle serves at ${operator.url}, as its own process`);
+const cast = await startCast(world, operator.url, (customer, epoch) =>
+  customer === HALF.customer && epoch === HALF.epoch ? HALF.basisPoints : WHOLE_BASIS_POINTS,
+);
+tell("12 nodes and 3 gateways run as HTTP peers");
+
+const problems: string[] = [];
+try {
+  for (const [i, epoch] of [firstEpoch, secondEpoch, thirdEpoch].entries()) {
+    tell(`— epoch ${i + 1} —`);
+    await epoch(cast, operator, tell);
+  }
+  tell("— claims and audit —");
+  await claim(operator, "owner", 0, []);
+  tell("owner 1, with two devices, claimed three epochs in one transaction");
+  await claim(
+    operator,
+    "bystander",
+    undefined,
+    cast.owners.slice(1, 5).map(({ address }) => address),
+  );
+  tell("a bystander claimed for owners 2 to 5 in one transaction; the tokens went to them");
+
+  const asPublished = await audit(operator, operator.bundlesUrl);
+  tell(`an outsider's audit of the public files: ${asPublished.agrees ? "agrees" : "DIFFERS"}`);
+  if (!asPublished.agrees) problems.push("the audit differs");
+  const tampered = await auditTampered(cast, operator);
+  tell(
+    `with one byte changed it ends with ${tampered.code}: ${tampered.divergence?.file}: ${tampered.divergence?.message}`,
+  );
+  if (tampered.code !== 1 || tampered.divergence?.record !== 2)
+    problems.push("the changed byte was not named");
+
+  const balances = await checkBalances(cast, operator);
+  problems.push(...balances.problems);
+  const { counts } = operator;
+  await Promise.all(cast.customers.map(({ gateway }) => gateway.close()));
+  await Promise.all(cast.devices.map(({ node }) => node.close()));
+  const readable = json ? "" : await tables(cast, operator);
+  await operator.count();
+  problems.push(...missing(counts, await fraudProofs()));
+  const seconds = Math.round((Date.now() - started) / 1000);
+  const summary = {
+    ok: problems.length === 0,
+    epochs: asPublished.epochs.map((epoch) => ({
+      epoch: epoch.epoch,
+      contributions: epoch.contributions,
+      value: epoch.value,
+      counted: epoch.counted,
+      pot: epoch.pot,
+      root: epoch.root,
+      contributionRoot: epoch.contributionRoot,
+      bundleHash: epoch.bundleHash,
+      auditAgrees: epoch.verdict === "agrees",
+    })),
+    receipts: {
+      accepted: counts.accepted,
+      refused: counts.refused,
+      equivocations: counts.equivocations,
+    },
+    claims: { count: balances.claims, paidWei: balances.paidWei },
+    releasedWei: balances.releasedWei,
+    claimableWei: balances.claimableWei,
+    crashesSurvived: operator.crashes,
+    fraudProofs: await fraudProofs(),
+    seconds,
+  };
+  if (summary.epochs.length !== EPOCHS)
+    problems.push(`${summary.epochs.length} epochs are final, not ${EPOCHS}`);
+  if (json) process.stdout.write(`${toJson({ ...summary, ok: problems.length === 0 })}\n`);
+  else {
+    process.stdout.write(`${readable}\n`);
+    tell(
+      `${counts.accepted} receipts accepted, ${counts.equivocations} equivocation kept, refused: ${JSON.stringify(counts.refused)}`,
+    );
+    tell("what was paid out and what can be claimed is what the ledger released, to the wei");
+  }
+  for (const problem of problems) process.stderr.write(`PROBLEM: ${problem}\n`);
+  if (keep) await keepRunning();
+} finally {
+  await operator.stop();
+  cast.chain.close();
+  await cast.devnet.close();
+}
+process.exitCode = problems.length === 0 ? 0 : 1;
+
+async function claim(
+  by: Operator,
+  name: string,
+  owner: number | undefined,
+  accounts: readonly string[],
+) {
+  const { devnet, owners } = cast;
+  const wallet = owner === undefined ? devnet.role("bystander") : owners[owner];
+  if (wallet === undefined) throw new Error(`there is no owner ${owner}`);
+  const keyFile = await devnet.keyFile(name, wallet);
+  const args = ["--bundles", by.bundlesUrl, "--key-file", keyFile, "--json", ...accounts];
+  const { code, stdout, stderr } = await by.run("claim", ...args);
+  if (code !== 0) throw new Error(`the claim ended with ${code}: ${stderr}`);
+  const { transactions } = JSON.parse(stdout) as { transactions: string[] };
+  if (transactions.length !== 1) problems.push(`${transactions.length} transactions for one claim`);
+}
+
+async function fraudProofs(): Promise<number> {
+  const { ledger } = cast.devnet.suite;
+  return (await ledger.queryFilter(ledger.filters.RootRevoked())).length;
+}
+
+/** What the story was meant to show and did not. */
+function missing(
+  { refused, equivocations }: Operator["counts"],
+  proofs: number,
+): readonly string[] {
+  const shown = [
+    [refused["device-signature-invalid"] === 1, "the forged signature was not refused"],
+    [(refused["device-revoked"] ?? 0) > 0, "the revoked device was not refused"],
+    [equivocations > 0, "the cloned key was not caught"],
+    [proofs === 1, "the corrupt proposal was not revoked"],
+  ] as const;
+  return shown.flatMap(([ok, problem]) => (ok ? [] : [problem]));
+}
+
+async function keepRunning(): Promise<void> {
+  const { devnet } = cast;
+  const { RewardDistributor, EpochLedger, LinkToken } = JSON.parse(
+    await (await import("node:fs/promises")).readFile(devnet.deploymentFile, "utf8"),
+  ).contracts;
+  process.stderr.write(`
+Everything keeps running until Ctrl-C.
+  chain        ${devnet.rpcUrl} (chain id 31337)
+  deployment   ${devnet.deploymentFile}
+  oracle       ${operator.url}
+  bundles      ${operator.bundlesUrl}
+  LinkToken ${LinkToken.address}, EpochLedger ${EpochLedger.address}, RewardDistributor ${RewardDistributor.address}
+
+  npm run oracle -- status --rpc ${devnet.rpcUrl} --deployment ${devnet.deploymentFile}
+  npm run oracle -- proof ${cast.owners[6]?.address} --rpc ${devnet.rpcUrl} --deployment ${devnet.deploymentFile} --bundles ${operator.bundlesUrl}
+`);
+  await new Promise<void>((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
+  });
+}

@@ -1,0 +1,181 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type HDNodeWallet, Wallet } from "ethers";
+import { type RunningGateway, startGateway } from "../../device/gateway/start.ts";
+import { signerOf } from "../../device/keys.ts";
+import { type RunningNode, startNode } from "../../device/node/start.ts";
+import { type Address, fromHex, lowercaseHex } from "../../oracle/core/bytes.ts";
+import { tariffAt } from "../../oracle/core/law.ts";
+import { type Chain, connectChain, readDeploymentFile } from "../../oracle/edge/chain.ts";
+import { readLaw } from "../../oracle/follow.ts";
+import {
+  addMember,
+  admitCustomer,
+  bindDevices,
+  DEVNET_CLASS,
+  type Devnet,
+  startDevnet,
+} from "../devnet.ts";
+
+/** Who takes part. The first four owners have two devices each. */
+export const OWNERS = 8;
+const DEVICES = 12;
+const CUSTOMERS = 3;
+const FILE_BYTES = 1_500_000;
+const DEPOSIT = 100_000n * 10n ** 18n;
+
+export type DemoDevice = {
+  readonly name: string;
+  readonly key: Wallet;
+  readonly owner: HDNodeWallet;
+  readonly folder: string;
+  node: RunningNode;
+};
+
+export type DemoCustomer = {
+  readonly name: string;
+  readonly wallet: HDNodeWallet;
+  readonly key: Wallet;
+  readonly folder: string;
+  readonly file: string;
+  gateway: RunningGateway;
+};
+
+export type Cast = {
+  readonly devnet: Devnet;
+  readonly chain: Chain;
+  readonly owners: readonly HDNodeWallet[];
+  readonly devices: readonly DemoDevice[];
+  readonly customers: readonly DemoCustomer[];
+};
+
+/** Prices at which a few megabytes, seconds and hashes are worth a readable amount. */
+const DEMO_TARIFF = {
+  egressPrice: 10n ** 24n,
+  storagePrice: 10n ** 23n,
+  computePrice: 10n ** 28n,
+} as const;
+
+const DEMO_LIMIT = {
+  egressBytes: 10n ** 12n,
+  storageByteSeconds: 10n ** 15n,
+  computeMilliseconds: 10n ** 9n,
+};
+
+/** A chain with the contracts, everybody enrolled, bound and admitted: all before the first epoch. */
+export async function foundWorld() {
+  const devnet = await startDevnet(DEMO_TARIFF);
+  const { suite, role } = devnet;
+  const owners = Array.from({ length: OWNERS }, (_, i) => devnet.wallet(i));
+  const customers = Array.from({ length: CUSTOMERS }, (_, i) => devnet.wallet(OWNERS + i));
+  const devices = Array.from({ length: DEVICES }, (_, i) => ({
+    name: `device ${i + 1}`,
+    key: newKey(),
+    owner: owners[i % OWNERS] as HDNodeWallet,
+    folder: join(devnet.folder, `device-${i + 1}`),
+  }));
+  await addMember(devnet, role("member").address, 1);
+  await (
+    await suite.registry.connect(role("governance")).setClassLimit(DEVNET_CLASS, DEMO_LIMIT)
+  ).wait();
+  await bindDevices(
+    devnet,
+    devices.map(({ key, owner }) => ({ key, account: owner.address })),
+  );
+  const gatewayKeys = customers.map(newKey);
+  for (const [i, customer] of customers.entries()) {
+    await admitCustomer(devnet, customer, (gatewayKeys[i] as Wallet).address, DEPOSIT);
+  }
+  await devnet.warpTo(devnet.parameters.genesis + 1);
+  const chain = await connectChain({
+    rpcUrl: devnet.rpcUrl,
+    deploymentFile: await readDeploymentFile(devnet.deploymentFile),
+  });
+  return { devnet, chain, owners, devices, customers, gatewayKeys };
+}
+
+function newKey(): Wallet {
+  return new Wallet(`0x${randomBytes(32).toString("hex")}`);
+}
+
+/** Starts every device and gateway as an HTTP peer of its own. */
+export async function startCast(
+  world: Awaited<ReturnType<typeof foundWorld>>,
+  oracleUrl: string,
+  payBasisPoints: (customer: string, epoch: number) => number,
+): Promise<Cast> {
+  const { devnet, chain, owners } = world;
+  const devices: DemoDevice[] = [];
+  for (const device of world.devices) {
+    const node = await startDevice(chain, oracleUrl, device.key, device.folder);
+    devices.push({ ...device, node });
+  }
+  const customers: DemoCustomer[] = [];
+  for (const [i, wallet] of world.customers.entries()) {
+    const name = `customer ${i + 1}`;
+    const folder = join(devnet.folder, `gateway-${i + 1}`);
+    await mkdir(folder, { recursive: true });
+    const file = join(devnet.folder, `content-${i + 1}.bin`);
+    await writeFile(file, randomBytes(FILE_BYTES));
+    const key = world.gatewayKeys[i] as Wallet;
+    const customer = { name, wallet, key, folder, file };
+    const gateway = await startDemoGateway(chain, oracleUrl, customer, {
+      nodes: () => devices.map(({ node }) => node.url),
+      payBasisPoints: (epoch) => payBasisPoints(name, epoch),
+    });
+    customers.push({ ...customer, gateway });
+  }
+  return { devnet, chain, owners, devices, customers };
+}
+
+/** Short waits: an epoch of the demo takes seconds. */
+const BACKOFF = { firstMilliseconds: 100, longestMilliseconds: 1_000, retries: 20 };
+const EPOCH_MAX_AGE_MILLISECONDS = 200;
+
+export function startDevice(
+  { deployment }: Chain,
+  oracleUrl: string,
+  key: Wallet,
+  folder: string,
+): Promise<RunningNode> {
+  return startNode({
+    key: signerOf(fromHex(lowercaseHex(key.privateKey))),
+    chainId: deployment.chainId,
+    registry: deployment.contracts.deviceRegistry,
+    oracleUrl,
+    folder,
+    epochMaxAgeMilliseconds: EPOCH_MAX_AGE_MILLISECONDS,
+    backoff: { ...BACKOFF, retries: Number.POSITIVE_INFINITY },
+  });
+}
+
+export function startDemoGateway(
+  chain: Chain,
+  oracleUrl: string,
+  { wallet, key, folder, file }: Omit<DemoCustomer, "gateway">,
+  {
+    nodes,
+    payBasisPoints,
+  }: { nodes: () => readonly string[]; payBasisPoints: (epoch: number) => number },
+): Promise<RunningGateway> {
+  const { contracts, chainId } = chain.deployment;
+  const customer: Address = lowercaseHex(wallet.address);
+  return startGateway({
+    customer,
+    key: signerOf(fromHex(lowercaseHex(key.privateKey))),
+    chainId,
+    registry: contracts.deviceRegistry,
+    escrow: contracts.customerEscrow,
+    oracleUrl,
+    nodes,
+    files: [file],
+    folder,
+    tariffAt: async (epoch) => tariffAt(await readLaw(chain), epoch),
+    collected: () => chain.suite.escrow.collected(customer),
+    payBasisPoints,
+    work: { ranges: 2, chunksPerRange: 16, challenges: 2, jobSegments: 16, checkedSegments: 2 },
+    epochMaxAgeMilliseconds: EPOCH_MAX_AGE_MILLISECONDS,
+    backoff: BACKOFF,
+  });
+}

@@ -1,0 +1,210 @@
+import { cp, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { SignedReceipt } from "../../oracle/core/receipt.ts";
+import { signedReceiptToJson } from "../../oracle/core/receipt.ts";
+import { addMember } from "../devnet.ts";
+import { proposeCorruptRoot } from "./attack.ts";
+import { type Cast, type DemoDevice, startDemoGateway, startDevice } from "./cast.ts";
+import type { Operator } from "./operator.ts";
+
+/** After the owners' and the customers'. */
+const SPARE_WALLET = 11;
+
+export type Tell = (text: string) => void;
+
+/** One round: every gateway uses every node, then signs for what it verified and promises to pay for it. */
+async function serveAndSettle({ customers, devices }: Cast): Promise<void> {
+  await Promise.all(customers.map(({ gateway }) => gateway.serveRound()));
+  await Promise.all(customers.map(({ gateway }) => gateway.settle()));
+  await Promise.all(devices.map(({ node }) => node.idle()));
+}
+
+/** Waits until the oracle has seen that the chain's clock moved on. */
+async function waitForEpoch(operator: Operator, epoch: number): Promise<void> {
+  for (;;) {
+    const response = await fetch(new URL("/v1/epochs/open", operator.url));
+    const { epochs } = (await response.json()) as { epochs: { epoch: number }[] };
+    if (epochs.some((open) => open.epoch === epoch)) return;
+    await sleep(100);
+  }
+}
+
+export async function firstEpoch(cast: Cast, operator: Operator, tell: Tell): Promise<void> {
+  await waitForEpoch(operator, 1);
+  await serveAndSettle(cast);
+  tell("every node served every gateway; both signed, the oracle acknowledged");
+
+  const signed = signedBy(cast.devices[0] as DemoDevice);
+  tell(`a device resends a receipt: ${await submit(cast, operator, signed)}`);
+  const forged = { ...signed, deviceSignature: signed.customerSignature };
+  tell(`somebody forges a device's signature: ${await submit(cast, operator, forged)}`);
+
+  const forgetful = cast.devices[1] as DemoDevice;
+  const before = signedBy(forgetful).receipt.sequence;
+  await forgetful.node.close();
+  await rm(forgetful.folder, { recursive: true, force: true });
+  forgetful.node = await startDevice(cast.chain, operator.url, forgetful.key, forgetful.folder);
+  await operator.crash();
+  tell("the oracle was killed in the middle of the epoch and started again");
+  await waitForEpoch(operator, 1);
+  await serveAndSettle(cast);
+  const after = signedBy(forgetful).receipt.sequence;
+  tell(`${forgetful.name} lost its memory and went on from sequence ${before} with ${after}`);
+  await closeEpoch(cast, operator, 1, tell);
+}
+
+export async function secondEpoch(cast: Cast, operator: Operator, tell: Tell): Promise<void> {
+  await enterEpoch(cast, operator, 2);
+  await serveAndSettle(cast);
+  await serveFromClone(cast, operator);
+  tell(
+    "a cloned device signed a sequence that the device signs too: kept as evidence of equivocation",
+  );
+  const revoked = cast.devices[11] as DemoDevice;
+  const { suite, role } = cast.devnet;
+  const signed = signedBy(revoked);
+  await (await suite.registry.connect(role("manufacturer")).revoke([revoked.key.address])).wait();
+  await sleep(1_500);
+  tell(`the manufacturer revokes ${revoked.name}: ${await submit(cast, operator, signed)}`);
+  await serveAndSettle(cast);
+  tell("customer 3 promises only half of what it owes");
+  await closeEpoch(cast, operator, 2, tell, "computed");
+}
+
+export async function thirdEpoch(cast: Cast, operator: Operator, tell: Tell): Promise<void> {
+  await enterEpoch(cast, operator, 3);
+  await serveAndSettle(cast);
+  const { devnet } = cast;
+  const { genesis, epochSeconds, graceSeconds } = devnet.parameters;
+  await devnet.warpTo(genesis + 3 * epochSeconds);
+  await operator.close();
+  await devnet.warpTo(genesis + 3 * epochSeconds + graceSeconds);
+
+  const folder = join(devnet.folder, "corrupt-bundles");
+  await proposeCorruptRoot(cast, { epoch: 3, bundles: operator.bundles, folder });
+  tell("a thief with the oracle member's key proposes a root that takes an owner's history away");
+  const key = await devnet.keyFile("bystander", devnet.role("bystander"));
+  const watched = await operator.run(
+    "watch",
+    "--bundles",
+    folder,
+    "--once",
+    "--defend",
+    "--key-file",
+    key,
+  );
+  if (watched.code !== 1)
+    throw new Error(`the watcher ended with ${watched.code}: ${watched.stderr}`);
+  tell(
+    "a bystander's watch --defend sent the fraud proof: the root is revoked, the member slashed",
+  );
+
+  const successor = devnet.wallet(SPARE_WALLET);
+  await addMember(devnet, successor.address, 1);
+  await devnet.warpTo(genesis + 4 * epochSeconds + 1);
+  await operator.changeKey(await devnet.keyFile("successor", successor));
+  tell("governance adds a new member, which takes over from the next epoch on");
+  await finishEpoch(cast, operator, 3, tell);
+}
+
+async function enterEpoch({ devnet }: Cast, operator: Operator, epoch: number): Promise<void> {
+  const { genesis, epochSeconds } = devnet.parameters;
+  await devnet.warpTo(genesis + (epoch - 1) * epochSeconds + 1);
+  await waitForEpoch(operator, epoch);
+}
+
+/** The epoch ends, its vouchers are collected in the grace, and it is sealed, proposed and final. */
+async function closeEpoch(
+  cast: Cast,
+  operator: Operator,
+  epoch: number,
+  tell: Tell,
+  killAt?: string,
+): Promise<void> {
+  const { genesis, epochSeconds, graceSeconds } = cast.devnet.parameters;
+  await cast.devnet.warpTo(genesis + epoch * epochSeconds);
+  await operator.close();
+  tell("the epoch has ended; what customers owe was collected");
+  await cast.devnet.warpTo(genesis + epoch * epochSeconds + graceSeconds);
+  if (killAt !== undefined) {
+    await operator.killClose(killAt);
+    tell(`close was killed right after the epoch was ${killAt}, and is started again`);
+  }
+  await finishEpoch(cast, operator, epoch, tell);
+}
+
+async function finishEpoch(
+  cast: Cast,
+  operator: Operator,
+  epoch: number,
+  tell: Tell,
+): Promise<void> {
+  const { devnet } = cast;
+  await operator.close();
+  const watched = await operator.run("watch", "--bundles", operator.bundlesUrl, "--once");
+  if (watched.code !== 0)
+    throw new Error(`the watcher disagrees: ${watched.stdout}${watched.stderr}`);
+  tell(`epoch ${epoch} is proposed; a watcher verified every signature and sum and agrees`);
+  await devnet.warpTo((await devnet.now()) + devnet.parameters.windowSeconds);
+  await operator.close();
+  const latest = await devnet.suite.distributor.latestEpoch();
+  if (Number(latest) !== epoch) throw new Error(`epoch ${epoch} is not final`);
+  tell(`epoch ${epoch} is final`);
+}
+
+/** The newest receipt of the device's that both signed. */
+function signedBy({ node }: DemoDevice): SignedReceipt {
+  const signed = node
+    .receipts()
+    .flatMap((entry) => (entry.signed === undefined ? [] : [entry.signed]));
+  const newest = signed.toSorted((a, b) => b.receipt.epoch - a.receipt.epoch)[0];
+  if (newest === undefined) throw new Error("the device has signed nothing");
+  return newest;
+}
+
+/** What the oracle says to one receipt. */
+async function submit({ chain }: Cast, { url }: Operator, signed: SignedReceipt): Promise<string> {
+  const { chainId, contracts } = chain.deployment;
+  const response = await fetch(new URL("/v1/receipts", url), {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({
+      chainId,
+      registry: contracts.deviceRegistry,
+      receipts: [signedReceiptToJson(signed)],
+    }),
+  });
+  const { results } = (await response.json()) as {
+    results: { status: string; refusal?: string }[];
+  };
+  const [result] = results;
+  return result?.refusal ?? result?.status ?? "no answer";
+}
+
+/** Copies of a device and of a gateway, memories included, do business behind the originals' backs. */
+async function serveFromClone(cast: Cast, operator: Operator): Promise<void> {
+  const device = cast.devices[2] as DemoDevice;
+  const customer = cast.customers[0] as Cast["customers"][number];
+  const folder = `${device.folder}-clone`;
+  await cp(device.folder, folder, { recursive: true });
+  const node = await startDevice(cast.chain, operator.url, device.key, folder);
+  const clone = { ...customer, folder: `${customer.folder}-clone` };
+  await cp(customer.folder, clone.folder, { recursive: true });
+  const gateway = await startDemoGateway(cast.chain, operator.url, clone, {
+    nodes: () => [node.url],
+    // What it signs for is on the original's account already when that goes on.
+    payBasisPoints: () => 10_000,
+  });
+  try {
+    await gateway.serveRound();
+    await customer.gateway.serveRound();
+    await gateway.settle();
+    await node.idle();
+    await customer.gateway.settle();
+    await device.node.idle();
+  } finally {
+    await gateway.close();
+    await node.close();
+  }
+}

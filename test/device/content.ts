@@ -1,0 +1,62 @@
+import { randomBytes } from "node:crypto";
+import { expect } from "chai";
+import { CHUNK_BYTES, chunkCount, chunkHashes, isChunk, keptFor, manifestFrom, manifestOf, provesChunk } from "../../device/content.ts";
+import { toHex } from "../../oracle/core/bytes.ts";
+import { proofOf } from "../../oracle/core/tree.ts";
+
+const SIZES = [1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES, 5 * CHUNK_BYTES - 7];
+
+describe("content", () => {
+  it("has the same root whatever the pieces its bytes come in", async () => {
+    const bytes = randomBytes(3 * CHUNK_BYTES + 5);
+    const { root, size } = await manifestOf([bytes]);
+    for (const pieceBytes of [1_000, CHUNK_BYTES, 20_000]) {
+      const pieces: Uint8Array[] = [];
+      for (let at = 0; at < bytes.length; at += pieceBytes) pieces.push(bytes.subarray(at, at + pieceBytes));
+      expect(await manifestOf(pieces)).to.deep.include({ root, size });
+    }
+  });
+
+  it("follows from its size and the hashes of its chunks", async () => {
+    const manifest = await manifestOf([randomBytes(40_000)]);
+    expect(manifestFrom(40_000, chunkHashes(manifest)).root).to.equal(manifest.root);
+  });
+
+  it("proves every chunk at its place, and at no other", async () => {
+    for (const size of SIZES) {
+      const bytes = randomBytes(size);
+      const manifest = await manifestOf([bytes]);
+      for (let index = 0; index < chunkCount(size); index++) {
+        const chunk = bytes.subarray(index * CHUNK_BYTES, (index + 1) * CHUNK_BYTES);
+        const proof = proofOf(manifest.tree, index);
+        expect(isChunk(manifest, index, chunk)).to.equal(true);
+        expect(provesChunk(manifest, index, chunk, proof)).to.equal(true);
+        expect(provesChunk(manifest, index + 1, chunk, proof)).to.equal(false);
+        expect(provesChunk(manifest, index, flip(chunk), proof)).to.equal(false);
+        expect(provesChunk(manifest, index, chunk, [...proof, new Uint8Array(32)])).to.equal(false);
+        expect(provesChunk({ root: toHex(randomBytes(32)), size }, index, chunk, proof)).to.equal(false);
+      }
+    }
+  });
+
+  it("is not proven by a part of a chunk, or by what stands above the chunks", async () => {
+    const bytes = randomBytes(2 * CHUNK_BYTES);
+    const manifest = await manifestOf([bytes]);
+    const proof = proofOf(manifest.tree, 0);
+    expect(provesChunk(manifest, 0, bytes.subarray(0, 100), proof)).to.equal(false);
+    expect(provesChunk(manifest, 0, chunkHashes(manifest), [])).to.equal(false);
+  });
+
+  it("counts as kept for an hour at most between two challenges", () => {
+    expect(keptFor(1_000, 2_500.9)).to.equal(2_500n);
+    expect(keptFor(3, 999)).to.equal(2n);
+    expect(keptFor(1_000, 3_600_000)).to.equal(3_600_000n);
+    expect(keptFor(1_000, 90_000_000)).to.equal(3_600_000n);
+  });
+});
+
+function flip(chunk: Uint8Array): Uint8Array {
+  const copy = Uint8Array.from(chunk);
+  copy[0] = (copy[0] ?? 0) ^ 1;
+  return copy;
+}

@@ -1,0 +1,324 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { expect } from "chai";
+import { signerOf } from "../../device/keys.ts";
+import type { RunningNode } from "../../device/node/start.ts";
+import { fromHex, type Hex } from "../../oracle/core/bytes.ts";
+import {
+  parseSignedReceipt,
+  receiptDigest,
+  type SignedReceipt,
+} from "../../oracle/core/receipt.ts";
+import { isRefused } from "../../oracle/core/refusal.ts";
+import { recover } from "../../oracle/core/signature.ts";
+import { address, keyOf, lawOf, receiptOf, registryDomain, signReceipt } from "../core/world.ts";
+import {
+  ask,
+  customer,
+  device,
+  draftOf,
+  FIRST_SEQUENCE,
+  registry,
+  type Service,
+  sendDraft,
+  startService,
+} from "./support/service.ts";
+import { layWire, type Wire } from "./support/wire.ts";
+
+const SIGNS_AND_DIES = fileURLToPath(new URL("support/signs-and-dies.ts", import.meta.url));
+
+describe("countersign", () => {
+  let service: Service;
+  const wires: Wire[] = [];
+
+  beforeEach(async () => {
+    service = await startService();
+  });
+
+  afterEach(async () => {
+    await service.close();
+    for (const wire of wires.splice(0)) await wire.close();
+  });
+
+  it("signs last, over the digest the customer signed", async () => {
+    const node = await service.node();
+    const draft = draftOf({ sequence: FIRST_SEQUENCE, egressBytes: 5n });
+    const { status, body } = await sendDraft(node, draft);
+    expect(status).to.equal(200);
+    expect(body).to.deep.include(draft);
+    const signed = signedOf(body);
+    const digest = receiptDigest(registryDomain, signed.receipt);
+    expect(recover(digest, signed.deviceSignature)).to.equal(device);
+    expect(recover(digest, signed.customerSignature)).to.equal(address("gateway-1"));
+  });
+
+  it("names the sequence it signs next", async () => {
+    const node = await service.node();
+    const { status, body } = await sendDraft(node, draftOf({ sequence: 7 }));
+    expect(status).to.equal(409);
+    expect(body).to.deep.include({ refusal: "sequence-unexpected", next: FIRST_SEQUENCE });
+  });
+
+  it("signs no sequence but the next, so that a customer cannot use them up", async () => {
+    const node = await service.node();
+    await sendDraft(node, draftOf({ sequence: FIRST_SEQUENCE }));
+    const { body } = await sendDraft(node, draftOf({ sequence: 0xffff_ffff, egressBytes: 1n }));
+    expect(body).to.deep.include({ refusal: "sequence-unexpected", next: FIRST_SEQUENCE + 1 });
+  });
+
+  it("begins at 1 in an epoch it knows from its beginning", async () => {
+    const node = await service.node();
+    await sendDraft(node, draftOf({ sequence: FIRST_SEQUENCE }));
+    service.enter(2);
+    const { status } = await sendDraft(node, draftOf({ epoch: 2, sequence: 1 }));
+    expect(status).to.equal(200);
+  });
+
+  it("answers a draft that is sent again with the receipt it signed", async () => {
+    const node = await service.node();
+    const draft = draftOf({ sequence: FIRST_SEQUENCE, egressBytes: 5n });
+    const first = await sendDraft(node, draft);
+    const again = await sendDraft(node, draft);
+    expect(again).to.deep.equal(first);
+  });
+
+  it("signs one of two drafts of one sequence that come at once", async () => {
+    const node = await service.node();
+    const answers = await Promise.all(
+      [1n, 2n, 3n].map((egressBytes) =>
+        sendDraft(node, draftOf({ sequence: FIRST_SEQUENCE, egressBytes })),
+      ),
+    );
+    expect(answers.map(({ status }) => status).toSorted()).to.deep.equal([200, 409, 409]);
+  });
+
+  it("refuses a draft for another device", async () => {
+    const node = await service.node();
+    const { status, body } = await sendDraft(node, draftOf({ device: address("device-2") }));
+    expect([status, body.refusal]).to.deep.equal([400, "malformed"]);
+  });
+
+  it("refuses an epoch that is not open", async () => {
+    const node = await service.node();
+    const { status, body } = await sendDraft(node, draftOf({ epoch: 2 }));
+    expect([status, body.refusal]).to.deep.equal([409, "epoch-closed"]);
+  });
+
+  it("refuses a signature that is none", async () => {
+    const node = await service.node();
+    const draft = { ...draftOf(), customerSignature: `0x${"ff".repeat(64)}` };
+    const { status, body } = await sendDraft(node, draft);
+    expect([status, body.refusal]).to.deep.equal([401, "customer-signature-invalid"]);
+  });
+
+  it("refuses a customer or a key that the chain does not know", async () => {
+    const node = await service.node({
+      checkCustomer: async (_customer, key) =>
+        key === address("gateway-1") ? undefined : { refusal: "key-unknown", message: `${key}` },
+    });
+    const { status, body } = await sendDraft(node, draftOf({}, "gateway-2"));
+    expect([status, body.refusal]).to.deep.equal([403, "key-unknown"]);
+    const known = await sendDraft(node, draftOf({ sequence: FIRST_SEQUENCE }));
+    expect(known.status).to.equal(200);
+  });
+
+  describe("totals", () => {
+    const tolerance = {
+      percent: 10n,
+      least: { egressBytes: 10n, storageByteSeconds: 0n, computeMilliseconds: 0n },
+    };
+
+    /** The node has metered 400 milliseconds of computing. */
+    async function computed(): Promise<RunningNode> {
+      const node = await service.node({ tolerance });
+      const job = { seed: `0x${"00".repeat(32)}`, segments: 20, hashesPerSegment: 10_000 };
+      const body = JSON.stringify(job);
+      const headers = { "content-type": "application/json" };
+      const { status } = await ask(node, "/v1/jobs", { method: "POST", headers, body });
+      expect(status).to.equal(200);
+      return node;
+    }
+
+    const drafted = (computeMilliseconds: bigint) =>
+      draftOf({ sequence: FIRST_SEQUENCE, computeMilliseconds });
+
+    it("signs what it metered", async () => {
+      expect((await sendDraft(await computed(), drafted(400n))).status).to.equal(200);
+    });
+
+    it("signs a little less: some of it may be on its way, or may have failed a check", async () => {
+      expect((await sendDraft(await computed(), drafted(360n))).status).to.equal(200);
+    });
+
+    it("does not sign less than that without saying what it metered", async () => {
+      const { status, body } = await sendDraft(await computed(), drafted(359n));
+      expect([status, body.refusal]).to.deep.equal([409, "totals-short"]);
+      expect(body.metered).to.deep.equal({
+        egressBytes: "0",
+        storageByteSeconds: "0",
+        computeMilliseconds: "400",
+      });
+    });
+
+    it("signs more than it metered: the customer says that it received it, and pays", async () => {
+      expect((await sendDraft(await computed(), drafted(500n))).status).to.equal(200);
+    });
+
+    it("does not sign less than it signed before", async () => {
+      const node = await service.node();
+      await sendDraft(node, draftOf({ sequence: FIRST_SEQUENCE, egressBytes: 5n }));
+      const fallen = draftOf({ sequence: FIRST_SEQUENCE + 1, egressBytes: 4n });
+      expect((await sendDraft(node, fallen)).body.refusal).to.equal("totals-short");
+      const same = draftOf({ sequence: FIRST_SEQUENCE + 1, egressBytes: 5n });
+      expect((await sendDraft(node, same)).status).to.equal(200);
+    });
+  });
+
+  describe("after a crash", () => {
+    it("never signs the sequence that was stored when it was killed before signing", async () => {
+      const folder = join(service.folder, "node");
+      const options = { oracleUrl: service.oracle.url, folder, registry };
+      const child = spawn(process.execPath, [SIGNS_AND_DIES, JSON.stringify(options)], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      const [url] = (await once(createInterface({ input: child.stdout }), "line")) as [string];
+      const killed = once(child, "exit");
+      const lost = draftOf({ sequence: FIRST_SEQUENCE, egressBytes: 5n });
+      const failure = await sendDraft({ url }, lost).catch((error: Error) => error);
+      expect(failure).to.be.instanceOf(Error);
+      expect(await killed).to.deep.equal([null, "SIGKILL"]);
+
+      const node = await service.node({ folder });
+      const other = draftOf({ sequence: FIRST_SEQUENCE, egressBytes: 6n });
+      for (const draft of [other, lost]) {
+        const { body } = await sendDraft(node, draft);
+        expect(body).to.deep.include({
+          refusal: "sequence-unexpected",
+          next: FIRST_SEQUENCE + 1,
+        });
+      }
+      const next = draftOf({ sequence: FIRST_SEQUENCE + 1, egressBytes: 6n });
+      expect((await sendDraft(node, next)).status).to.equal(200);
+    });
+
+    it("goes on from its book, and gives again what it signed", async () => {
+      const before = await service.node();
+      const draft = draftOf({ sequence: FIRST_SEQUENCE, egressBytes: 5n });
+      const signed = await sendDraft(before, draft);
+      await before.close();
+      const node = await service.node();
+      expect(node.metered(1, customer).egressBytes).to.equal(5n);
+      expect(await sendDraft(node, draft)).to.deep.equal(signed);
+      const next = draftOf({ sequence: FIRST_SEQUENCE + 1, egressBytes: 9n });
+      expect((await sendDraft(node, next)).status).to.equal(200);
+    });
+
+    it("does not start with a damaged book, or another device's", async () => {
+      const node = await service.node();
+      await sendDraft(node, draftOf({ sequence: FIRST_SEQUENCE }));
+      await node.close();
+      const failure = await service
+        .node({ key: signerOf(keyOf("device-2")) })
+        .catch((error: Error) => error);
+      expect(String(failure)).to.match(/receipts\.json is damaged/);
+      expect(String((failure as Error).cause)).to.match(/the book of device 0x/);
+    });
+  });
+
+  describe("after the loss of its state", () => {
+    async function lose(node: RunningNode): Promise<RunningNode> {
+      await node.idle();
+      await node.close();
+      await rm(join(service.folder, "node"), { recursive: true });
+      return service.node();
+    }
+
+    it("goes on 65,536 past the oracle's head", async () => {
+      const before = await service.node();
+      await sendDraft(before, draftOf({ sequence: FIRST_SEQUENCE, egressBytes: 5n }));
+      const node = await lose(before);
+      const next = FIRST_SEQUENCE + 65_536;
+      const { body } = await sendDraft(node, draftOf({ sequence: FIRST_SEQUENCE + 1 }));
+      expect(body).to.deep.include({ refusal: "sequence-unexpected", next });
+      expect(node.metered(1, customer).egressBytes).to.equal(5n);
+      const { status } = await sendDraft(node, draftOf({ sequence: next, egressBytes: 7n }));
+      expect(status).to.equal(200);
+      await node.idle();
+      const head = await service.oracle.store.head(1, device, customer);
+      expect(head?.receipt).to.deep.include({ sequence: next, egressBytes: 7n });
+    });
+
+    it("goes on 65,536 past the customer's head when that is the higher one", async () => {
+      const before = await service.node();
+      await sendDraft(before, draftOf({ sequence: FIRST_SEQUENCE, egressBytes: 5n }));
+      const node = await lose(before);
+      const head = signReceipt(receiptOf({ sequence: 100_000, egressBytes: 6n }));
+      const { body } = await sendDraft(node, draftOf(), head);
+      expect(body).to.deep.include({ refusal: "sequence-unexpected", next: 165_536 });
+    });
+
+    it("does not believe a head that it did not sign", async () => {
+      const node = await service.node();
+      const forged = signReceipt(receiptOf({ sequence: 100_000 }), { device: "device-2" });
+      const { body } = await sendDraft(node, draftOf(), forged);
+      expect(body).to.deep.include({ refusal: "sequence-unexpected", next: FIRST_SEQUENCE });
+    });
+
+    it("signs nothing while it cannot ask the oracle for its head", async () => {
+      const wire = await layWire(() => service.oracle.url);
+      wires.push(wire);
+      const node = await service.node({ oracleUrl: wire.url });
+      await fetch(`${node.url}/v1/device`);
+      wire.cut(true);
+      const draft = draftOf({ sequence: FIRST_SEQUENCE });
+      const { status, body } = await sendDraft(node, draft);
+      expect([status, body.refusal]).to.deep.equal([503, "busy"]);
+      wire.cut(false);
+      expect((await sendDraft(node, draft)).status).to.equal(200);
+    });
+  });
+
+  it("serves on, by the last word on the epoch, while the oracle is away", async () => {
+    const wire = await layWire(() => service.oracle.url);
+    wires.push(wire);
+    const node = await service.node({ oracleUrl: wire.url });
+    await sendDraft(node, draftOf({ sequence: FIRST_SEQUENCE }));
+    wire.cut(true);
+    const next = draftOf({ sequence: FIRST_SEQUENCE + 1, egressBytes: 1n });
+    expect((await sendDraft(node, next)).status).to.equal(200);
+  });
+
+  it("jumps past a head that another holder of its key signed", async () => {
+    const node = await service.node();
+    const draft = (sequence: number) => draftOf({ ...receiptOf(), sequence });
+    await service.oracle.hand(signReceipt(receiptOf({ sequence: 200_000 })));
+    await sendDraft(node, draft(200_000 + 65_536));
+    await node.idle();
+    expect(node.receipts()[0]?.fate).to.deep.equal({ status: "acknowledged" });
+    await service.oracle.hand(signReceipt(receiptOf({ sequence: 300_000 })));
+    await sendDraft(node, draft(265_537));
+    await node.idle();
+    expect(node.receipts()[0]?.fate).to.deep.equal({ status: "refused", refusal: "stale" });
+    const { body } = await sendDraft(node, draft(265_538));
+    expect(body).to.deep.include({ refusal: "sequence-unexpected", next: 365_536 });
+  });
+
+  it("knows its own law: what it signs, the oracle takes", async () => {
+    service.oracle.under(lawOf());
+    const node = await service.node();
+    const { body } = await sendDraft(node, draftOf({ sequence: FIRST_SEQUENCE, egressBytes: 5n }));
+    const [result] = await service.oracle.hand(signedOf(body));
+    expect(["accepted", "known"]).to.include(result?.status);
+    expect(fromHex(result?.digest as Hex)).to.have.length(32);
+  });
+});
+
+function signedOf(body: unknown): SignedReceipt {
+  const signed = parseSignedReceipt(body);
+  if (isRefused(signed)) throw new Error(signed.message);
+  return signed;
+}

@@ -1,0 +1,172 @@
+import { randomBytes } from "node:crypto";
+import { expect } from "chai";
+import { manifestFrom, manifestOf } from "../../device/content.ts";
+import type { RunningNode } from "../../device/node/start.ts";
+import { address } from "../core/world.ts";
+import {
+  ask,
+  authorization,
+  customer,
+  NOTHING_SERVED,
+  type Service,
+  startService,
+} from "./support/service.ts";
+
+const OCTETS = { "content-type": "application/octet-stream" };
+
+describe("node", () => {
+  let service: Service;
+
+  beforeEach(async () => {
+    service = await startService();
+  });
+
+  afterEach(() => service.close());
+
+  async function holding(bytes: Buffer, options = {}): Promise<{ node: RunningNode; path: string }> {
+    const node = await service.node(options);
+    const { root, size } = await manifestOf([bytes]);
+    const path = `/v1/contents/${root}`;
+    const put = await ask(node, path, { method: "PUT", headers: OCTETS, body: bytes });
+    expect(put).to.deep.equal({ status: 201, body: { root, size } });
+    return { node, path };
+  }
+
+  const get = (node: RunningNode, path: string, headers = {}) =>
+    fetch(`${node.url}${path}`, { headers: { authorization: authorization(), ...headers } });
+
+  describe("serves", () => {
+    const bytes = randomBytes(50_000);
+
+    it("the range asked for, and meters what it sent", async () => {
+      const { node, path } = await holding(bytes);
+      const response = await get(node, path, { range: "bytes=16384-32767" });
+      expect(response.status).to.equal(206);
+      expect(response.headers.get("content-range")).to.equal("bytes 16384-32767/50000");
+      const body = Buffer.from(await response.arrayBuffer());
+      expect(body.equals(bytes.subarray(16_384, 32_768))).to.equal(true);
+      expect(node.metered(1, customer)).to.deep.equal({ ...NOTHING_SERVED, egressBytes: 16_384n });
+    });
+
+    it("the whole without a range, and a range that ends beyond the end", async () => {
+      const { node, path } = await holding(bytes);
+      expect(Buffer.from(await (await get(node, path)).arrayBuffer()).equals(bytes)).to.equal(true);
+      const rest = await get(node, path, { range: "bytes=49990-99999" });
+      expect([rest.status, (await rest.arrayBuffer()).byteLength]).to.deep.equal([206, 10]);
+      const open = await get(node, path, { range: "bytes=49999-" });
+      expect([open.status, (await open.arrayBuffer()).byteLength]).to.deep.equal([206, 1]);
+    });
+
+    it("no range outside the content", async () => {
+      const { node, path } = await holding(bytes);
+      for (const range of ["bytes=50000-", "bytes=5-4", "bytes=-5", "bytes=0-1,3-4", "chunks=1-2"]) {
+        const response = await get(node, path, { range });
+        expect(response.status, range).to.equal(416);
+        expect(response.headers.get("content-range")).to.equal("bytes */50000");
+      }
+      expect(node.metered(1, customer)).to.deep.equal(NOTHING_SERVED);
+    });
+
+    it("the hashes that a content's root is made of", async () => {
+      const { node, path } = await holding(bytes);
+      const response = await get(node, `${path}/chunk-hashes`);
+      const hashes = new Uint8Array(await response.arrayBuffer());
+      expect(path).to.equal(`/v1/contents/${manifestFrom(bytes.length, hashes).root}`);
+    });
+
+    it("what it kept, after a restart too", async () => {
+      const { node, path } = await holding(bytes);
+      await node.close();
+      const again = await service.node();
+      expect((await get(again, path)).status).to.equal(200);
+    });
+  });
+
+  describe("keeps", () => {
+    it("nothing under a root it does not have", async () => {
+      const node = await service.node();
+      const path = `/v1/contents/0x${"ab".repeat(32)}`;
+      const put = await ask(node, path, { method: "PUT", headers: OCTETS, body: "something else" });
+      expect([put.status, put.body.refusal]).to.deep.equal([422, "content-mismatch"]);
+      const { status, body } = await ask(node, path);
+      expect([status, body.refusal]).to.deep.equal([404, "content-unknown"]);
+    });
+
+    it("no more than it has room for", async () => {
+      const { node } = await holding(randomBytes(600), { contentLimitBytes: 1_000 });
+      const more = randomBytes(401);
+      const { root } = await manifestOf([more]);
+      const path = `/v1/contents/${root}`;
+      const put = await ask(node, path, { method: "PUT", headers: OCTETS, body: more });
+      expect([put.status, put.body.refusal]).to.deep.equal([413, "too-large"]);
+    });
+  });
+
+  describe("refuses", () => {
+    const about = `/v1/contents/0x${"ab".repeat(32)}`;
+
+    it("who does not say, signed, who is served", async () => {
+      const node = await service.node();
+      const headers = { authorization: "Bearer me" };
+      const { status, body } = await ask(node, about, { headers });
+      expect([status, body.refusal]).to.deep.equal([400, "malformed"]);
+    });
+
+    it("a signature for another device: a key that nobody knows", async () => {
+      const node = await service.node({
+        checkCustomer: async (_customer, key) =>
+          key === address("gateway-1") ? undefined : { refusal: "key-unknown", message: key },
+      });
+      const headers = { authorization: authorization(1, "gateway-1", address("device-2")) };
+      const { status, body } = await ask(node, about, { headers });
+      expect([status, body.refusal]).to.deep.equal([403, "key-unknown"]);
+    });
+
+    it("a customer without cover", async () => {
+      const node = await service.node({
+        checkCustomer: async () => ({ refusal: "customer-uncovered", message: "nothing there" }),
+      });
+      const { status, body } = await ask(node, about);
+      expect([status, body.refusal]).to.deep.equal([402, "customer-uncovered"]);
+    });
+
+    it("an epoch that is not the running one", async () => {
+      const node = await service.node();
+      const headers = { authorization: authorization(2) };
+      const { status, body } = await ask(node, about, { headers });
+      expect([status, body.refusal]).to.deep.equal([409, "epoch-closed"]);
+    });
+
+    it("more than its credit until a receipt covers it", async () => {
+      const { node, path } = await holding(randomBytes(5_000), {
+        credit: { ...NOTHING_SERVED, egressBytes: 8_000n },
+      });
+      for (const status of [200, 200, 402]) {
+        const response = await get(node, path);
+        await response.arrayBuffer();
+        expect(response.status).to.equal(status);
+      }
+    });
+
+    it("a job that is none", async () => {
+      const node = await service.node();
+      const job = { seed: "0x00", segments: 1, hashesPerSegment: 1 };
+      for (const wrong of [job, { ...job, seed: `0x${"00".repeat(32)}`, segments: 0 }, "x", null]) {
+        const { status, body } = await ask(node, "/v1/jobs", {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify(wrong),
+        });
+        expect([status, body.refusal]).to.deep.equal([400, "malformed"]);
+      }
+    });
+
+    it("a proof of a chunk that there is not", async () => {
+      const { node, path } = await holding(randomBytes(40_000));
+      for (const index of ["3", "-1", "x", "1.5"]) {
+        const { status, body } = await ask(node, `${path}/proofs/${index}`);
+        expect([status, body.refusal], index).to.deep.equal([416, "range-invalid"]);
+      }
+    });
+  });
+});

@@ -1,0 +1,264 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect } from "chai";
+import { withBackoff } from "../../device/oracle.ts";
+import type { RunningNode } from "../../device/node/start.ts";
+import { type Hex, toHex } from "../../oracle/core/bytes.ts";
+import { acknowledgementDigest } from "../../oracle/core/acknowledgement.ts";
+import { replay } from "../../oracle/core/replay.ts";
+import { sign } from "../../oracle/core/signature.ts";
+import type { Store } from "../../oracle/core/store.ts";
+import { address, chain, founding, keyOf, lawOf, registryDomain } from "../core/world.ts";
+import {
+  ask,
+  authorization,
+  customer,
+  device,
+  draftOf,
+  FIRST_SEQUENCE,
+  type Service,
+  sendDraft,
+  startService,
+} from "./support/service.ts";
+import { layWire, type Spoil, type Wire } from "./support/wire.ts";
+
+describe("submit", () => {
+  let service: Service;
+  let wire: Wire;
+
+  async function start(spoil?: Spoil, circumstances = {}): Promise<void> {
+    service = await startService(circumstances);
+    wire = await layWire(() => service.oracle.url, spoil);
+  }
+
+  afterEach(async () => {
+    await service.close();
+    await wire.close();
+  });
+
+  async function startNode(options = {}): Promise<RunningNode> {
+    return service.node({ oracleUrl: wire.url, ...options });
+  }
+
+  async function signOne(node: RunningNode, sequence = FIRST_SEQUENCE, egressBytes = 5n): Promise<void> {
+    const { status, body } = await sendDraft(node, draftOf({ sequence, egressBytes }));
+    expect([status, body.message]).to.deep.equal([200, undefined]);
+  }
+
+  const submissions = () => wire.requests.filter(({ path }) => path === "/v1/receipts");
+  const stored = () => service.oracle.store.head(1, device, customer);
+  const fateOf = (node: RunningNode) => node.receipts()[0]?.fate;
+
+  it("hands the receipt in and keeps the acknowledgement in mind", async () => {
+    await start();
+    const node = await startNode();
+    await signOne(node);
+    await node.idle();
+    expect(fateOf(node)).to.deep.equal({ status: "acknowledged" });
+    expect((await stored())?.receipt.sequence).to.equal(FIRST_SEQUENCE);
+    expect(submissions()).to.have.length(1);
+  });
+
+  it("tries again, with growing and uneven delays, until the oracle is back", async () => {
+    await start();
+    const node = await startNode({
+      backoff: { firstMilliseconds: 20, longestMilliseconds: 10_000, retries: Number.POSITIVE_INFINITY },
+    });
+    await signOneWhileCut(node);
+    while (submissions().length < 6) await sleep(20);
+    expect(fateOf(node)).to.deep.equal({ status: "pending" });
+    wire.cut(false);
+    await node.idle();
+    expect(fateOf(node)).to.deep.equal({ status: "acknowledged" });
+    const times = submissions().map(({ at }) => at);
+    const delays = times.slice(1).map((at, i) => at - (times[i] as number));
+    // Each delay is at least the doubled one, and as much again at most, give or take a slow machine.
+    for (const [i, delay] of delays.slice(0, 5).entries()) {
+      expect(delay).to.be.greaterThan(20 * 2 ** i - 5);
+    }
+  });
+
+  it("spreads the retries of a fleet over time", async () => {
+    await start();
+    const started = performance.now();
+    const waits = await Promise.all(
+      Array.from({ length: 20 }, async () => {
+        let attempts = 0;
+        const fail = async () => {
+          attempts += 1;
+          if (attempts === 1) throw new Error("away");
+          return performance.now() - started;
+        };
+        return withBackoff(fail, { firstMilliseconds: 100, longestMilliseconds: 100, retries: 1 });
+      }),
+    );
+    expect(Math.min(...waits)).to.be.greaterThan(95);
+    expect(Math.max(...waits) - Math.min(...waits)).to.be.greaterThan(10);
+  });
+
+  it("waits as long as a busy oracle asks it to", async () => {
+    let full = true;
+    await start(undefined, {
+      between: (store: Store) => ({
+        ...store,
+        putReceipts: async (...args: Parameters<Store["putReceipts"]>) => {
+          if (full) throw new Error("the disk is full");
+          return store.putReceipts(...args);
+        },
+      }),
+    });
+    const node = await startNode();
+    await signOne(node);
+    while (submissions().length < 1) await sleep(20);
+    full = false;
+    await node.idle();
+    expect(fateOf(node)).to.deep.equal({ status: "acknowledged" });
+    const [first, second] = submissions().map(({ at }) => at);
+    expect((second ?? 0) - (first ?? 0)).to.be.greaterThan(4_990);
+  });
+
+  it("does not take another receipt's acknowledgement, or a stranger's, for its own", async () => {
+    let forge: ((answer: Forgeable) => void) | undefined;
+    await start((path, body) => {
+      if (path !== "/v1/receipts" || forge === undefined) return undefined;
+      const answer = JSON.parse(body.toString());
+      forge(answer.results[0].acknowledgement);
+      return Buffer.from(JSON.stringify(answer));
+    });
+    const forgeries: ((answer: Forgeable) => void)[] = [
+      (answer) => {
+        answer.digest = `0x${"11".repeat(32)}`;
+      },
+      (answer) => {
+        answer.receivedAt = "1";
+      },
+      (answer) => {
+        const word = { ...answer, receivedAt: BigInt(answer.receivedAt) };
+        const digest = acknowledgementDigest(registryDomain, word);
+        answer.signature = toHex(sign(digest, keyOf("stranger")));
+        answer.member = address("stranger");
+      },
+    ];
+    const node = await startNode();
+    for (const [i, forgery] of forgeries.entries()) {
+      forge = forgery;
+      const before = submissions().length;
+      await signOne(node, FIRST_SEQUENCE + i);
+      while (submissions().length < before + 2) await sleep(20);
+      expect(fateOf(node)).to.deep.equal({ status: "pending" });
+    }
+    forge = undefined;
+    await node.idle();
+    expect(fateOf(node)).to.deep.equal({ status: "acknowledged" });
+  });
+
+  it("goes on handing in after a restart", async () => {
+    await start();
+    const before = await startNode();
+    await signOneWhileCut(before);
+    await before.close();
+    wire.cut(false);
+    const node = await startNode();
+    await node.idle();
+    expect(fateOf(node)).to.deep.equal({ status: "acknowledged" });
+    expect((await stored())?.receipt.egressBytes).to.equal(5n);
+  });
+
+  it("hands in only the newest: it covers the ones before it", async () => {
+    await start();
+    const node = await startNode();
+    await signOneWhileCut(node);
+    await signOne(node, FIRST_SEQUENCE + 1, 9n);
+    wire.cut(false);
+    await node.idle();
+    expect(fateOf(node)).to.deep.equal({ status: "acknowledged" });
+    expect((await stored())?.receipt.egressBytes).to.equal(9n);
+  });
+
+  it("changes nothing by handing in again", async () => {
+    await start();
+    const node = await startNode();
+    await signOne(node);
+    await node.idle();
+    const { signed } = node.receipts()[0] ?? {};
+    const [again] = await service.oracle.hand(signed);
+    expect(again?.status).to.equal("known");
+    expect((await stored())?.receipt).to.deep.equal(signed?.receipt);
+  });
+
+  describe("when refused", () => {
+    const without = (...names: readonly string[]) =>
+      replay(chain(founding.filter(([name]) => !names.includes(name))));
+
+    it("keeps trying what the oracle may only not have read from the chain yet, and serves no more meanwhile", async () => {
+      await start(undefined, { law: without("DeviceBound") });
+      const node = await startNode();
+      await signOne(node);
+      while (submissions().length < 3) await sleep(20);
+      expect(fateOf(node)).to.deep.equal({ status: "refused", refusal: "device-unbound" });
+      const refused = await ask(node, "/v1/jobs", aJob());
+      expect([refused.status, refused.body.refusal]).to.deep.equal([503, "device-unbound"]);
+      service.oracle.under(lawOf());
+      await node.idle();
+      expect(fateOf(node)).to.deep.equal({ status: "acknowledged" });
+      expect((await ask(node, "/v1/jobs", aJob())).status).to.equal(200);
+    });
+
+    it("serves a customer no more whom the chain does not know", async () => {
+      await start(undefined, { law: without("KeyAdded") });
+      const node = await startNode();
+      await signOne(node);
+      while (submissions().length < 2) await sleep(20);
+      expect(fateOf(node)).to.deep.equal({ status: "refused", refusal: "key-unknown" });
+      const { status, body } = await ask(node, "/v1/jobs", aJob());
+      expect([status, body.refusal]).to.deep.equal([403, "key-unknown"]);
+    });
+
+    it("stops for good when its device is revoked", async () => {
+      await start(undefined, { law: lawOf(["DeviceRevoked", { device, fromEpoch: 1 }]) });
+      const node = await startNode();
+      await signOne(node);
+      await node.idle();
+      expect(submissions()).to.have.length(1);
+      expect(fateOf(node)).to.deep.equal({ status: "refused", refusal: "device-revoked" });
+      service.enter(2);
+      const { status, body } = await ask(node, "/v1/jobs", aJob(2));
+      expect([status, body.refusal]).to.deep.equal([503, "device-revoked"]);
+    });
+
+    it("gives up what came too late", async () => {
+      await start();
+      const node = await startNode();
+      await signOneWhileCut(node);
+      service.enter(3);
+      wire.cut(false);
+      await node.idle();
+      expect(fateOf(node)).to.deep.equal({ status: "refused", refusal: "epoch-closed" });
+    });
+
+    it("does not repeat what is implausible", async () => {
+      await start();
+      const node = await startNode();
+      await signOne(node, FIRST_SEQUENCE, 10n ** 12n + 1n);
+      await node.idle();
+      expect(submissions()).to.have.length(1);
+      expect(fateOf(node)).to.deep.equal({ status: "refused", refusal: "implausible" });
+    });
+  });
+
+  async function signOneWhileCut(node: RunningNode): Promise<void> {
+    // The head is asked for at the first draft; then the oracle goes away before the receipt gets there.
+    await sendDraft(node, draftOf({ sequence: 1 }));
+    wire.cut(true);
+    await signOne(node);
+  }
+});
+
+type Forgeable = { digest: Hex; receivedAt: string; epoch: number; signature: Hex; member: Hex };
+
+function aJob(epoch = 1): RequestInit {
+  return {
+    method: "POST",
+    headers: { "content-type": "application/json", authorization: authorization(epoch) },
+    body: JSON.stringify({ seed: `0x${"00".repeat(32)}`, segments: 1, hashesPerSegment: 500 }),
+  };
+}

@@ -1,0 +1,177 @@
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  type GatewayOptions,
+  type RunningGateway,
+  startGateway,
+} from "../../../device/gateway/start.ts";
+import { signerOf } from "../../../device/keys.ts";
+import { type NodeOptions, type RunningNode, startNode } from "../../../device/node/start.ts";
+import { authorizationOf, sessionDigest } from "../../../device/session.ts";
+import { type Hex, toHex } from "../../../oracle/core/bytes.ts";
+import { endOf } from "../../../oracle/core/clock.ts";
+import {
+  type Receipt,
+  receiptDigest,
+  receiptToJson,
+  type SignedReceipt,
+  signedReceiptToJson,
+} from "../../../oracle/core/receipt.ts";
+import { sign } from "../../../oracle/core/signature.ts";
+import { address, deployment, keyOf, registryDomain, tariff } from "../../core/world.ts";
+import { type Circumstances, type Served, serve } from "../../oracle/http/served.ts";
+
+export const device = address("device-1");
+export const customer = address("customer-1");
+export const registry = deployment.contracts.deviceRegistry;
+const { chainId } = deployment;
+
+export const NOTHING_SERVED = {
+  egressBytes: 0n,
+  storageByteSeconds: 0n,
+  computeMilliseconds: 0n,
+};
+
+/** A small round, so that a test is about what happens and not about how much. */
+export const SMALL_WORK = {
+  ranges: 2,
+  chunksPerRange: 2,
+  challenges: 2,
+  jobSegments: 4,
+  hashesPerSegment: 1_000,
+  checkedSegments: 4,
+};
+
+/** An oracle, nodes and gateways on loopback; everything started here ends with `close`. */
+export type Service = {
+  readonly oracle: Served;
+  readonly folder: string;
+  /** Makes a file of random bytes. */
+  file(name: string, size: number): Promise<string>;
+  node(options?: Partial<NodeOptions>): Promise<RunningNode>;
+  gateway(
+    options: Partial<GatewayOptions> & Pick<GatewayOptions, "nodes">,
+  ): Promise<RunningGateway>;
+  /** Into the middle of this epoch. */
+  enter(epoch: number): void;
+  close(): Promise<void>;
+};
+
+export async function startService(circumstances: Circumstances = {}): Promise<Service> {
+  const folder = await mkdtemp(join(tmpdir(), "link-rewards-device-"));
+  const oracle = await serve(circumstances);
+  const started: { close(): Promise<void> }[] = [];
+  return {
+    oracle,
+    folder,
+    async file(name, size) {
+      const path = join(folder, name);
+      await writeFile(path, randomBytes(size));
+      return path;
+    },
+    async node(options = {}) {
+      const node = await startNode({
+        key: signerOf(keyOf("device-1")),
+        chainId,
+        registry,
+        oracleUrl: oracle.url,
+        members: [address("member")],
+        folder: join(folder, "node"),
+        epochMaxAgeMilliseconds: 0,
+        backoff: {
+          firstMilliseconds: 20,
+          longestMilliseconds: 100,
+          retries: Number.POSITIVE_INFINITY,
+        },
+        ...options,
+      });
+      started.push(node);
+      return node;
+    },
+    async gateway(options) {
+      const gateway = await startGateway({
+        customer,
+        key: signerOf(keyOf("gateway-1")),
+        chainId,
+        registry,
+        escrow: deployment.contracts.customerEscrow,
+        oracleUrl: oracle.url,
+        files: [],
+        folder: join(folder, "gateway"),
+        tariffAt: async () => tariff,
+        collected: async () => 0n,
+        work: SMALL_WORK,
+        epochMaxAgeMilliseconds: 0,
+        ...options,
+      });
+      started.push(gateway);
+      return gateway;
+    },
+    enter(epoch) {
+      oracle.at(endOf(deployment, epoch) - deployment.epochSeconds / 2);
+    },
+    async close() {
+      for (const { close } of started.reverse()) await close();
+      await oracle.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export function authorization(epoch = 1, gateway = "gateway-1", forDevice = device): string {
+  const session = { device: forDevice, customer, epoch };
+  const signature = sign(sessionDigest(registryDomain, session), keyOf(gateway));
+  return authorizationOf({ customer, epoch, signature });
+}
+
+export type Answer = { readonly status: number; readonly body: Record<string, unknown> };
+
+/** A request as a customer of the node makes it. */
+export async function ask(
+  node: RunningNode,
+  path: string,
+  init: RequestInit = {},
+): Promise<Answer> {
+  const headers = { authorization: authorization(), ...init.headers };
+  const response = await fetch(`${node.url}${path}`, { ...init, headers });
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+}
+
+/** A draft that the customer signed, as a gateway sends it. */
+export function draftOf(
+  fields: Partial<Receipt> = {},
+  gateway = "gateway-1",
+): Record<string, unknown> {
+  const receipt: Receipt = {
+    device,
+    customer,
+    epoch: 1,
+    sequence: 1,
+    ...NOTHING_SERVED,
+    ...fields,
+  };
+  const customerSignature = sign(receiptDigest(registryDomain, receipt), keyOf(gateway));
+  return { receipt: receiptToJson(receipt), customerSignature: toHex(customerSignature) };
+}
+
+export async function sendDraft(
+  node: Pick<RunningNode, "url">,
+  draft: Record<string, unknown>,
+  head?: SignedReceipt,
+): Promise<Answer> {
+  const response = await fetch(`${node.url}/v1/receipts`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ ...draft, ...(head && { head: signedReceiptToJson(head) }) }),
+  });
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+}
+
+export function digestOf(receipt: Receipt): Hex {
+  return toHex(receiptDigest(registryDomain, receipt));
+}
+
+/** Sequences a device signs in the first epoch it knows of begin here: an older book may be lost. */
+export const FIRST_SEQUENCE = 65_536;

@@ -1,0 +1,22 @@
+import { startNode } from "../../../device/node/start.ts";
+import { addressOf } from "../../../oracle/core/signature.ts";
+import { deployment, keyOf } from "../../core/world.ts";
+
+// A device whose power fails at the one moment that matters: the sequence is stored, the signature is not yet made.
+if (process.argv[2] !== undefined && process.argv[1] === import.meta.filename) {
+  const { oracleUrl, folder } = JSON.parse(process.argv[2]);
+  const node = await startNode({
+    key: {
+      address: addressOf(keyOf("device-1")),
+      sign: () => {
+        process.kill(process.pid, "SIGKILL");
+        return new Promise(() => undefined);
+      },
+    },
+    chainId: deployment.chainId,
+    registry: deployment.contracts.deviceRegistry,
+    oracleUrl,
+    folder,
+  });
+  process.stdout.write(`${node.url}\n`);
+}

@@ -1,0 +1,833 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect } from "chai";
+import fc from "fast-check";
+import {
+  compareBytes,
+  concatBytes,
+  type Hex,
+  toHex,
+  ZERO_HASH,
+} from "../../../oracle/core/bytes.ts";
+import type { LawEvent } from "../../../oracle/core/events.ts";
+import { maxOf } from "../../../oracle/core/fields.ts";
+import { EQUIVOCATIONS_KEPT } from "../../../oracle/core/head.ts";
+import { compareRank, mergeReceipts } from "../../../oracle/core/merge.ts";
+import {
+  packSignedReceipt,
+  type Receipt,
+  receiptKey,
+  type SignedReceipt,
+} from "../../../oracle/core/receipt.ts";
+import type { BlockMark, PutOutcome, Store } from "../../../oracle/core/store.ts";
+import type { VerifiedReceipt } from "../../../oracle/core/verify.ts";
+import { buildWorld, oneOfEach } from "../support/world.ts";
+import { type Acknowledged, startWriter, WRITER_SIZE, type WriterOptions } from "./writer.ts";
+
+export type StoreEngine = {
+  readonly name: string;
+  /** A fresh place for one store. */
+  place(): Promise<StorePlace>;
+};
+
+export type StorePlace = {
+  /** May be open several times at once. */
+  open(options?: { readonly lockWaitMs?: number }): Promise<Store>;
+  /** How another process opens it. */
+  readonly elsewhere: WriterOptions["elsewhere"];
+  /** From now on every COMMIT of a change fails, until what it gives back is called. */
+  failCommits(): Promise<() => Promise<void>>;
+  /** From now on another client keeps every write waiting, until what it gives back is called. */
+  holdLock(): Promise<() => Promise<void>>;
+  remove(): Promise<void>;
+};
+
+const NOW = 1_700_000_000;
+const world = buildWorld();
+const [device, otherDevice] = world.devices as [Hex, Hex];
+const [customer, otherCustomer] = world.customers as [Hex, Hex];
+
+/** What every engine must do: its own test file calls this, and adds what only it can do. */
+export function storeSuite(engine: StoreEngine): void {
+  describe(`${engine.name}: a store`, () => {
+    let place: StorePlace;
+    let store: Store;
+    let opened: Store[];
+
+    const open = async (options?: { lockWaitMs?: number }) => {
+      const another = await place.open(options);
+      opened.push(another);
+      return another;
+    };
+
+    beforeEach(async () => {
+      place = await engine.place();
+      opened = [];
+      store = await open();
+    });
+
+    afterEach(async () => {
+      for (const one of opened) await one.close();
+      await place.remove();
+    });
+
+    const put = async (receipt: VerifiedReceipt, receivedAt = NOW): Promise<PutOutcome> => {
+      const [outcome] = await store.putReceipts([receipt], receivedAt);
+      return outcome as PutOutcome;
+    };
+    const head = (of: Partial<Receipt> = {}) => {
+      const receipt = world.receipt(of);
+      return store.head(receipt.epoch, receipt.device, receipt.customer);
+    };
+
+    describe("putReceipts", () => {
+      it("accepts the first receipt and gives it back as it was signed", async () => {
+        const receipt = world.verified();
+        expect(await put(receipt)).to.deep.equal({
+          status: "accepted",
+          digest: receipt.digest,
+          receivedAt: NOW,
+          totalFell: false,
+          equivocation: false,
+        });
+        expect(await head()).to.deep.equal(signedOf(receipt));
+      });
+
+      it("keeps the smallest and the largest amounts to the last bit", async () => {
+        const least = { egressBytes: 0n, storageByteSeconds: 0n, computeMilliseconds: 0n };
+        const most = {
+          sequence: Number(maxOf("uint32")),
+          epoch: Number(maxOf("uint32")),
+          egressBytes: maxOf("uint64"),
+          storageByteSeconds: maxOf("uint96"),
+          computeMilliseconds: maxOf("uint64"),
+        };
+        for (const amounts of [least, most]) {
+          await put(world.verified(amounts));
+          expect((await head(amounts))?.receipt).to.deep.equal(world.receipt(amounts));
+        }
+      });
+
+      it("knows a receipt it is sent again, by the time it first came", async () => {
+        await put(world.verified(), NOW);
+        expect(await put(world.verified(), NOW + 60)).to.deep.include({
+          status: "known",
+          receivedAt: NOW,
+        });
+      });
+
+      it("keeps the smaller of two spellings of one receipt, whichever came first", async () => {
+        const [smaller, larger] = [world.verified(), world.verified({}, 1)].sort(compareRank);
+        await put(larger as VerifiedReceipt, NOW);
+        const again = await put(smaller as VerifiedReceipt, NOW + 60);
+        expect(again).to.deep.include({ status: "known", receivedAt: NOW });
+        expect(await head()).to.deep.equal(signedOf(smaller as VerifiedReceipt));
+        expect(await put(larger as VerifiedReceipt)).to.deep.include({ status: "known" });
+        expect(await head()).to.deep.equal(signedOf(smaller as VerifiedReceipt));
+        expect(await store.equivocations(1)).to.deep.equal([]);
+      });
+
+      it("replaces the head by a higher sequence and its time by the new one", async () => {
+        await put(world.verified({ sequence: 1 }), NOW);
+        const higher = world.verified({ sequence: 2 });
+        expect(await put(higher, NOW + 60)).to.deep.include({
+          status: "accepted",
+          receivedAt: NOW + 60,
+          totalFell: false,
+        });
+        expect(await head()).to.deep.equal(signedOf(higher));
+      });
+
+      for (const resource of [
+        "egressBytes",
+        "storageByteSeconds",
+        "computeMilliseconds",
+      ] as const) {
+        it(`accepts a receipt whose ${resource} fell, with a warning`, async () => {
+          await put(world.verified({ sequence: 1 }));
+          const fallen = world.verified({ sequence: 2, [resource]: 1n });
+          expect(await put(fallen)).to.deep.include({ status: "accepted", totalFell: true });
+          expect(await head()).to.deep.equal(signedOf(fallen));
+        });
+      }
+
+      it("answers a lower sequence with the head, which stays", async () => {
+        const higher = world.verified({ sequence: 2 });
+        await put(higher);
+        const outcome = await put(world.verified({ sequence: 1 }));
+        expect(outcome).to.deep.include({ status: "stale", equivocation: false });
+        expect(outcome).to.have.property("head").that.deep.includes(signedOf(higher));
+        expect(await head()).to.deep.equal(signedOf(higher));
+      });
+
+      it("keeps devices, customers and epochs apart", async () => {
+        const receipts = [
+          {},
+          { device: otherDevice },
+          { customer: otherCustomer },
+          { device: otherDevice, customer: otherCustomer },
+          { epoch: 2 },
+        ].map((fields) => world.verified(fields));
+        const outcomes = await store.putReceipts(receipts, NOW);
+        expect(outcomes.map(({ status }) => status)).to.deep.equal(Array(5).fill("accepted"));
+        for (const receipt of receipts) {
+          expect(await head(receipt.receipt)).to.deep.equal(signedOf(receipt));
+        }
+        expect(await head({ epoch: 3 })).to.equal(undefined);
+      });
+
+      it("lets the later of two in one call see the earlier, and answers in their order", async () => {
+        const receipts = [2, 1, 2, 3].map((sequence) => world.verified({ sequence }));
+        const outcomes = await store.putReceipts(receipts, NOW);
+        expect(outcomes.map(({ status }) => status)).to.deep.equal([
+          "accepted",
+          "stale",
+          "known",
+          "accepted",
+        ]);
+      });
+
+      it("takes an empty list", async () => {
+        expect(await store.putReceipts([], NOW)).to.deep.equal([]);
+      });
+
+      it("takes more in one call than it puts into a shared commit", async () => {
+        const receipt = world.verified();
+        const outcomes = await store.putReceipts(Array(5_000).fill(receipt), NOW);
+        expect(outcomes.filter(({ status }) => status === "known")).to.have.length(4_999);
+      });
+
+      it("has it all when it is opened again", async () => {
+        await put(world.verified());
+        await store.close();
+        store = await open();
+        expect(await head()).to.deep.equal(signedOf(world.verified()));
+        expect(await put(world.verified(), NOW + 1)).to.deep.include({ receivedAt: NOW });
+      });
+    });
+
+    describe("equivocations", () => {
+      const drafts = [1n, 2n, 3n].map((egressBytes) => world.verified({ egressBytes }));
+      const [best, middle, worst] = drafts.sort(compareRank) as [
+        VerifiedReceipt,
+        VerifiedReceipt,
+        VerifiedReceipt,
+      ];
+
+      it("are kept when the one that came later counts", async () => {
+        await put(worst);
+        expect(await put(best)).to.deep.include({ status: "accepted", equivocation: true });
+        expect(await head()).to.deep.equal(signedOf(best));
+        expect(await store.equivocations(1)).to.deep.equal([
+          { counting: signedOf(best), other: signedOf(worst) },
+        ]);
+      });
+
+      it("are kept when the one that came first counts", async () => {
+        await put(best);
+        const outcome = await put(worst);
+        expect(outcome).to.deep.include({ status: "stale", equivocation: true });
+        expect(outcome).to.have.property("head").that.deep.includes(signedOf(best));
+        expect(await head()).to.deep.equal(signedOf(best));
+        expect(await store.equivocations(1)).to.deep.equal([
+          { counting: signedOf(best), other: signedOf(worst) },
+        ]);
+      });
+
+      it("are kept once for each that does not count, however often it comes", async () => {
+        for (const receipt of [middle, worst, best, middle, worst, best]) await put(receipt);
+        const kept = await store.equivocations(1);
+        expect(kept.map(({ other }) => other)).to.have.deep.members([middle, worst].map(signedOf));
+      });
+
+      it("do not grow without bound", async () => {
+        const many = Array.from({ length: EQUIVOCATIONS_KEPT + 5 }, (_, i) =>
+          world.verified({ egressBytes: BigInt(i) }),
+        );
+        await store.putReceipts(many, NOW);
+        expect(await store.equivocations(1)).to.have.length(EQUIVOCATIONS_KEPT);
+        expect((await store.receipts(1)[Symbol.asyncIterator]().next()).value).to.deep.equal(
+          signedOf([...many].sort(compareRank)[0] as VerifiedReceipt),
+        );
+      });
+
+      it("are of their epoch, by device and customer", async () => {
+        const parties = world.devices.flatMap((device) =>
+          world.customers.map((customer) => ({ device, customer })),
+        );
+        for (const party of [...parties, { epoch: 2 }]) {
+          await put(world.verified({ ...party, egressBytes: 1n }));
+          await put(world.verified({ ...party, egressBytes: 2n }));
+        }
+        const kept = (await store.equivocations(1)).map(({ other }) => receiptKey(other.receipt));
+        expect(kept).to.deep.equal(parties.map(receiptKey).sort());
+      });
+    });
+
+    describe("receipts", () => {
+      it("come by device and customer, bytewise", async () => {
+        const receipts = world.devices.flatMap((device) =>
+          world.customers.map((customer) => world.verified({ device, customer })),
+        );
+        await store.putReceipts([...receipts, world.verified({ epoch: 2 })], NOW);
+        const expected = receipts.map(signedOf).sort(byKey);
+        expect(await Array.fromAsync(store.receipts(1))).to.deep.equal(expected);
+        expect(await Array.fromAsync(store.receipts(3))).to.deep.equal([]);
+      });
+
+      it("come whole when there are more than are read at a time", async () => {
+        const large = buildWorld({ devices: 3, customers: 340 });
+        const receipts = large.devices.flatMap((device) =>
+          large.customers.map((customer) => large.verified({ device, customer })),
+        );
+        await store.putReceipts(receipts, NOW);
+        const expected = receipts.map(signedOf).sort(byKey);
+        expect(await Array.fromAsync(store.receipts(1))).to.deep.equal(expected);
+      });
+
+      it("hold up nobody while a slow reader goes through them", async () => {
+        await store.putReceipts([world.verified(), world.verified({ device: otherDevice })], NOW);
+        const seen: SignedReceipt[] = [];
+        for await (const receipt of store.receipts(1)) {
+          seen.push(receipt);
+          await put(world.verified({ epoch: 2, sequence: seen.length }));
+        }
+        expect(seen).to.have.length(2);
+        expect((await head({ epoch: 2 }))?.receipt.sequence).to.equal(2);
+      });
+
+      const seed = Date.now() & 0x7fffffff;
+      it(`are the same bytes, whatever order, repeats and stores they went through (seed ${seed})`, async () => {
+        const merges = fc.asyncProperty(
+          fc.array(deliveries, { minLength: 1, maxLength: 40 }),
+          (delivered) => mergesToOneResult(delivered, engine),
+        );
+        await fc.assert(merges, { seed, numRuns: 25 });
+      });
+    });
+
+    describe("a commit that fails", () => {
+      it("refuses every waiter, and nothing is stored", async () => {
+        const receipts = [1, 2, 3, 4].map((epoch) => world.verified({ epoch }));
+        const mend = await place.failCommits();
+        const waiters = receipts.map((receipt) => put(receipt));
+        const outcomes = await Promise.allSettled(waiters);
+        await mend();
+        expect(outcomes.map(({ status }) => status)).to.deep.equal(Array(4).fill("rejected"));
+        for (const { receipt } of receipts) expect(await head(receipt)).to.equal(undefined);
+        for (const epoch of [1, 2, 3, 4]) {
+          expect(await Array.fromAsync(store.receipts(epoch))).to.deep.equal([]);
+        }
+      });
+
+      it("leaves the store able to take the same again, with parties never seen before", async () => {
+        const mend = await place.failCommits();
+        await refusal(put(world.verified()));
+        await mend();
+        await put(world.verified({ device: otherDevice, customer: otherCustomer }));
+        expect(await put(world.verified())).to.deep.include({ status: "accepted" });
+        const stored = await Array.fromAsync(store.receipts(1));
+        expect(stored.map(({ receipt }) => receiptKey(receipt))).to.deep.equal(
+          [
+            { device, customer },
+            { device: otherDevice, customer: otherCustomer },
+          ]
+            .map(receiptKey)
+            .sort(),
+        );
+      });
+
+      it("refuses every other write too, says why, and nothing is stored", async () => {
+        const mend = await place.failCommits();
+        const writes = [
+          store.putVoucher(world.verifiedVoucher()),
+          store.appendEvents(undefined, world.events, mark(50)),
+          store.advance(1, undefined, "open"),
+          store.acquireLease("close", "a", 60, NOW),
+          store.recordReport(1, 0, digest(1)),
+          store.saveTransaction(transaction(1)),
+        ];
+        for (const error of await Promise.all(writes.map(refusal))) {
+          expect(error.message).to.match(/kept nothing/);
+          expect(error.cause).to.be.an("error");
+        }
+        await mend();
+        expect(await store.vouchers()).to.deep.equal([]);
+        expect(await store.cursor()).to.equal(undefined);
+        expect(await Array.fromAsync(store.events(0))).to.deep.equal([]);
+        expect(await store.epochs()).to.deep.equal([]);
+        expect(await store.pendingTransactions()).to.deep.equal([]);
+        expect(await store.acquireLease("close", "b", 60, NOW)).to.equal(true);
+        expect(await store.recordReport(1, 0, digest(2))).to.equal("recorded");
+      });
+    });
+
+    describe("another client's lock", () => {
+      it("that lasts too long refuses every waiter, and nothing is stored", async () => {
+        const impatient = await open({ lockWaitMs: 100 });
+        const release = await place.holdLock();
+        const outcomes = await Promise.allSettled([
+          impatient.putReceipts([world.verified()], NOW),
+          impatient.putReceipts([world.verified({ epoch: 2 })], NOW),
+          impatient.advance(1, undefined, "open"),
+        ]);
+        await release();
+        expect(outcomes.map(({ status }) => status)).to.deep.equal(Array(3).fill("rejected"));
+        expect(await head()).to.equal(undefined);
+        expect(await store.epochs()).to.deep.equal([]);
+        expect(await impatient.putReceipts([world.verified()], NOW)).to.have.length(1);
+      });
+
+      it("is waited for, while reading and everything else go on", async () => {
+        await put(world.verified());
+        const release = await place.holdLock();
+        let settled = false;
+        const writing = put(world.verified({ sequence: 2 })).finally(() => {
+          settled = true;
+        });
+        let ticks = 0;
+        for (; ticks < 20; ticks++) await sleep(10);
+        expect((await head())?.receipt.sequence).to.equal(1);
+        expect(settled).to.equal(false);
+        await release();
+        expect(await writing).to.deep.include({ status: "accepted" });
+      });
+    });
+
+    describe("vouchers", () => {
+      const promise = (epoch: number, cumulative: bigint, remake = 0) =>
+        world.verifiedVoucher({ epoch, cumulative }, remake);
+      const kept = async () =>
+        (await store.vouchers()).map(({ voucher }) => [voucher.epoch, voucher.cumulative]);
+
+      it("are kept as they were signed, to the last wei", async () => {
+        const voucher = promise(7, maxOf("uint96"));
+        expect(await store.putVoucher(voucher)).to.equal("accepted");
+        expect(await store.vouchers()).to.deep.equal([
+          { voucher: voucher.voucher, signature: voucher.signature },
+        ]);
+      });
+
+      it("give way to a higher one of their epoch and to no lower one", async () => {
+        expect(await store.putVoucher(promise(1, 255n))).to.equal("accepted");
+        expect(await store.putVoucher(promise(1, 256n))).to.equal("accepted");
+        expect(await store.putVoucher(promise(1, 2n ** 64n))).to.equal("accepted");
+        expect(await store.putVoucher(promise(1, 2n ** 64n, 1))).to.equal("known");
+        expect(await store.putVoucher(promise(1, 2n ** 64n - 1n))).to.equal("stale");
+        expect(await kept()).to.deep.equal([[1, 2n ** 64n]]);
+      });
+
+      it("are one for each customer and epoch, by epoch", async () => {
+        const others = { customer: otherCustomer, epoch: 1, cumulative: 7n };
+        await store.putVoucher(promise(2, 20n));
+        await store.putVoucher(promise(1, 10n));
+        await store.putVoucher(world.verifiedVoucher(others));
+        expect((await store.vouchers()).map(({ voucher }) => voucher)).to.deep.equal([
+          ...[world.verifiedVoucher(others).voucher, promise(1, 10n).voucher].sort((a, b) =>
+            a.customer < b.customer ? -1 : 1,
+          ),
+          promise(2, 20n).voucher,
+        ]);
+      });
+
+      it("are dropped up to what was paid, this customer's only", async () => {
+        await store.putVoucher(promise(1, 255n));
+        await store.putVoucher(promise(2, 256n));
+        await store.putVoucher(promise(3, 257n));
+        await store.putVoucher(world.verifiedVoucher({ customer: otherCustomer, cumulative: 1n }));
+        await store.dropVouchers(customer, 256n);
+        expect(await kept()).to.deep.equal([
+          [1, 1n],
+          [3, 257n],
+        ]);
+        await store.dropVouchers(world.devices[0] as Hex, 10n ** 20n);
+        expect(await kept()).to.have.length(2);
+      });
+    });
+
+    describe("events", () => {
+      const all = [...world.events, ...oneOfEach(100)];
+
+      it("begin with no cursor", async () => {
+        expect(await store.cursor()).to.equal(undefined);
+        expect(await Array.fromAsync(store.events(0))).to.deep.equal([]);
+      });
+
+      it("of every kind come back as they were, in the order of the chain", async () => {
+        expect(await store.appendEvents(undefined, all, mark(100))).to.equal(true);
+        expect(await Array.fromAsync(store.events(0))).to.deep.equal(all);
+        expect(await Array.fromAsync(store.events(100))).to.deep.equal(oneOfEach(100));
+        expect(await Array.fromAsync(store.events(101))).to.deep.equal([]);
+        expect(await store.cursor()).to.deep.equal(mark(100));
+      });
+
+      it("are appended only after the cursor they were read for", async () => {
+        expect(await store.appendEvents(mark(1), all, mark(100))).to.equal(false);
+        await store.appendEvents(undefined, all, mark(100));
+        const next = oneOfEach(101);
+        expect(await store.appendEvents(undefined, next, mark(101))).to.equal(false);
+        expect(await store.appendEvents(mark(99), next, mark(101))).to.equal(false);
+        expect(await store.appendEvents(mark(100, "ff"), next, mark(101))).to.equal(false);
+        expect(await Array.fromAsync(store.events(0))).to.deep.equal(all);
+        expect(await store.appendEvents(mark(100), next, mark(101))).to.equal(true);
+        expect(await store.appendEvents(mark(101), [], mark(120))).to.equal(true);
+        expect(await store.cursor()).to.deep.equal(mark(120));
+      });
+
+      it("are taken once when two processes read the same blocks", async () => {
+        const other = await open();
+        const taken = await Promise.all(
+          [store, other].map((one) => one.appendEvents(undefined, all, mark(100))),
+        );
+        expect(taken.sort()).to.deep.equal([false, true]);
+        expect(await Array.fromAsync(other.events(0))).to.deep.equal(all);
+      });
+
+      it("of blocks that a reorg took away are forgotten, and no others", async () => {
+        await store.appendEvents(undefined, all, mark(100));
+        await store.rollback(mark(99, "ab"));
+        expect(await store.cursor()).to.deep.equal(mark(99, "ab"));
+        expect(await Array.fromAsync(store.events(0))).to.deep.equal(world.events);
+        await store.rollback(mark(99));
+        await store.rollback(mark(120));
+        expect(await store.cursor()).to.deep.equal(mark(99, "ab"));
+        expect(await store.appendEvents(mark(99, "ab"), oneOfEach(100), mark(100))).to.equal(true);
+        expect(await Array.fromAsync(store.events(0))).to.deep.equal(all);
+      });
+
+      it("are seen as of one moment, also while a reorg rewrites them", async () => {
+        await store.appendEvents(undefined, all, mark(100));
+        const seen: LawEvent[] = [];
+        for await (const event of store.events(0)) {
+          seen.push(event);
+          if (seen.length === 1) {
+            await store.rollback(mark(0));
+            await store.appendEvents(mark(0), oneOfEach(5), mark(5));
+          }
+        }
+        expect(seen).to.deep.equal(all);
+        expect(await Array.fromAsync(store.events(0))).to.deep.equal(oneOfEach(5));
+      });
+
+      it("are all refused when one of them cannot be stored", async () => {
+        const twice = [...oneOfEach(3), ...oneOfEach(3)];
+        await refusal(store.appendEvents(undefined, twice, mark(3)));
+        expect(await store.cursor()).to.equal(undefined);
+        expect(await Array.fromAsync(store.events(0))).to.deep.equal([]);
+      });
+    });
+
+    describe("advance", () => {
+      it("begins an epoch once", async () => {
+        expect(await store.getEpoch(1)).to.equal(undefined);
+        expect(await store.advance(1, undefined, "open")).to.equal(true);
+        expect(await store.advance(1, undefined, "open")).to.equal(false);
+        expect(await store.getEpoch(1)).to.deep.equal({ epoch: 1, state: "open" });
+      });
+
+      it("moves from the state it was told and from no other", async () => {
+        expect(await store.advance(1, "open", "sealed")).to.equal(false);
+        expect(await store.getEpoch(1)).to.equal(undefined);
+        await store.advance(1, undefined, "open");
+        expect(await store.advance(1, "sealed", "computed")).to.equal(false);
+        expect(await store.advance(1, "open", "sealed")).to.equal(true);
+        expect(await store.advance(1, "open", "sealed")).to.equal(false);
+        expect((await store.getEpoch(1))?.state).to.equal("sealed");
+      });
+
+      it("sets the fields it is given and keeps the others", async () => {
+        await store.advance(1, undefined, "open", { attempt: 0 });
+        await store.advance(1, "open", "sealed", { sealBlock: mark(9) });
+        await store.advance(1, "sealed", "computed", { bundleHash: digest(3) });
+        await store.advance(1, "computed", "attested", { signedReport: '{"a":"\u0000ä"}' });
+        await store.advance(1, "attested", "held", { heldReason: "no", heldFrom: "attested" });
+        await store.advance(1, "held", "attested", { attempt: 1 });
+        expect(await store.getEpoch(1)).to.deep.equal({
+          epoch: 1,
+          state: "attested",
+          sealBlock: mark(9),
+          bundleHash: digest(3),
+          attempt: 1,
+          signedReport: '{"a":"\u0000ä"}',
+          heldReason: "no",
+          heldFrom: "attested",
+        });
+      });
+
+      it("sets nothing when it does not move", async () => {
+        await store.advance(1, undefined, "open");
+        await store.advance(1, "sealed", "computed", { bundleHash: digest(3) });
+        expect(await store.getEpoch(1)).to.deep.equal({ epoch: 1, state: "open" });
+      });
+
+      it("lets one of several clients through", async () => {
+        const clients = [store, await open(), await open()];
+        for (const from of [undefined, "open"] as const) {
+          const moved = await Promise.all(
+            clients.map((one) => one.advance(1, from, from === undefined ? "open" : "sealed")),
+          );
+          expect(moved.filter(Boolean)).to.have.length(1);
+        }
+      });
+
+      it("lists epochs in their order", async () => {
+        for (const epoch of [10, 9, 2]) await store.advance(epoch, undefined, "open");
+        expect((await store.epochs()).map(({ epoch }) => epoch)).to.deep.equal([2, 9, 10]);
+      });
+    });
+
+    describe("acquireLease", () => {
+      it("gives a free lease to one of several holders", async () => {
+        const clients = [store, await open(), await open()];
+        const held = await Promise.all(
+          clients.map((one, i) => one.acquireLease("close", `holder ${i}`, 60, NOW)),
+        );
+        expect(held.filter(Boolean)).to.have.length(1);
+      });
+
+      it("renews the holder's own, and keeps others out until it has run out", async () => {
+        expect(await store.acquireLease("close", "a", 60, NOW)).to.equal(true);
+        expect(await store.acquireLease("close", "a", 60, NOW + 30)).to.equal(true);
+        expect(await store.acquireLease("close", "b", 60, NOW + 89)).to.equal(false);
+        expect(await store.acquireLease("close", "b", 60, NOW + 90)).to.equal(true);
+        expect(await store.acquireLease("close", "a", 60, NOW + 91)).to.equal(false);
+      });
+
+      it("keeps names apart", async () => {
+        expect(await store.acquireLease("close", "a", 60, NOW)).to.equal(true);
+        expect(await store.acquireLease("follow", "b", 60, NOW)).to.equal(true);
+      });
+
+      it("is free again when its holder, and nobody else, releases it", async () => {
+        await store.acquireLease("close", "a", 60, NOW);
+        await store.releaseLease("close", "b");
+        expect(await store.acquireLease("close", "b", 60, NOW)).to.equal(false);
+        await store.releaseLease("close", "a");
+        expect(await store.acquireLease("close", "b", 60, NOW)).to.equal(true);
+      });
+    });
+
+    describe("recordReport", () => {
+      it("records one digest for an epoch and attempt, and names every other", async () => {
+        expect(await store.recordReport(1, 0, digest(1))).to.equal("recorded");
+        expect(await store.recordReport(1, 0, digest(1))).to.equal("same");
+        expect(await store.recordReport(1, 0, digest(2))).to.equal("other");
+        expect(await store.recordReport(1, 1, digest(2))).to.equal("recorded");
+        expect(await store.recordReport(2, 0, digest(2))).to.equal("recorded");
+      });
+
+      it("has not forgotten when it is opened again", async () => {
+        await store.recordReport(1, 0, digest(1));
+        await store.close();
+        store = await open();
+        expect(await store.recordReport(1, 0, digest(1))).to.equal("same");
+        expect(await store.recordReport(1, 0, digest(2))).to.equal("other");
+      });
+
+      it("lets one of two clients with two digests sign", async () => {
+        const clients = [store, await open()];
+        const recorded = await Promise.all(
+          clients.map((one, i) => one.recordReport(1, 0, digest(i + 1))),
+        );
+        expect(recorded.sort()).to.deep.equal(["other", "recorded"]);
+      });
+    });
+
+    describe("transactions", () => {
+      it("are pending by nonce, then as they were saved, and saved once", async () => {
+        const [first, second] = [transaction(1), transaction(2)];
+        const replacement = { ...first, hash: digest(101), raw: "0x99" as Hex };
+        for (const one of [second, first, replacement, first]) await store.saveTransaction(one);
+        expect(await store.pendingTransactions()).to.deep.equal([first, replacement, second]);
+      });
+
+      it("of one purpose have one nonce while their fate is not known", async () => {
+        await store.saveTransaction(transaction(1));
+        const elsewhere = { ...transaction(2), purpose: transaction(1).purpose };
+        expect((await refusal(store.saveTransaction(elsewhere))).message).to.match(
+          /pending under nonce 1, not 2/,
+        );
+        await store.settleTransaction(transaction(1).hash, "reverted");
+        await store.saveTransaction(elsewhere);
+        expect(await store.pendingTransactions()).to.deep.equal([elsewhere]);
+      });
+
+      it("that are settled settle all of their nonce", async () => {
+        const first = transaction(1);
+        const replacement = { ...first, hash: digest(101) };
+        for (const one of [first, replacement, transaction(2)]) await store.saveTransaction(one);
+        await store.settleTransaction(replacement.hash, "mined");
+        expect(await store.pendingTransactions()).to.deep.equal([transaction(2)]);
+        await store.settleTransaction(replacement.hash, "mined");
+        expect(await store.pendingTransactions()).to.deep.equal([transaction(2)]);
+      });
+
+      it("that were dropped are pending again when they are sent after all", async () => {
+        await store.saveTransaction(transaction(1));
+        await store.settleTransaction(transaction(1).hash, "dropped");
+        expect(await store.pendingTransactions()).to.deep.equal([]);
+        await store.saveTransaction(transaction(1));
+        expect(await store.pendingTransactions()).to.deep.equal([transaction(1)]);
+        await store.settleTransaction(transaction(1).hash, "mined");
+        await store.saveTransaction(transaction(1));
+        expect(await store.pendingTransactions()).to.deep.equal([]);
+      });
+
+      it("cannot be settled before they are saved", async () => {
+        const error = await refusal(store.settleTransaction(digest(9), "mined"));
+        expect(error.message).to.match(/never stored/);
+      });
+    });
+
+    describe("close", () => {
+      it("settles what waits and refuses what comes later", async () => {
+        const waiting = put(world.verified());
+        await Promise.all([store.close(), store.close()]);
+        expect(await waiting).to.deep.include({ status: "accepted" });
+        expect((await refusal(put(world.verified()))).message).to.match(/is closed/);
+        expect(await refusal(store.cursor())).to.be.an("error");
+        await store.close();
+      });
+    });
+
+    describe("several processes", () => {
+      const pairs = WRITER_SIZE.devices * WRITER_SIZE.customers;
+
+      it("write at once, all are served, and the highest of each counts", async () => {
+        const rounds = 15;
+        const writers = [1, 2].map((first) =>
+          startWriter({ elsewhere: place.elsewhere, first, step: 2, rounds }),
+        );
+        for (const acknowledged of await Promise.all(writers.map((one) => one.acknowledged()))) {
+          expect(acknowledged).to.have.length(pairs * rounds);
+        }
+        for (const end of await Promise.all(writers.map((one) => one.end()))) {
+          expect(end).to.deep.include({ exit: 0 });
+        }
+        const stored = await Array.fromAsync(store.receipts(1));
+        expect(stored.map(({ receipt }) => receipt.sequence)).to.deep.equal(
+          Array(pairs).fill(2 * rounds),
+        );
+      });
+
+      it("lose nothing acknowledged when one is killed in the middle of its load", async () => {
+        for (const [i, killAfter] of [1, 40, 90, 170].entries()) {
+          const first = 1 + 10_000 * i;
+          const rounds = Number.POSITIVE_INFINITY;
+          const writer = startWriter({ elsewhere: place.elsewhere, first, step: 1, rounds });
+          const acknowledged = await writer.acknowledged(killAfter);
+          expect(await writer.end()).to.deep.equal({ exit: "SIGKILL", errors: "" });
+          await store.close();
+          store = await open();
+          await expectStored(store, acknowledged);
+        }
+      });
+    });
+  });
+}
+
+/** Each acknowledged receipt or one that came after it is the head, just as it was signed. */
+export async function expectStored(
+  store: Store,
+  acknowledged: readonly Acknowledged[],
+): Promise<void> {
+  const written = buildWorld(WRITER_SIZE);
+  expect(acknowledged).not.to.have.length(0);
+  for (const { device, customer, sequence } of acknowledged) {
+    const parties = [written.devices[device] as Hex, written.customers[customer] as Hex] as const;
+    const head = (await store.head(1, ...parties)) as SignedReceipt;
+    expect(head.receipt.sequence).to.be.at.least(sequence);
+    expect(head).to.deep.equal(written.sign(head.receipt));
+  }
+}
+
+type Delivery = {
+  readonly receipt: VerifiedReceipt;
+  /** Which of the three stores it reaches, and whether it reaches the next as well. */
+  readonly store: number;
+  readonly twice: boolean;
+};
+
+/** Few parties, sequences and amounts, so that most meet another of their key, sequence or digest. */
+const deliveries: fc.Arbitrary<Delivery> = fc
+  .record({
+    device: fc.constantFrom(...world.devices),
+    customer: fc.constantFrom(...world.customers),
+    sequence: fc.integer({ min: 1, max: 3 }),
+    egressBytes: fc.bigInt({ min: 0n, max: 1n }),
+    remake: fc.nat({ max: 2 }),
+    store: fc.nat({ max: 2 }),
+    twice: fc.boolean(),
+  })
+  .map(({ remake, store, twice, ...fields }) => ({
+    receipt: signedOnce(fields, remake),
+    store,
+    twice,
+  }));
+
+const signedBefore = new Map<string, VerifiedReceipt>();
+
+function signedOnce(fields: Partial<Receipt>, remake: number): VerifiedReceipt {
+  const key = `${Object.values(fields)} ${remake}`;
+  const receipt = signedBefore.get(key) ?? world.verified(fields, remake);
+  signedBefore.set(key, receipt);
+  return receipt;
+}
+
+/** Deals the receipts to three stores, has each copy from the others, and compares all with the pure merge. */
+async function mergesToOneResult(
+  delivered: readonly Delivery[],
+  engine: StoreEngine,
+): Promise<void> {
+  const places = await Promise.all([1, 2, 3].map(() => engine.place()));
+  const stores = await Promise.all(places.map((place) => place.open()));
+  try {
+    for (const { receipt, store, twice } of delivered) {
+      await stores[store]?.putReceipts([receipt], NOW);
+      if (twice) await stores[(store + 1) % 3]?.putReceipts([receipt, receipt], NOW + 1);
+    }
+    const copies = await Promise.all(stores.map((store) => Array.fromAsync(store.receipts(1))));
+    for (const [i, store] of stores.entries()) {
+      const others = copies.flatMap((copy, j) => (i === j ? [] : copy));
+      await store.putReceipts(others.reverse().map(world.verify), NOW + 2);
+    }
+    const merged = mergeReceipts(delivered.map(({ receipt }) => receipt));
+    for (const store of stores) {
+      const stored = await Array.fromAsync(store.receipts(1));
+      expect(bytesOf(stored)).to.equal(bytesOf([...merged].sort(byKey)));
+    }
+  } finally {
+    for (const store of stores) await store.close();
+    for (const place of places) await place.remove();
+  }
+}
+
+function bytesOf(receipts: readonly SignedReceipt[]): Hex {
+  return toHex(concatBytes(...receipts.map(packSignedReceipt)));
+}
+
+function byKey(a: SignedReceipt, b: SignedReceipt): number {
+  return compareBytes(packSignedReceipt(a).subarray(0, 40), packSignedReceipt(b).subarray(0, 40));
+}
+
+function signedOf({ receipt, customerSignature, deviceSignature }: SignedReceipt): SignedReceipt {
+  return { receipt, customerSignature, deviceSignature };
+}
+
+function digest(n: number): Hex {
+  return `0x${n.toString(16).padStart(64, "0")}`;
+}
+
+function mark(number: number, fork = ""): BlockMark {
+  return { number, hash: `${ZERO_HASH.slice(0, -fork.length || undefined)}${fork}` as Hex };
+}
+
+function transaction(nonce: number) {
+  return { purpose: `propose/${nonce}/0`, nonce, raw: "0x02c0" as Hex, hash: digest(nonce) };
+}
+
+/** The error of a promise that must be rejected. */
+async function refusal(promise: Promise<unknown>): Promise<Error> {
+  const [outcome] = await Promise.allSettled([promise]);
+  if (outcome.status === "fulfilled") throw new Error("nothing was refused");
+  return outcome.reason as Error;
+}
