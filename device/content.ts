@@ -14,13 +14,8 @@ export type Manifest = { readonly root: Hex; readonly size: number; readonly tre
 /** A piece of content as a customer knows it: enough to check everything else against. */
 export type ContentName = { readonly root: Hex; readonly size: number };
 
-export function hashChunk(chunk: Uint8Array): Uint8Array {
+function hashChunk(chunk: Uint8Array): Uint8Array {
   return hash("sha256", chunk, "buffer");
-}
-
-export function manifestFrom(size: number, chunkHashes: Uint8Array): Manifest {
-  const tree = buildTree(chunkHashes);
-  return { root: toHex(rootOf(tree)), size, tree };
 }
 
 /** Reads the bytes once, whatever the pieces they come in. */
@@ -39,7 +34,8 @@ export async function manifestOf(
     }
   }
   if (rest.length > 0) hashes.push(hashChunk(rest));
-  return manifestFrom(size, Buffer.concat(hashes));
+  const tree = buildTree(Buffer.concat(hashes));
+  return { root: toHex(rootOf(tree)), size, tree };
 }
 
 export function chunkCount(size: number): number {
@@ -50,12 +46,9 @@ export function chunkLength(size: number, index: number): number {
   return Math.min(CHUNK_BYTES, size - index * CHUNK_BYTES);
 }
 
-export function chunkHashes({ tree }: Manifest): Uint8Array {
-  return tree.levels[0] as Uint8Array;
-}
-
-export function isChunk(manifest: Manifest, index: number, chunk: Uint8Array): boolean {
-  const expected = chunkHashes(manifest).subarray(index * HASH_BYTES, (index + 1) * HASH_BYTES);
+export function isChunk({ tree }: Manifest, index: number, chunk: Uint8Array): boolean {
+  const hashes = tree.levels[0] as Uint8Array;
+  const expected = hashes.subarray(index * HASH_BYTES, (index + 1) * HASH_BYTES);
   return equalBytes(hashChunk(chunk), expected);
 }
 

@@ -4,6 +4,10 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 const MAIN = fileURLToPath(new URL("../oracle/main.ts", import.meta.url));
+/** Halves the time a run takes to start: the modules are compiled once, not in each of many short runs. */
+const COMPILE_CACHE = fileURLToPath(
+  new URL("../node_modules/.cache/link-oracle", import.meta.url),
+);
 
 export type Finished = {
   readonly code: number | null;
@@ -21,7 +25,10 @@ export type OracleProcess = {
 
 /** One run of link-oracle as its own process, as cron or a service manager starts it. */
 export function startOracle(args: readonly string[]): OracleProcess {
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { NODE_COMPILE_CACHE: COMPILE_CACHE, ...process.env },
+  });
   const texts = { stdout: "", stderr: "" };
   const waiting: { pattern: RegExp; resolve: (line: string) => void }[] = [];
   const seen: string[] = [];

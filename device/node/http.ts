@@ -12,7 +12,7 @@ import {
 } from "../../oracle/core/receipt.ts";
 import { isRefused } from "../../oracle/core/refusal.ts";
 import { amountsToJson } from "../amounts.ts";
-import { chunkCount, chunkHashes, keptFor, type Manifest } from "../content.ts";
+import { chunkCount, keptFor, type Manifest } from "../content.ts";
 import { type Job, MAX_HASHES_PER_SEGMENT, MAX_SEGMENTS, millisecondsOf, runJob } from "../job.ts";
 import type { EpochView } from "../oracle.ts";
 import { isNodeRefused, type NodeRefused, statusOf } from "../refusal.ts";
@@ -81,12 +81,6 @@ export function nodeHttp(parts: HttpParts): FastifyInstance {
     contents: contents.list().map(({ root, size }) => ({ root, size })),
   }));
   app.get("/v1/contents/:root", serveContent(rangeServer(parts)));
-  app.get(
-    "/v1/contents/:root/chunk-hashes",
-    serveContent(async (manifest, _admitted, _request, reply) =>
-      reply.type("application/octet-stream").send(Buffer.from(chunkHashes(manifest))),
-    ),
-  );
   app.get("/v1/contents/:root/proofs/:index", serveContent(prover(parts)));
   app.put("/v1/contents/:root", serve(keeper(parts)));
   app.post("/v1/jobs", serve(worker(parts)));

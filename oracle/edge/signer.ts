@@ -1,69 +1,104 @@
-import { readFile, stat } from "node:fs/promises";
-import { type BaseWallet, Wallet } from "ethers";
-import { type Address, fromHex, isHexOf, lowercaseHex } from "../core/bytes.ts";
-import { sign } from "../core/signature.ts";
+import { type FileHandle, open } from "node:fs/promises";
+import { inspect } from "node:util";
+import { decryptKeystoreJson, type Provider, Wallet } from "ethers";
+import { type Address, fromHex, type Hex, isHexOf, lowercaseHex } from "../core/bytes.ts";
+import { addressOf, sign } from "../core/signature.ts";
 
-/** Where a key is: an encrypted keystore with its password's file, or the bare key's file. */
-export type KeyFiles = {
-  readonly keystore?: string | undefined;
-  readonly passwordFile?: string | undefined;
-  readonly keyFile?: string | undefined;
-};
-
-/** Signs without ever showing the key: neither printing nor serializing it, nor an error about it, says what it is. */
+/** Signs with a private key that nothing it is printed, logged or serialised with can show. */
 export type Signer = {
   readonly address: Address;
-  /** A compact EIP-2098 signature over 32 bytes. */
+  /** EIP-2098, over a digest as core makes it. */
   sign(digest: Uint8Array): Uint8Array;
-  /** For transactions. Not enumerable, as an ethers wallet carries its key. */
-  readonly wallet: BaseWallet;
+  /** For sending transactions. */
+  wallet(provider: Provider): Wallet;
 };
 
-/** Readable or writable by others than the owner. */
+/** Keys come from files only: arguments and environments show in process lists, histories and crash reports. */
+export type KeySource =
+  /** An encrypted keystore as ethers, geth and others write it, and a file that holds its password alone. */
+  | { readonly keystoreFile: string; readonly passwordFile: string }
+  /** A file with nothing but the key's 64 hex digits, with or without 0x. */
+  | { readonly keyFile: string };
+
+/** The names under which a secret might be logged, as paths for pino's `redact`. */
+export const SECRET_PATHS: readonly string[] = ["key", "privateKey", "password", "mnemonic"].flatMap(
+  (name) => [name, `*.${name}`, `*.*.${name}`],
+);
+
+/** More than any keystore, less than what a device file would go on giving. */
+const MAX_FILE_BYTES = 65_536;
 const OTHERS = 0o077;
 
-export async function loadSigner(files: KeyFiles): Promise<Signer> {
-  const wallet = await walletOf(files);
-  const privateKey = fromHex(lowercaseHex(wallet.privateKey));
-  const signer = {
-    address: lowercaseHex(wallet.address),
-    sign: (digest: Uint8Array) => sign(digest, privateKey),
-  };
-  return Object.defineProperty(signer, "wallet", { value: wallet, enumerable: false }) as Signer;
+export async function openSigner(source: KeySource): Promise<Signer> {
+  return "keyFile" in source ? fromKeyFile(source.keyFile) : fromKeystore(source);
 }
 
-async function walletOf({ keystore, passwordFile, keyFile }: KeyFiles): Promise<Wallet> {
-  if (keyFile !== undefined && keystore === undefined) {
-    const key = (await readPrivately(keyFile, "key file")).trim();
-    const hex = key.startsWith("0x") ? key : `0x${key}`;
-    if (!isHexOf(hex, 32))
-      throw new Error(`${keyFile} must hold a key: 64 hex digits, nothing else`);
-    return new Wallet(hex);
+async function fromKeyFile(keyFile: string): Promise<Signer> {
+  const text = (await readSecret(keyFile)).trim();
+  const key = text.startsWith("0x") ? text : `0x${text}`;
+  if (!isHexOf(key, 32)) {
+    throw new Error(`${keyFile} must hold the 64 hex digits of a private key and nothing else`);
   }
-  if (keystore === undefined || keyFile !== undefined) {
-    throw new Error("give either --keystore with --password-file, or --key-file");
-  }
-  if (passwordFile === undefined) throw new Error("a keystore needs --password-file");
-  const json = await readPrivately(keystore, "keystore");
-  const password = (await readPrivately(passwordFile, "password file")).replace(/\r?\n$/, "");
-  try {
-    const opened = await Wallet.fromEncryptedJson(json, password);
-    return new Wallet(opened.privateKey);
-  } catch (cause) {
-    throw new Error(`cannot open the keystore ${keystore}: ${(cause as Error).message}`);
-  }
+  return signerOf(key, keyFile);
 }
 
-/** A key that others on the machine can read is not a key. Windows has no such bits. */
-async function readPrivately(path: string, what: string): Promise<string> {
-  let mode: number;
+async function fromKeystore(source: {
+  readonly keystoreFile: string;
+  readonly passwordFile: string;
+}): Promise<Signer> {
+  const { keystoreFile, passwordFile } = source;
+  const keystore = await readSecret(keystoreFile);
+  // Editors end a file with a line break that is no part of the password.
+  const password = (await readSecret(passwordFile)).replace(/\r?\n$/, "");
+  let key: string;
   try {
-    mode = (await stat(path)).mode;
-  } catch (cause) {
-    throw new Error(`cannot read the ${what} ${path}: ${(cause as Error).message}`, { cause });
+    key = (await decryptKeystoreJson(keystore, password)).privateKey;
+  } catch (error) {
+    // Without its cause, which may quote what it was given.
+    const isWrong = /incorrect password/.test((error as Error).message);
+    throw new Error(
+      isWrong
+        ? `the password in ${passwordFile} does not open ${keystoreFile}`
+        : `${keystoreFile} is no encrypted keystore (version 3 JSON)`,
+    );
   }
-  if (process.platform !== "win32" && (mode & OTHERS) !== 0) {
-    throw new Error(`the ${what} ${path} can be read by others; run: chmod 600 ${path}`);
+  return signerOf(key as Hex, keystoreFile);
+}
+
+/** Closures hold the key, so that no property has it. */
+function signerOf(key: Hex, file: string): Signer {
+  const bytes = fromHex(lowercaseHex(key));
+  let address: Address;
+  try {
+    address = addressOf(bytes);
+  } catch {
+    // Without its cause, which quotes the key.
+    throw new Error(`${file} holds no private key: it is zero or too large`);
   }
-  return readFile(path, "utf8");
+  return conceal({
+    address,
+    sign: (digest: Uint8Array) => sign(digest, bytes),
+    wallet: (provider: Provider) => conceal(new Wallet(key, provider)),
+  });
+}
+
+/** However it is shown, it is shown as its address. */
+function conceal<T extends { readonly address: string }>(holder: T): T {
+  const shown = () => `Signer(${holder.address})`;
+  for (const name of ["toString", "toJSON", inspect.custom]) {
+    Object.defineProperty(holder, name, { value: shown });
+  }
+  return holder;
+}
+
+async function readSecret(path: string): Promise<string> {
+  let file: FileHandle | undefined;
+  try {
+    file = await open(path, "r");
+    // Of the open file and not of its name: what is checked is what is read.
+    const { mode, size } = await refuseOthers(path, file);
+    return await file.readFile("utf8");
+  } finally {
+    await file?.close();
+  }
 }

@@ -57,6 +57,9 @@ const DEMO_TARIFF = {
   computePrice: 10n ** 28n,
 } as const;
 
+/** Shorter than the grace: a late epoch is final before the next one is due. */
+const DEMO_WINDOW_SECONDS = 300;
+
 const DEMO_LIMIT = {
   egressBytes: 10n ** 12n,
   storageByteSeconds: 10n ** 15n,
@@ -65,7 +68,7 @@ const DEMO_LIMIT = {
 
 /** A chain with the contracts, everybody enrolled, bound and admitted: all before the first epoch. */
 export async function foundWorld() {
-  const devnet = await startDevnet(DEMO_TARIFF);
+  const devnet = await startDevnet({ ...DEMO_TARIFF, windowSeconds: DEMO_WINDOW_SECONDS });
   const { suite, role } = devnet;
   const owners = Array.from({ length: OWNERS }, (_, i) => devnet.wallet(i));
   const customers = Array.from({ length: CUSTOMERS }, (_, i) => devnet.wallet(OWNERS + i));

@@ -63,8 +63,8 @@ describe("keys", () => {
     expect(wrong).to.match(/cannot open .*keystore\.json with the password in .*wrong/);
   });
 
-  it("takes no key that others can read", async function () {
-    if (process.platform === "win32") return this.skip();
+  it("takes no key that others can read", async () => {
+    if (process.platform === "win32") return;
     const keyFile = await write("key", toHex(keyOf("device-1")), 0o640);
     expect(await failureOf({ keyFile })).to.match(/can be read by others; run: chmod 600/);
   });

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
-import { withBackoff } from "../../device/oracle.ts";
 import type { RunningNode } from "../../device/node/start.ts";
-import { type Hex, toHex } from "../../oracle/core/bytes.ts";
+import { withBackoff } from "../../device/oracle.ts";
 import { acknowledgementDigest } from "../../oracle/core/acknowledgement.ts";
+import { type Hex, toHex } from "../../oracle/core/bytes.ts";
 import { replay } from "../../oracle/core/replay.ts";
 import { sign } from "../../oracle/core/signature.ts";
 import type { Store } from "../../oracle/core/store.ts";
@@ -39,7 +39,11 @@ describe("submit", () => {
     return service.node({ oracleUrl: wire.url, ...options });
   }
 
-  async function signOne(node: RunningNode, sequence = FIRST_SEQUENCE, egressBytes = 5n): Promise<void> {
+  async function signOne(
+    node: RunningNode,
+    sequence = FIRST_SEQUENCE,
+    egressBytes = 5n,
+  ): Promise<void> {
     const { status, body } = await sendDraft(node, draftOf({ sequence, egressBytes }));
     expect([status, body.message]).to.deep.equal([200, undefined]);
   }
@@ -61,7 +65,11 @@ describe("submit", () => {
   it("tries again, with growing and uneven delays, until the oracle is back", async () => {
     await start();
     const node = await startNode({
-      backoff: { firstMilliseconds: 20, longestMilliseconds: 10_000, retries: Number.POSITIVE_INFINITY },
+      backoff: {
+        firstMilliseconds: 20,
+        longestMilliseconds: 10_000,
+        retries: Number.POSITIVE_INFINITY,
+      },
     });
     await signOneWhileCut(node);
     while (submissions().length < 6) await sleep(20);

@@ -693,7 +693,7 @@ export function storeSuite(engine: StoreEngine): void {
       const pairs = WRITER_SIZE.devices * WRITER_SIZE.customers;
 
       it("write at once, all are served, and the highest of each counts", async () => {
-        const rounds = 15;
+        const rounds = 10;
         const writers = [1, 2].map((first) =>
           startWriter({ elsewhere: place.elsewhere, first, step: 2, rounds }),
         );
@@ -710,7 +710,7 @@ export function storeSuite(engine: StoreEngine): void {
       });
 
       it("lose nothing acknowledged when one is killed in the middle of its load", async () => {
-        for (const [i, killAfter] of [1, 40, 90, 170].entries()) {
+        for (const [i, killAfter] of [1, 30, 60, 110].entries()) {
           const first = 1 + 10_000 * i;
           const rounds = Number.POSITIVE_INFINITY;
           const writer = startWriter({ elsewhere: place.elsewhere, first, step: 1, rounds });

@@ -4,6 +4,7 @@ import { writeSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
+import type { Address } from "../../../oracle/core/bytes.ts";
 import type { Store } from "../../../oracle/core/store.ts";
 import { buildWorld, type World } from "../support/world.ts";
 
@@ -62,7 +63,7 @@ export function startWriter({ elsewhere, first, step, rounds, fileBytes }: Write
 }
 
 /** Signing is slow: so much is done before the load begins. */
-const SIGNED_AHEAD = 20;
+const SIGNED_AHEAD = 10;
 
 async function main([module, opener, location, ...numbers]: readonly string[]): Promise<void> {
   const [first, step, rounds] = numbers.map(Number) as [number, number, number];
@@ -92,7 +93,7 @@ async function main([module, opener, location, ...numbers]: readonly string[]): 
 
 function signed(world: World, { device, customer, sequence }: Acknowledged) {
   const parties = { device: world.devices[device], customer: world.customers[customer] };
-  return world.verified({ ...(parties as Required<typeof parties>), sequence });
+  return world.verified({ ...(parties as { device: Address; customer: Address }), sequence });
 }
 
 if (import.meta.main) await main(process.argv.slice(2));

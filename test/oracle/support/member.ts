@@ -1,8 +1,11 @@
-import { randomBytes } from "node:crypto";
-import { join } from "node:path";
 import { type HDNodeWallet, Wallet } from "ethers";
-import { type Address, fromHex, type Hex, lowercaseHex } from "../../../oracle/core/bytes.ts";
-import { type Receipt, receiptDigest, signedReceiptToJson } from "../../../oracle/core/receipt.ts";
+import { fromHex, lowercaseHex } from "../../../oracle/core/bytes.ts";
+import {
+  type Receipt,
+  receiptDigest,
+  type SignedReceipt,
+  signedReceiptToJson,
+} from "../../../oracle/core/receipt.ts";
 import { sign } from "../../../oracle/core/signature.ts";
 import { signedVoucherToJson } from "../../../oracle/core/submission.ts";
 import { domainSeparator } from "../../../oracle/core/typed.ts";
@@ -15,155 +18,172 @@ import {
   type Devnet,
   startDevnet,
 } from "../../../scripts/devnet.ts";
-import { type OracleProcess, runOracle, startOracle } from "../../../scripts/oracle-process.ts";
+import { type MemberOracle, memberOracle } from "./member-oracle.ts";
 
-/** A chain with one member, some owners with a device each, and one customer; everything in effect from epoch 1 on. */
+/** A chain with members, owners with a device each, and customers; everything in effect from epoch 1 on. */
 export type MemberWorld = {
   readonly devnet: Devnet;
   readonly owners: readonly HDNodeWallet[];
   readonly devices: readonly Wallet[];
-  readonly customer: HDNodeWallet;
-  readonly data: string;
+  readonly customers: readonly HDNodeWallet[];
+  readonly oracles: readonly MemberOracle[];
+  /** The first, or only, member's. */
+  readonly oracle: MemberOracle;
   /** Options of the commands that read the chain. */
   readonly chainArgs: readonly string[];
-  /** Options of the commands that are the member's. */
-  readonly memberArgs: readonly string[];
-  readonly bundles: string;
-  serve(): Promise<{
-    readonly url: string;
-    readonly process: OracleProcess;
-    stop(): Promise<void>;
-  }>;
-  /** Submits receipts that both sides signed. */
+  /** A receipt of the first device to the first customer in epoch 1, with these changes, signed by both sides. */
+  sign(fields: Partial<Receipt>): SignedReceipt;
+  /** Submits a receipt for each: of the first device, the second and so on, unless it names its own. */
   submit(
     url: string,
     receipts: readonly Partial<Receipt>[],
   ): Promise<readonly Record<string, unknown>[]>;
-  /** Signs and submits what the customer owes in all, up to and with `epoch`. */
-  owe(url: string, epoch: number, cumulative: bigint): Promise<void>;
-  close(
-    execute?: boolean,
-    ...more: readonly string[]
-  ): Promise<{ code: number | null; outcome: Record<string, unknown>; stderr: string }>;
+  /** Signs and submits what a customer owes in all, up to and with `epoch`. */
+  owe(url: string, epoch: number, cumulative: bigint, customer?: number): Promise<void>;
   /** Ends `epoch` on chain, its grace not yet. */
   endEpoch(epoch: number): Promise<void>;
   sealEpoch(epoch: number): Promise<void>;
+  /** Lets the window of the pending proposal pass. */
+  passWindow(): Promise<void>;
   stop(): Promise<void>;
 };
 
-export const LIMIT = {
-  egressBytes: 10n ** 13n,
+/** One LinkToken; at the devnet's prices also what a terabyte is worth. */
+export const LTK = 10n ** 18n;
+export const TERABYTE = 10n ** 12n;
+
+const LIMIT = {
+  egressBytes: 10n * TERABYTE,
   storageByteSeconds: 10n ** 18n,
   computeMilliseconds: 10n ** 9n,
 };
+const FUNDS = 1_000n * LTK;
+const CHAIN_ID = 31337;
 
-export async function startMemberWorld({ owners: count = 3 } = {}): Promise<MemberWorld> {
+export async function startMemberWorld({
+  owners: ownerCount = 3,
+  customers: customerCount = 1,
+  members = 1,
+  threshold = 1,
+} = {}): Promise<MemberWorld> {
   const devnet = await startDevnet();
   const { suite, role, parameters } = devnet;
-  const owners = Array.from({ length: count }, (_, i) => devnet.wallet(i));
-  const customer = devnet.wallet(count);
-  const gateway = Wallet.createRandom();
-  const devices = owners.map(() => new Wallet(`0x${randomBytes(32).toString("hex")}`));
-  const registryDomain = domainSeparator(31337, lowercaseHex(await suite.registry.getAddress()));
-  const escrowDomain = domainSeparator(31337, lowercaseHex(await suite.escrow.getAddress()));
-  const keyOf = ({ privateKey }: { privateKey: string }) => fromHex(privateKey as Hex);
+  let walletIndex = 0;
+  const wallets = (count: number) =>
+    Array.from({ length: count }, () => devnet.wallet(walletIndex++));
+  const owners = wallets(ownerCount);
+  const customers = wallets(customerCount);
+  const memberWallets = [role("member"), ...wallets(members - 1)];
+  const gateways = customers.map(() => Wallet.createRandom());
+  const devices = owners.map(() => new Wallet(Wallet.createRandom().privateKey));
+  const registry = lowercaseHex(await suite.registry.getAddress());
+  const registryDomain = domainSeparator(CHAIN_ID, registry);
+  const escrow = lowercaseHex(await suite.escrow.getAddress());
+  const escrowDomain = domainSeparator(CHAIN_ID, escrow);
 
-  await addMember(devnet, role("member").address, 1);
-  await (
-    await suite.registry.connect(role("governance")).setClassLimit(DEVNET_CLASS, LIMIT)
-  ).wait();
+  const governed = suite.registry.connect(role("governance"));
+  await (await governed.setClassLimit(DEVNET_CLASS, LIMIT)).wait();
+  for (const [i, { address }] of memberWallets.entries()) {
+    await addMember(devnet, address, Math.min(threshold, i + 1));
+  }
   await bindDevices(
     devnet,
     devices.map((key, i) => ({ key, account: (owners[i] as HDNodeWallet).address })),
   );
-  await admitCustomer(devnet, customer, gateway.address, 1_000_000n * 10n ** 18n);
+  for (const [i, customer] of customers.entries()) {
+    await admitCustomer(devnet, customer, (gateways[i] as { address: string }).address, FUNDS);
+  }
   await devnet.warpTo(parameters.genesis + 1);
 
-  const data = join(devnet.folder, "data");
-  const chainArgs = ["--rpc", devnet.rpcUrl, "--deployment", devnet.deploymentFile];
-  const key = await devnet.keyFile("member", role("member"));
-  const memberArgs = [...chainArgs, "--data", data, "--key-file", key];
-  const running = new Set<OracleProcess>();
+  const oracles: MemberOracle[] = [];
+  for (const [i, wallet] of memberWallets.entries()) {
+    oracles.push(await memberOracle({ devnet, name: `member-${i + 1}`, wallet }));
+  }
+  const [oracle] = oracles;
+  if (oracle === undefined) throw new Error("a world needs a member");
 
-  const post = async (url: string, path: string, body: unknown) => {
-    const response = await fetch(new URL(path, url), {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(body),
-    });
-    const answer = (await response.json()) as Record<string, unknown>;
-    if (!response.ok) throw new Error(`${path}: HTTP ${response.status} ${JSON.stringify(answer)}`);
-    return answer;
+  const sign_: MemberWorld["sign"] = (fields) => {
+    const receipt: Receipt = {
+      device: lowercaseHex((devices[0] as Wallet).address),
+      customer: lowercaseHex((customers[0] as HDNodeWallet).address),
+      epoch: 1,
+      sequence: 1,
+      egressBytes: TERABYTE,
+      storageByteSeconds: 0n,
+      computeMilliseconds: 0n,
+      ...fields,
+    };
+    const digest = receiptDigest(registryDomain, receipt);
+    const customer = customers.findIndex(({ address }) => isSame(address, receipt.customer));
+    return {
+      receipt,
+      customerSignature: sign(digest, keyOf(gateways[customer])),
+      deviceSignature: sign(
+        digest,
+        keyOf(devices.find(({ address }) => isSame(address, receipt.device))),
+      ),
+    };
   };
+  const warpToSeal = (epoch: number, seconds: number) =>
+    devnet.warpTo(parameters.genesis + epoch * parameters.epochSeconds + seconds);
 
   return {
     devnet,
     owners,
     devices,
-    customer,
-    data,
-    chainArgs,
-    memberArgs,
-    bundles: join(data, "bundles"),
-    async serve() {
-      const process = startOracle(["serve", ...memberArgs, "--port", "0", "--follow-seconds", "1"]);
-      running.add(process);
-      const url = await process.line(/^http/);
-      return {
-        url,
-        process,
-        async stop() {
-          process.child.kill("SIGTERM");
-          await process.finished;
-          running.delete(process);
-        },
-      };
-    },
+    customers,
+    oracles,
+    oracle,
+    chainArgs: ["--rpc", devnet.rpcUrl, "--deployment", devnet.deploymentFile],
+    sign: sign_,
     async submit(url, receipts) {
       const items = receipts.map((fields, i) => {
-        const device = devices[i % devices.length] as Wallet;
-        const receipt: Receipt = {
-          device: lowercaseHex(device.address) as Address,
-          customer: lowercaseHex(customer.address) as Address,
-          epoch: 1,
-          sequence: 1,
-          egressBytes: 10n ** 12n,
-          storageByteSeconds: 0n,
-          computeMilliseconds: 0n,
-          ...fields,
-        };
-        const signer =
-          devices.find(({ address }) => lowercaseHex(address) === receipt.device) ?? device;
-        const digest = receiptDigest(registryDomain, receipt);
-        return signedReceiptToJson({
-          receipt,
-          customerSignature: sign(digest, keyOf(gateway)),
-          deviceSignature: sign(digest, keyOf(signer)),
-        });
+        const device = lowercaseHex((devices[i % devices.length] as Wallet).address);
+        return signedReceiptToJson(sign_({ device, ...fields }));
       });
-      const registry = lowercaseHex(await suite.registry.getAddress());
-      const answer = await post(url, "/v1/receipts", { chainId: 31337, registry, receipts: items });
+      const answer = await post(url, "/v1/receipts", {
+        chainId: CHAIN_ID,
+        registry,
+        receipts: items,
+      });
       return answer.results as readonly Record<string, unknown>[];
     },
-    async owe(url, epoch, cumulative) {
-      const voucher = { customer: lowercaseHex(customer.address), epoch, cumulative };
-      const signature = sign(voucherDigest(escrowDomain, voucher), keyOf(gateway));
+    async owe(url, epoch, cumulative, index = 0) {
+      const customer = lowercaseHex((customers[index] as HDNodeWallet).address);
+      const voucher = { customer, epoch, cumulative };
+      const signature = sign(voucherDigest(escrowDomain, voucher), keyOf(gateways[index]));
       await post(url, "/v1/vouchers", signedVoucherToJson({ voucher, signature }));
     },
-    async close(execute = true, ...more) {
-      const args = ["close", ...memberArgs, "--json", "--lease-seconds", "2", ...more];
-      const { code, stdout, stderr } = await runOracle(execute ? [...args, "--execute"] : args);
-      return { code, outcome: stdout === "" ? {} : JSON.parse(stdout), stderr };
+    endEpoch: (epoch) => warpToSeal(epoch, 0),
+    sealEpoch: (epoch) => warpToSeal(epoch, parameters.graceSeconds),
+    async passWindow() {
+      const { finalizableAt } = await suite.ledger.proposal();
+      if (finalizableAt === 0n) throw new Error("no proposal is pending");
+      await devnet.warpTo(Number(finalizableAt));
     },
-    endEpoch: (epoch) => devnet.warpTo(parameters.genesis + epoch * parameters.epochSeconds),
-    sealEpoch: (epoch) =>
-      devnet.warpTo(parameters.genesis + epoch * parameters.epochSeconds + parameters.graceSeconds),
     async stop() {
-      for (const { child, finished } of running) {
-        child.kill("SIGKILL");
-        await finished;
-      }
+      for (const member of oracles) await member.stop();
       await devnet.close();
     },
   };
+}
+
+function isSame(address: string, other: string): boolean {
+  return lowercaseHex(address) === lowercaseHex(other);
+}
+
+function keyOf(wallet: { readonly privateKey: string } | undefined): Uint8Array {
+  if (wallet === undefined) throw new Error("nobody in this world has that key");
+  return fromHex(lowercaseHex(wallet.privateKey));
+}
+
+async function post(url: string, path: string, body: unknown): Promise<Record<string, unknown>> {
+  const response = await fetch(new URL(path, url), {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  const answer = (await response.json()) as Record<string, unknown>;
+  if (!response.ok) throw new Error(`${path}: HTTP ${response.status} ${JSON.stringify(answer)}`);
+  return answer;
 }
