@@ -58,7 +58,7 @@ export const REFUSALS = {
     remedy: "Check units and totals; totals start at zero in each epoch.",
   },
   busy: {
-    meaning: "The queue is full; nothing of this request was stored.",
+    meaning: "The queue is full or the commit failed; nothing of this request was acknowledged.",
     remedy: "Send the same again after Retry-After.",
   },
 } as const satisfies Record<string, { meaning: string; remedy: string }>;
