@@ -1,4 +1,4 @@
-import { type Address, type Hex, toHex } from "./core/bytes.ts";
+import { type Address, toHex } from "./core/bytes.ts";
 import { sealTimeOf } from "./core/clock.ts";
 import { checkBundle, type PublishedBundle } from "./core/divergence.ts";
 import type { ComputedEpoch } from "./core/epoch.ts";
@@ -59,12 +59,15 @@ export async function attest(oracle: Oracle, report: Report): Promise<Attested> 
   return { member: member.address, signature: member.sign(digest) };
 }
 
-/** The bundle of a report: our own, or a peer's that has it under that hash. */
-async function findBundle(oracle: Oracle, report: Report): Promise<PublishedBundle | undefined> {
+/** The bundle of that hash: our own, or a peer's. */
+async function findBundle(
+  oracle: Oracle,
+  { epoch, bundleHash }: Pick<Report, "epoch" | "bundleHash">,
+): Promise<PublishedBundle | undefined> {
   for (const source of [oracle.bundles, ...peerBundles(oracle)]) {
     try {
-      const published = await readBundle(source, report.epoch);
-      if (bundleHashOf(published.manifest) === report.bundleHash) return published;
+      const published = await readBundle(source, epoch);
+      if (bundleHashOf(published.manifest) === bundleHash) return published;
     } catch (error) {
       if (!isBundleUnavailable(error)) throw error;
     }
@@ -75,18 +78,17 @@ async function findBundle(oracle: Oracle, report: Report): Promise<PublishedBund
 /** rewards.bin of the last final epoch; its root is checked by whoever computes with it. */
 export async function previousRewards(oracle: Oracle, epoch: number): Promise<Uint8Array> {
   if (epoch === 1) return new Uint8Array();
-  const lastHash: Hex | undefined = oracle.follower.law().finals.get(epoch - 1)?.bundleHash;
-  for (const source of [oracle.bundles, ...peerBundles(oracle)]) {
-    try {
-      const { manifest, files } = await readBundle(source, epoch - 1);
-      const rewards = files.get("rewards.bin");
-      if (bundleHashOf(manifest) === lastHash && rewards !== undefined) return rewards;
-    } catch (error) {
-      if (!isBundleUnavailable(error)) throw error;
-    }
-  }
+  const { files } = await finalBundle(oracle, epoch - 1);
+  return files.get("rewards.bin") ?? new Uint8Array();
+}
+
+/** The bundle that became final, wherever it is: a member that was away has not published it itself. */
+export async function finalBundle(oracle: Oracle, epoch: number): Promise<PublishedBundle> {
+  const bundleHash = oracle.follower.law().finals.get(epoch)?.bundleHash;
+  const found = bundleHash && (await findBundle(oracle, { epoch, bundleHash }));
+  if (found) return found;
   throw new Error(
-    `the bundle of epoch ${epoch - 1} (${lastHash}) is neither in ${oracle.bundles.location} nor at a peer; copy it from any mirror`,
+    `the bundle of epoch ${epoch} (${bundleHash}) is neither in ${oracle.bundles.location} nor at a peer; copy it from any mirror`,
   );
 }
 

@@ -1,5 +1,6 @@
 import type { Address } from "./core/bytes.ts";
 import { epochAt, sealTimeOf } from "./core/clock.ts";
+import { collected } from "./core/law.ts";
 import type { EpochRow } from "./core/store.ts";
 import { type SignedVoucher, voucherToJson } from "./core/voucher.ts";
 import { revertReason, toCompact } from "./edge/chain.ts";
@@ -204,22 +205,39 @@ type OwedVoucher = { readonly voucher: SignedVoucher; readonly amount: bigint };
 
 /** The running epoch's vouchers still grow: they are collected once it has ended, in the grace. */
 async function owedVouchers({ chain, store }: Oracle): Promise<readonly OwedVoucher[]> {
+  const { escrow } = chain.suite;
   const { timestamp } = await chain.head();
   const current = epochAt(chain.deployment, timestamp);
+  const purses = new Map<Address, { collected: bigint; balance: bigint }>();
   const owed: OwedVoucher[] = [];
   for (const voucher of await store.vouchers()) {
     const { customer, epoch, cumulative } = voucher.voucher;
     if (epoch >= current) continue;
-    const collected = await chain.suite.escrow.collected(customer);
-    const balance = await chain.suite.escrow.balanceOf(customer);
-    const rest = cumulative - collected;
-    if (rest <= 0n) await store.dropVouchers(customer, collected);
-    else if (balance > 0n) owed.push({ voucher, amount: rest < balance ? rest : balance });
+    const purse = purses.get(customer) ?? {
+      collected: await escrow.collected(customer),
+      balance: await escrow.balanceOf(customer),
+    };
+    purses.set(customer, purse);
+    const rest = cumulative - purse.collected;
+    const amount = rest < purse.balance ? rest : purse.balance;
+    if (amount <= 0n) continue;
+    purse.collected += amount;
+    purse.balance -= amount;
+    owed.push({ voucher, amount });
   }
   return owed;
 }
 
+/** Paid by what is final: a reorg could take a payment back that only the newest block has. */
+async function dropPaidVouchers({ store, follower }: Oracle): Promise<void> {
+  const customers = (await store.vouchers()).map(({ voucher }) => voucher.customer);
+  for (const customer of new Set(customers)) {
+    await store.dropVouchers(customer, collected(follower.law(), customer));
+  }
+}
+
 async function collectVouchers(oracle: Oracle, sender: Sender): Promise<readonly CloseAction[]> {
+  await dropPaidVouchers(oracle);
   const actions: CloseAction[] = [];
   const { escrow } = oracle.chain.suite;
   for (const { voucher } of await owedVouchers(oracle)) {

@@ -4,10 +4,17 @@ import { openBundleFolder } from "./edge/bundles.ts";
 import { connectChain, readDeploymentFile } from "./edge/chain.ts";
 import { createLog } from "./edge/log.ts";
 import { connectPeers } from "./edge/peers.ts";
-import { type KeyFiles, loadSigner, type Signer } from "./edge/signer.ts";
+import { openSigner, type Signer } from "./edge/signer.ts";
 import { openSqliteStore } from "./edge/sqlite.ts";
 import { followLaw } from "./follow.ts";
 import type { Oracle } from "./parts.ts";
+
+/** As the command line names the files of a key. */
+export type KeyFiles = {
+  readonly keystore?: string | undefined;
+  readonly passwordFile?: string | undefined;
+  readonly keyFile?: string | undefined;
+};
 
 export type OracleOptions = KeyFiles & {
   readonly rpc: string;
@@ -18,6 +25,14 @@ export type OracleOptions = KeyFiles & {
 };
 
 export type Log = ReturnType<typeof createLog>;
+
+export function loadSigner({ keystore, passwordFile, keyFile }: KeyFiles): Promise<Signer> {
+  if (keyFile !== undefined && keystore === undefined) return openSigner({ keyFile });
+  if (keystore !== undefined && passwordFile !== undefined && keyFile === undefined) {
+    return openSigner({ keystoreFile: keystore, passwordFile });
+  }
+  throw new Error("give either --key-file, or --keystore with --password-file");
+}
 
 /** Opens a member's oracle, lets `work` run on it, and closes it again whatever happened. */
 export async function withOracle<T>(

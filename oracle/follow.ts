@@ -38,27 +38,30 @@ export function followLaw(chain: Chain, store: Store): LawFollower {
     }
   }
 
+  /** Whoever asks meanwhile gets the law as it was: a law that is half read would refuse what is right. */
   async function applyStored() {
     const cursor = await store.cursor();
-    const rolledBack =
-      applied !== undefined &&
-      cursor !== undefined &&
-      (cursor.number < applied.number ||
-        (cursor.number === applied.number && cursor.hash !== applied.hash));
-    if (rolledBack) {
-      law = emptyLaw();
-      applied = undefined;
-    }
-    for await (const event of store.events(law.position.blockNumber + 1)) applyEvent(law, event);
+    const next = (await isForked(cursor)) ? emptyLaw() : law;
+    for await (const event of store.events(next.position.blockNumber + 1)) applyEvent(next, event);
+    law = next;
     applied = cursor;
   }
 
+  /** Another process may have rolled the store back and read on: only the chain knows whether our block is still in it. */
+  async function isForked(cursor: BlockMark | undefined): Promise<boolean> {
+    if (applied === undefined || applied.hash === cursor?.hash) return false;
+    return (await chain.block(applied.number))?.hash !== applied.hash;
+  }
+
+  let last: Promise<void> = Promise.resolve();
   return {
     law: () => law,
     through: () => applied,
-    async refresh(onProgress) {
-      await fetchEvents(onProgress);
-      await applyStored();
+    refresh(onProgress) {
+      // One after the other: two at once would apply an event twice.
+      const refreshed = last.then(() => fetchEvents(onProgress)).then(applyStored);
+      last = refreshed.catch(() => undefined);
+      return refreshed;
     },
   };
 }

@@ -1,3 +1,4 @@
+import { finalBundle } from "./attest.ts";
 import { toHex } from "./core/bytes.ts";
 import { parseManifest } from "./core/manifest.ts";
 import { type DeviceRecord, decodeDevices } from "./core/records.ts";
@@ -22,15 +23,9 @@ export async function reasonToHold(
   report: Report,
   guards: Guards,
 ): Promise<string | undefined> {
-  const { bundles, follower, log } = oracle;
-  const law = follower.law();
-  const vetoed = law.lastEnded?.by === "RootVetoed" ? law.lastEnded.digest : undefined;
-  if (vetoed !== undefined && report.attempt > 0) {
-    const before = { ...report, attempt: report.attempt - 1 };
-    if (vetoed === toHex(reportDigest(ledgerDomain(oracle), before))) {
-      return "the guardian vetoed this report in the last attempt";
-    }
-  }
+  const { bundles, log } = oracle;
+  const vetoed = vetoedAttempt(oracle, report);
+  if (vetoed !== undefined) return `the guardian vetoed this report in attempt ${vetoed}`;
   const manifest = parseManifest(await bundles.read(report.epoch, "manifest.json"));
   if (isRefused(manifest)) return `the published manifest is no manifest: ${manifest.message}`;
   const devices = decodeDevices(await bundles.read(report.epoch, "devices.bin"));
@@ -43,13 +38,23 @@ export async function reasonToHold(
     });
   }
   if (report.epoch === 1) return undefined;
-  const last = parseManifest(await bundles.read(report.epoch - 1, "manifest.json"));
+  const last = parseManifest((await finalBundle(oracle, report.epoch - 1)).manifest);
   if (isRefused(last))
     return `the manifest of epoch ${report.epoch - 1} is no manifest: ${last.message}`;
   for (const name of ["contributions", "devices"] as const) {
     if (manifest[name] * BPS < last[name] * guards.leastShareBps) {
       return `${name} fell from ${last[name]} to ${manifest[name]}`;
     }
+  }
+  return undefined;
+}
+
+/** The same bundle has another digest in each attempt. An attempt that was abandoned since does not undo a veto. */
+function vetoedAttempt(oracle: Oracle, report: Report): number | undefined {
+  const { vetoed } = oracle.follower.law();
+  for (let attempt = 0; attempt < report.attempt; attempt++) {
+    const digest = reportDigest(ledgerDomain(oracle), { ...report, attempt });
+    if (vetoed.has(toHex(digest))) return attempt;
   }
   return undefined;
 }

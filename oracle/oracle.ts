@@ -56,6 +56,9 @@ export async function sealEpoch(oracle: Oracle, epoch: number): Promise<StepOutc
 export async function computeEpoch(oracle: Oracle, row: EpochRow): Promise<StepOutcome> {
   const { store, bundles, chain, follower } = oracle;
   const { epoch } = row;
+  if (!follower.law().finals.has(epoch - 1)) {
+    return { waiting: `no finalized block says yet that epoch ${epoch - 1} is final` };
+  }
   const receipts: SignedReceipt[] = [];
   for await (const receipt of store.receipts(epoch)) receipts.push(receipt);
   const { contributions, refused } = sealContributions(receipts, receiptContext(oracle));
@@ -96,13 +99,22 @@ export async function attestEpoch(
   oracle: Oracle,
   row: EpochRow,
 ): Promise<StepOutcome | { readonly abandon: true }> {
-  const { store, chain, follower, peers } = oracle;
-  const { attempt } = follower.law();
+  const { chain, follower, peers } = oracle;
   const { manifest: bytes } = await readBundle(oracle.bundles, row.epoch);
   const manifest = parseManifest(bytes);
   if (isRefused(manifest))
     return { held: `the published manifest is no manifest: ${manifest.message}` };
+  const proposal = await chain.suite.ledger.proposal();
+  const attempt = Number(proposal.attempt);
   const report = reportOf(manifest, bundleHashIn(row), attempt);
+  const digest = toHex(reportDigest(ledgerDomain(oracle), report));
+  if (proposal.digest === digest || Number(proposal.epoch) > row.epoch) {
+    // Another member was faster: nothing is left to be signed, only to be followed to its end.
+    return attested(oracle, row, { report, signatures: [] });
+  }
+  if (attempt !== follower.law().attempt) {
+    return { waiting: `no finalized block says yet that attempt ${attempt} has begun` };
+  }
   const own = await attest(oracle, report);
   if ("refused" in own) {
     return own.signedOther ? { abandon: true } : { held: own.refused };
@@ -120,14 +132,20 @@ export async function attestEpoch(
       waiting: `${signatures.size} of ${threshold} signatures of active members for attempt ${attempt}`,
     };
   }
-  const signed: SignedReport = {
+  return attested(oracle, row, {
     report,
     signatures: [...signatures].map(([member, signature]) => ({ member, signature })),
-  };
-  await store.advance(row.epoch, "published", "attested", {
-    attempt,
-    signedReport: signedReportToJson(signed),
   });
+}
+
+async function attested(
+  { store }: Oracle,
+  { epoch }: EpochRow,
+  signed: SignedReport,
+): Promise<StepOutcome> {
+  const { attempt } = signed.report;
+  const signedReport = signedReportToJson(signed);
+  await store.advance(epoch, "published", "attested", { attempt, signedReport });
   return MOVED;
 }
 

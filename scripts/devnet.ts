@@ -10,6 +10,7 @@ import { sign } from "../oracle/core/signature.ts";
 import { domainSeparator } from "../oracle/core/typed.ts";
 import { toCompact } from "../oracle/edge/chain.ts";
 import { deploySuite, type Suite, type SuiteParameters } from "./deployment.ts";
+import { type LocalChain, startHardhatChain } from "./local-chain.ts";
 
 /** The accounts that Hardhat's own chain funds; known to everybody, so never for anything of value. */
 const MNEMONIC = Mnemonic.fromPhrase("test test test test test test test test test test test junk");
@@ -41,7 +42,7 @@ export type Devnet = {
   wallet(index: number): HDNodeWallet;
   /** Writes a wallet's key where a program can read it. */
   keyFile(name: string, wallet: { readonly privateKey: string }): Promise<string>;
-  /** Mines a block at `time`, unix seconds, or at once when that is past. */
+  /** Mines a block at `time`, unix seconds, or at once when that is past, and makes it final. */
   warpTo(time: number): Promise<void>;
   /** The head block's time, unix seconds. */
   now(): Promise<number>;
@@ -72,10 +73,12 @@ export const DEVNET_PARAMETERS = {
 /** Time from the deployment to the first epoch, for enrolling and admitting. */
 const BEFORE_GENESIS_SECONDS = 3600;
 
-export async function startDevnet(changes: Partial<SuiteParameters> = {}): Promise<Devnet> {
-  const server = await hre.network.createServer("default", "127.0.0.1", 0);
-  const { address, port } = await server.listen();
-  const rpcUrl = `http://${address}:${port}`;
+export async function startDevnet(
+  changes: Partial<SuiteParameters> = {},
+  startChain: () => Promise<LocalChain> = startHardhatChain,
+): Promise<Devnet> {
+  const chain = await startChain();
+  const { rpcUrl } = chain;
   const provider = new JsonRpcProvider(rpcUrl, LOCAL_CHAIN_ID, {
     staticNetwork: true,
     cacheTimeout: -1,
@@ -118,12 +121,13 @@ export async function startDevnet(changes: Partial<SuiteParameters> = {}): Promi
     },
     async warpTo(time) {
       if (time > (await now())) await provider.send("evm_setNextBlockTimestamp", [time]);
-      await provider.send("evm_mine", []);
+      for (let mined = 0; mined <= chain.finalityBlocks; mined++)
+        await provider.send("evm_mine", []);
     },
     async close() {
       provider.destroy();
       await connection.close();
-      await server.close();
+      await chain.close();
       await rm(folder, { recursive: true, force: true });
     },
   };

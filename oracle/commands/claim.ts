@@ -1,8 +1,8 @@
 import { Argument, Command } from "@commander-js/extra-typings";
 import { claimCall, claimOf } from "../claims.ts";
+import { loadSigner } from "../compose.ts";
 import { type Address, lowercaseHex } from "../core/bytes.ts";
 import { openBundles } from "../edge/bundles.ts";
-import { loadSigner } from "../edge/signer.ts";
 import {
   addressArgument,
   bundlesOption,
@@ -40,8 +40,9 @@ export function claimCommand() {
     .addOption(jsonOption())
     .action((given, options) =>
       withChain(options, async (chain) => {
-        const { wallet } = await loadSigner(options);
-        const own = lowercaseHex(wallet.address);
+        const signer = await loadSigner(options);
+        const wallet = signer.wallet(chain.provider);
+        const own = signer.address;
         const accounts = [...new Set(given === undefined || given.length === 0 ? [own] : given)];
         const source = openBundles(options.bundles);
         const claims = await Promise.all(
@@ -51,7 +52,7 @@ export function claimCommand() {
         const hashes: string[] = [];
         for (let i = 0; i < due.length; i += CLAIMS_PER_TRANSACTION) {
           const call = await claimCall(chain, due.slice(i, i + CLAIMS_PER_TRANSACTION));
-          const sent = await wallet.connect(chain.provider).sendTransaction(call);
+          const sent = await wallet.sendTransaction(call);
           await sent.wait();
           hashes.push(sent.hash);
         }

@@ -2,8 +2,7 @@ import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { Command, Option } from "@commander-js/extra-typings";
 import { type CloseAction, type CloseOutcome, close, plan } from "../close.ts";
-import { withOracle } from "../compose.ts";
-import { loadSigner } from "../edge/signer.ts";
+import { loadSigner, withOracle } from "../compose.ts";
 import { createSender } from "../edge/transactions.ts";
 import { DEFAULT_GUARDS } from "../guards.ts";
 import {
@@ -63,7 +62,7 @@ export function closeCommand() {
           : signer;
         const sender = createSender({
           provider: oracle.chain.provider,
-          wallet: paying.wallet,
+          wallet: paying.wallet(oracle.chain.provider),
           store: oracle.store,
           onEvent: (event, details) => log.info(details, event),
         });

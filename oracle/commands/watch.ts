@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command, Option } from "@commander-js/extra-typings";
 import { auditInput } from "../audit.ts";
+import { loadSigner } from "../compose.ts";
 import { revertReason } from "../edge/chain.ts";
-import { loadSigner } from "../edge/signer.ts";
 import { proofCall, type Watched, watchPending } from "../watch.ts";
 import {
   bundlesOption,
@@ -57,7 +57,7 @@ export function watchCommand() {
             else {
               const call = await proofCall(input, { report: watched.report, proof: watched.proof });
               try {
-                const sent = await signer.wallet.connect(chain.provider).sendTransaction(call);
+                const sent = await signer.wallet(chain.provider).sendTransaction(call);
                 await sent.wait();
                 print(
                   options.json,

@@ -27,13 +27,11 @@ export type Law = {
   /** Of the epoch after the last final one. */
   attempt: number;
   pending: Proposal | undefined;
-  /** How the last attempt that failed came to its end, and the digest that was pending then. */
-  lastEnded: { readonly by: EndOfAttempt; readonly digest: Hex | undefined } | undefined;
+  /** What the guardian vetoed in that epoch, in whichever attempt. */
+  vetoed: Set<Hex>;
   /** The last event applied. */
   position: { readonly blockNumber: number; readonly logIndex: number };
 };
-
-export type EndOfAttempt = "RootVetoed" | "RootRevoked" | "AttemptAbandoned";
 
 export type Device = {
   readonly class: number;
@@ -98,7 +96,7 @@ export function emptyLaw(): Law {
     lastFinal: BEFORE_THE_FIRST,
     attempt: 0,
     pending: undefined,
-    lastEnded: undefined,
+    vetoed: new Set(),
     position: { blockNumber: -1, logIndex: -1 },
   };
 }

@@ -1,7 +1,7 @@
 import type { Address } from "./bytes.ts";
 import type { LawEvent, LawEventArgs, LawEventName } from "./events.ts";
 import { setFrom } from "./history.ts";
-import { type Customer, type Device, type EndOfAttempt, emptyLaw, type Law } from "./law.ts";
+import { type Customer, type Device, emptyLaw, type Law } from "./law.ts";
 
 type Apply = {
   [N in LawEventName]: (law: Law, args: LawEventArgs<N>, blockNumber: number) => void;
@@ -83,9 +83,12 @@ const APPLY: Apply = {
   RootProposed: (law, { digest, report, signers, finalizableAt }) => {
     law.pending = { digest, report, signers, finalizableAt };
   },
-  RootVetoed: (law) => endAttempt(law, "RootVetoed"),
-  RootRevoked: (law) => endAttempt(law, "RootRevoked"),
-  AttemptAbandoned: (law) => endAttempt(law, "AttemptAbandoned"),
+  RootVetoed: (law, { digest }) => {
+    law.vetoed.add(digest);
+    endAttempt(law);
+  },
+  RootRevoked: endAttempt,
+  AttemptAbandoned: endAttempt,
   RootFinalized: (law, { epoch, root, total, delta, carry }) => {
     const proposal = law.pending;
     if (proposal?.report.epoch !== epoch || proposal.report.root !== root) {
@@ -96,6 +99,7 @@ const APPLY: Apply = {
     law.finals.set(epoch, law.lastFinal);
     law.pending = undefined;
     law.attempt = 0;
+    law.vetoed = new Set();
   },
   MemberAdded: (law, { member, slot, fromEpoch, threshold }) => {
     law.members.set(member, { slot, fromEpoch });
@@ -112,8 +116,7 @@ const APPLY: Apply = {
   MemberSlashed: dropMember,
 };
 
-function endAttempt(law: Law, by: EndOfAttempt): void {
-  law.lastEnded = { by, digest: law.pending?.digest };
+function endAttempt(law: Law): void {
   law.pending = undefined;
   law.attempt += 1;
 }

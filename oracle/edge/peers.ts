@@ -1,4 +1,4 @@
-import { type Address, fromHex, isHexOf, lowercaseHex } from "../core/bytes.ts";
+import { type Address, concatBytes, fromHex, isHexOf, lowercaseHex } from "../core/bytes.ts";
 import { SIGNED_RECEIPT_BYTES, type SignedReceipt, unpackSignedReceipt } from "../core/receipt.ts";
 import { type Report, reportToJson } from "../core/report.ts";
 import { SIGNATURE_BYTES } from "../core/signature.ts";
@@ -47,14 +47,12 @@ export function connectPeers(urls: readonly string[]): Peers {
       if (!response.ok) throw new Error(`HTTP ${response.status}`);
       let rest = new Uint8Array();
       for await (const part of response.body ?? []) {
-        let bytes = new Uint8Array(rest.length + part.length);
-        bytes.set(rest);
-        bytes.set(part, rest.length);
-        while (bytes.length >= SIGNED_RECEIPT_BYTES) {
-          yield unpackSignedReceipt(bytes.slice(0, SIGNED_RECEIPT_BYTES));
-          bytes = bytes.slice(SIGNED_RECEIPT_BYTES);
+        const bytes = concatBytes(rest, part);
+        let at = 0;
+        for (; bytes.length - at >= SIGNED_RECEIPT_BYTES; at += SIGNED_RECEIPT_BYTES) {
+          yield unpackSignedReceipt(bytes.subarray(at, at + SIGNED_RECEIPT_BYTES));
         }
-        rest = bytes;
+        rest = bytes.slice(at);
       }
       if (rest.length > 0) throw new Error("the list of receipts was cut off");
     },

@@ -20,8 +20,11 @@ export type Sender = {
    * Sends a call and waits until it is mined. A transaction is stored before it is sent, so a process that is killed and
    * started again finds it under the same purpose instead of sending a second one; a replacement reuses its nonce.
    */
-  send(purpose: string, call: Call): Promise<{ hash: Hex; outcome: "mined" | "reverted" }>;
+  send(purpose: string, call: Call): Promise<Settled>;
 };
+
+export type Settled = { readonly hash: Hex; readonly outcome: "mined" | "reverted" };
+type Fate = Settled | "dropped";
 
 export function createSender(options: {
   readonly provider: JsonRpcProvider;
@@ -33,25 +36,36 @@ export function createSender(options: {
   const { provider, wallet, store, onEvent = () => undefined } = options;
   const replaceAfterMs = options.replaceAfterMs ?? REPLACE_AFTER_MS;
 
+  /** This key's: another key's nonces are none of ours. */
+  async function pendingTransactions(): Promise<readonly StoredTransaction[]> {
+    const pending = await store.pendingTransactions();
+    return pending.filter(({ raw }) => Transaction.from(raw).from === wallet.address);
+  }
+
   /** Learns the fate of everything that was sent before. */
   async function settle(): Promise<readonly StoredTransaction[]> {
-    for (const { hash, nonce } of await store.pendingTransactions()) {
-      const receipt = await provider.getTransactionReceipt(hash);
-      if (receipt !== null) {
-        await store.settleTransaction(hash, receipt.status === 1 ? "mined" : "reverted");
-      } else if (nonce < (await provider.getTransactionCount(wallet.address, "latest"))) {
-        // Another transaction of this key took the nonce; if it is one of ours, its own receipt settles both.
-        const siblings = (await store.pendingTransactions()).filter(
-          (other) => other.nonce === nonce,
-        );
-        const receipts = await Promise.all(
-          siblings.map((other) => provider.getTransactionReceipt(other.hash)),
-        );
-        if (receipts.every((other) => other === null))
-          await store.settleTransaction(hash, "dropped");
-      }
+    const pending = await pendingTransactions();
+    for (const nonce of new Set(pending.map((transaction) => transaction.nonce))) {
+      await fateOf(pending.filter((transaction) => transaction.nonce === nonce));
     }
-    return store.pendingTransactions();
+    return pendingTransactions();
+  }
+
+  /** Of transactions with one nonce: at most one of them is ever mined. */
+  async function fateOf(rivals: readonly StoredTransaction[]): Promise<Fate | undefined> {
+    const [{ nonce, hash: any } = { nonce: 0, hash: "0x" as Hex }] = rivals;
+    // Asked before the receipts: whoever took the nonce by now has a receipt by then.
+    const isTaken = nonce < (await provider.getTransactionCount(wallet.address, "latest"));
+    for (const { hash } of rivals) {
+      const receipt = await provider.getTransactionReceipt(hash);
+      if (receipt === null) continue;
+      const outcome = receipt.status === 1 ? "mined" : "reverted";
+      await store.settleTransaction(hash, outcome);
+      return { hash, outcome };
+    }
+    if (!isTaken) return undefined;
+    await store.settleTransaction(any, "dropped");
+    return "dropped";
   }
 
   async function sign(nonce: number, call: Call, previous?: Transaction): Promise<Transaction> {
@@ -93,45 +107,42 @@ export function createSender(options: {
     }
   }
 
-  async function minedAmong(attempts: readonly StoredTransaction[]) {
-    for (const { hash } of attempts) {
-      const receipt = await provider.getTransactionReceipt(hash);
-      if (receipt === null) continue;
-      const outcome = receipt.status === 1 ? ("mined" as const) : ("reverted" as const);
-      await store.settleTransaction(hash, outcome);
-      return { hash, outcome };
-    }
-    return undefined;
+  /** What is stored for the purpose, or a new transaction for it. */
+  async function attemptsFor(purpose: string, call: Call): Promise<StoredTransaction[]> {
+    const pending = await settle();
+    // What a killed process stored for something that is not wanted any more may never have been sent: its nonce would
+    // be a gap that nothing after it gets past.
+    for (const other of pending) if (other.purpose !== purpose) await broadcast(other);
+    const attempts = pending.filter((transaction) => transaction.purpose === purpose);
+    if (attempts.length > 0) return attempts;
+    const latest = await provider.getTransactionCount(wallet.address, "latest");
+    const nonce = Math.max(latest, ...pending.map((transaction) => transaction.nonce + 1));
+    return [await save(purpose, await sign(nonce, call))];
   }
 
-  return {
-    address: wallet.address,
-    async send(purpose, call) {
-      const pending = await settle();
-      const attempts = pending.filter((transaction) => transaction.purpose === purpose);
-      if (attempts.length === 0) {
-        const latest = await provider.getTransactionCount(wallet.address, "latest");
-        const nonce = Math.max(latest, ...pending.map((transaction) => transaction.nonce + 1));
-        attempts.push(await save(purpose, await sign(nonce, call)));
+  async function send(purpose: string, call: Call): Promise<Settled> {
+    const attempts = await attemptsFor(purpose, call);
+    for (let replacements = 0; ; replacements++) {
+      const newest = attempts.at(-1) as StoredTransaction;
+      await broadcast(newest);
+      const deadline = Date.now() + replaceAfterMs;
+      do {
+        const fate = await fateOf(attempts);
+        // Something else that this key sent took the nonce, so this was not mined and never will be.
+        if (fate === "dropped") return send(purpose, call);
+        if (fate !== undefined) return fate;
+        await sleep(POLL_MS);
+      } while (Date.now() < deadline);
+      if (replacements === MAX_REPLACEMENTS) {
+        throw new Error(
+          `${purpose}: not mined after ${replacements} replacements (${newest.hash})`,
+        );
       }
-      for (let replacements = 0; ; replacements++) {
-        const newest = attempts.at(-1) as StoredTransaction;
-        await broadcast(newest);
-        const deadline = Date.now() + replaceAfterMs;
-        do {
-          const mined = await minedAmong(attempts);
-          if (mined !== undefined) return mined;
-          await sleep(POLL_MS);
-        } while (Date.now() < deadline);
-        if (replacements === MAX_REPLACEMENTS) {
-          throw new Error(
-            `${purpose}: not mined after ${replacements} replacements (${newest.hash})`,
-          );
-        }
-        const replacement = await sign(newest.nonce, call, Transaction.from(newest.raw));
-        attempts.push(await save(purpose, replacement));
-        onEvent("transaction replaced", { purpose, nonce: newest.nonce });
-      }
-    },
-  };
+      const replacement = await sign(newest.nonce, call, Transaction.from(newest.raw));
+      attempts.push(await save(purpose, replacement));
+      onEvent("transaction replaced", { purpose, nonce: newest.nonce });
+    }
+  }
+
+  return { address: wallet.address, send };
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type EpochRow, type Store, type StoredTransaction } from "../../../oracle/core/store.ts";
+import type { EpochRow, Store, StoredTransaction } from "../../../oracle/core/store.ts";
 import { openSqliteStore } from "../../../oracle/edge/sqlite.ts";
 import type { MemberWorld } from "./member.ts";
 import type { MemberOracle } from "./member-oracle.ts";

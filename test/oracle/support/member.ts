@@ -18,6 +18,7 @@ import {
   type Devnet,
   startDevnet,
 } from "../../../scripts/devnet.ts";
+import { startHardhatChain } from "../../../scripts/local-chain.ts";
 import { type MemberOracle, memberOracle } from "./member-oracle.ts";
 
 /** A chain with members, owners with a device each, and customers; everything in effect from epoch 1 on. */
@@ -26,6 +27,8 @@ export type MemberWorld = {
   readonly owners: readonly HDNodeWallet[];
   readonly devices: readonly Wallet[];
   readonly customers: readonly HDNodeWallet[];
+  /** The first, or only, one. */
+  readonly customer: HDNodeWallet;
   readonly oracles: readonly MemberOracle[];
   /** The first, or only, member's. */
   readonly oracle: MemberOracle;
@@ -65,8 +68,9 @@ export async function startMemberWorld({
   customers: customerCount = 1,
   members = 1,
   threshold = 1,
+  startChain = startHardhatChain,
 } = {}): Promise<MemberWorld> {
-  const devnet = await startDevnet();
+  const devnet = await startDevnet({}, startChain);
   const { suite, role, parameters } = devnet;
   let walletIndex = 0;
   const wallets = (count: number) =>
@@ -100,12 +104,15 @@ export async function startMemberWorld({
     oracles.push(await memberOracle({ devnet, name: `member-${i + 1}`, wallet }));
   }
   const [oracle] = oracles;
-  if (oracle === undefined) throw new Error("a world needs a member");
+  const [customer] = customers;
+  if (oracle === undefined || customer === undefined) {
+    throw new Error("a world needs a member and a customer");
+  }
 
   const sign_: MemberWorld["sign"] = (fields) => {
     const receipt: Receipt = {
       device: lowercaseHex((devices[0] as Wallet).address),
-      customer: lowercaseHex((customers[0] as HDNodeWallet).address),
+      customer: lowercaseHex(customer.address),
       epoch: 1,
       sequence: 1,
       egressBytes: TERABYTE,
@@ -114,10 +121,11 @@ export async function startMemberWorld({
       ...fields,
     };
     const digest = receiptDigest(registryDomain, receipt);
-    const customer = customers.findIndex(({ address }) => isSame(address, receipt.customer));
+    const gateway =
+      gateways[customers.findIndex(({ address }) => isSame(address, receipt.customer))];
     return {
       receipt,
-      customerSignature: sign(digest, keyOf(gateways[customer])),
+      customerSignature: sign(digest, keyOf(gateway)),
       deviceSignature: sign(
         digest,
         keyOf(devices.find(({ address }) => isSame(address, receipt.device))),
@@ -132,6 +140,7 @@ export async function startMemberWorld({
     owners,
     devices,
     customers,
+    customer,
     oracles,
     oracle,
     chainArgs: ["--rpc", devnet.rpcUrl, "--deployment", devnet.deploymentFile],
@@ -149,8 +158,8 @@ export async function startMemberWorld({
       return answer.results as readonly Record<string, unknown>[];
     },
     async owe(url, epoch, cumulative, index = 0) {
-      const customer = lowercaseHex((customers[index] as HDNodeWallet).address);
-      const voucher = { customer, epoch, cumulative };
+      const debtor = lowercaseHex((customers[index] as HDNodeWallet).address);
+      const voucher = { customer: debtor, epoch, cumulative };
       const signature = sign(voucherDigest(escrowDomain, voucher), keyOf(gateways[index]));
       await post(url, "/v1/vouchers", signedVoucherToJson({ voucher, signature }));
     },
