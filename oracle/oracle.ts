@@ -186,43 +186,52 @@ export async function proposeEpoch(
   return proposed(store, row.epoch);
 }
 
-/** proposed → final, after the window. What was vetoed, revoked or abandoned goes back to be signed anew. */
+/**
+ * proposed → final, after the window, once the block is final that says so: a reorg must not leave us an epoch ahead of
+ * the chain. What was vetoed, revoked or abandoned goes back to be signed anew.
+ */
 export async function finalizeEpoch(
   oracle: Oracle,
   sender: Sender,
   row: EpochRow,
 ): Promise<StepOutcome> {
-  const { chain, store } = oracle;
+  const { chain, store, follower } = oracle;
   const { ledger } = chain.suite;
   const { report } = signedReportIn(row);
+  if (follower.law().lastFinal.epoch >= row.epoch) return finalOrForeign(oracle, row, report);
   const digest = toHex(reportDigest(ledgerDomain(oracle), report));
-  const [lastFinal, proposal, head] = await Promise.all([
-    ledger.lastFinal(),
-    ledger.proposal(),
-    chain.head(),
-  ]);
-  if (Number(lastFinal.epoch) >= row.epoch) return finalOrForeign(oracle, row, report);
+  const [proposal, head] = await Promise.all([ledger.proposal(), chain.head()]);
+  if (Number(proposal.epoch) > row.epoch) {
+    return { waiting: `epoch ${row.epoch} is final in a block that is not finalized yet` };
+  }
   if (Number(proposal.attempt) !== report.attempt) return retry(store, row);
+  if (proposal.digest === ZERO_HASH) {
+    // A reorg has taken the proposal with it: it is sent again.
+    await store.advance(row.epoch, "proposed", "attested");
+    return MOVED;
+  }
   if (proposal.digest !== digest) {
-    return proposal.digest === ZERO_HASH
-      ? { waiting: `the proposal ${digest} is not on chain any more` }
-      : { held: `the report pending on chain, ${proposal.digest}, is not ours, ${digest}` };
+    return { held: `the report pending on chain, ${proposal.digest}, is not ours, ${digest}` };
   }
   if (head.timestamp < Number(proposal.finalizableAt)) {
     return { waiting: `the window is open until ${proposal.finalizableAt}` };
   }
   const call = await ledger.finalize.populateTransaction(report);
   const { hash, outcome } = await sender.send(`finalize/${row.epoch}/${report.attempt}`, call);
-  if (outcome === "reverted") return { waiting: `the finalization ${hash} was reverted` };
-  return finalOrForeign(oracle, row, report);
+  return outcome === "reverted" ? { waiting: `the finalization ${hash} was reverted` } : MOVED;
 }
 
 /** A final root other than ours means that our history is not the chain's: a person must look. */
-async function finalOrForeign(oracle: Oracle, row: EpochRow, report: Report): Promise<StepOutcome> {
-  const { root } = await oracle.chain.suite.distributor.rootOf(row.epoch);
-  if (root !== report.root)
+async function finalOrForeign(
+  { store, follower }: Oracle,
+  row: EpochRow,
+  report: Report,
+): Promise<StepOutcome> {
+  const root = follower.law().finals.get(row.epoch)?.root;
+  if (root !== report.root) {
     return { held: `epoch ${row.epoch} is final with root ${root}, ours is ${report.root}` };
-  await oracle.store.advance(row.epoch, "proposed", "final");
+  }
+  await store.advance(row.epoch, "proposed", "final");
   return MOVED;
 }
 

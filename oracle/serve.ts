@@ -1,9 +1,9 @@
 import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { attest } from "./attest.ts";
+import { type Attested, attest } from "./attest.ts";
 import { bundlesFolder, type Log } from "./compose.ts";
 import { sealTimeOf } from "./core/clock.ts";
-import { isRefused } from "./core/refusal.ts";
+import { isRefused, type Refused, refuse } from "./core/refusal.ts";
 import { parseReport } from "./core/report.ts";
 import type { Block } from "./edge/chain.ts";
 import { createHttpServer, type Unready } from "./edge/http.ts";
@@ -75,10 +75,7 @@ export async function serve(
     readiness: async () => readiness(ownSeconds() - followedAt, trouble),
     metrics,
     log,
-    attest: async (body) => {
-      const report = parseReport(Object(body).report);
-      return isRefused(report) ? report : attest(oracle, report);
-    },
+    attest: attestOneAtATime(oracle),
     bundles: resolve(bundlesFolder(options.data)),
   });
   try {
@@ -92,6 +89,22 @@ export async function serve(
     await server.close();
     await ingest.drain();
   }
+}
+
+/** Verifying a bundle is minutes of work at most sizes: whoever asks in the meantime is sent away, not queued. */
+function attestOneAtATime(oracle: Oracle): (body: unknown) => Promise<Attested | Refused> {
+  let busy = false;
+  return async (body) => {
+    const report = parseReport(Object(body).report);
+    if (isRefused(report)) return report;
+    if (busy) return refuse("busy", "another report is being verified");
+    busy = true;
+    try {
+      return await attest(oracle, report);
+    } finally {
+      busy = false;
+    }
+  };
 }
 
 function ignoreAbort(error: Error): void {
