@@ -1,28 +1,15 @@
-import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
+import { InvalidArgumentError } from "@commander-js/extra-typings";
 import { auditEpochs, auditInput, type EpochVerdict } from "../audit.ts";
-import {
-  bundlesOption,
-  confirmationsOption,
-  deploymentOption,
-  EXIT,
-  jsonOption,
-  rpcOption,
-  withChain,
-} from "./options.ts";
+import { bundlesCommand, EXIT, withChain } from "./options.ts";
 import { endProgress, print, progress, table, tokens, verdictText } from "./print.ts";
 
 export function auditCommand() {
-  return new Command("audit")
+  return bundlesCommand("audit")
     .summary("recompute final epochs from the chain and the public files")
     .description(
       "Replays the chain's history, verifies every signature in the bundles, recomputes values, rewards and both trees, and compares each stage with what is published and final. Needs no key and nothing of the oracle's.\n\nExit codes: 0 agrees, 1 differs (the first divergence is named), 2 data not available, 3 usage.",
     )
     .argument("<epoch>", 'an epoch, or "all"', epochOrAll)
-    .addOption(rpcOption())
-    .addOption(deploymentOption())
-    .addOption(bundlesOption())
-    .addOption(confirmationsOption())
-    .addOption(jsonOption())
     .addHelpText(
       "after",
       "\nExample:\n  link-oracle audit all --bundles https://example.org/bundles",

@@ -1,34 +1,15 @@
 import { styleText } from "node:util";
-import { Command } from "@commander-js/extra-typings";
 import { checkOracle } from "../check.ts";
 import { withOracle } from "../compose.ts";
-import {
-  confirmationsOption,
-  dataOption,
-  deploymentOption,
-  EXIT,
-  jsonOption,
-  keyOptions,
-  peerOption,
-  rpcOption,
-} from "./options.ts";
+import { EXIT, jsonOption, memberCommand } from "./options.ts";
 import { print } from "./print.ts";
 
 export function checkCommand() {
-  const key = keyOptions();
-  return new Command("check")
+  return memberCommand("check")
     .summary("whether this oracle is fit to run")
     .description(
       "Checks the RPC node, the chain id, the contracts and how they are linked, the rules, the member's role and bond, balances, clocks and storage; says for each what is wrong and what to do. Exit code 1 when something is.",
     )
-    .addOption(rpcOption())
-    .addOption(deploymentOption())
-    .addOption(dataOption())
-    .addOption(confirmationsOption())
-    .addOption(peerOption())
-    .addOption(key.keystore)
-    .addOption(key.passwordFile)
-    .addOption(key.keyFile)
     .addOption(jsonOption())
     .action(async (options) => {
       const findings = await withOracle(options, (oracle) => checkOracle(oracle, options));

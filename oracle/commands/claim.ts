@@ -1,18 +1,9 @@
-import { Argument, Command } from "@commander-js/extra-typings";
+import { Argument } from "@commander-js/extra-typings";
 import { claimCall, claimOf } from "../claims.ts";
 import { loadSigner } from "../compose.ts";
-import { type Address, lowercaseHex } from "../core/bytes.ts";
+import type { Address } from "../core/bytes.ts";
 import { openBundles } from "../edge/bundles.ts";
-import {
-  addressArgument,
-  bundlesOption,
-  confirmationsOption,
-  deploymentOption,
-  jsonOption,
-  keyOptions,
-  rpcOption,
-  withChain,
-} from "./options.ts";
+import { addressArgument, bundlesCommand, keyOptions, withChain } from "./options.ts";
 import { checksummed, print, table, tokens } from "./print.ts";
 
 /** Twenty claims take about a million gas: well inside any block. */
@@ -20,7 +11,7 @@ const CLAIMS_PER_TRANSACTION = 20;
 
 export function claimCommand() {
   const key = keyOptions();
-  return new Command("claim")
+  return bundlesCommand("claim")
     .summary("draw what is final, for oneself or for others")
     .description(
       "Claims everything up to the newest final epoch for the given accounts, or for the key's own account when none is given. Whoever sends pays the gas; the tokens always go to the account or to the payee it has set.",
@@ -30,14 +21,9 @@ export function claimCommand() {
         (text: string, before: Address[] | undefined) => [...(before ?? []), addressArgument(text)],
       ),
     )
-    .addOption(rpcOption())
-    .addOption(deploymentOption())
-    .addOption(bundlesOption())
-    .addOption(confirmationsOption())
     .addOption(key.keystore)
     .addOption(key.passwordFile)
     .addOption(key.keyFile)
-    .addOption(jsonOption())
     .action((given, options) =>
       withChain(options, async (chain) => {
         const signer = await loadSigner(options);

@@ -1,40 +1,21 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
-import { Command, Option } from "@commander-js/extra-typings";
+import { Option } from "@commander-js/extra-typings";
 import { type CloseAction, type CloseOutcome, close, plan } from "../close.ts";
 import { loadSigner, withOracle } from "../compose.ts";
 import { createSender } from "../edge/transactions.ts";
 import { DEFAULT_GUARDS } from "../guards.ts";
-import {
-  confirmationsOption,
-  dataOption,
-  deploymentOption,
-  EXIT,
-  jsonOption,
-  keyOptions,
-  peerOption,
-  rpcOption,
-  wholeNumber,
-} from "./options.ts";
+import { EXIT, jsonOption, memberCommand, wholeNumber } from "./options.ts";
 import { print, tokens } from "./print.ts";
 
 const DEFAULT_LEASE_SECONDS = 300;
 
 export function closeCommand() {
-  const key = keyOptions();
-  return new Command("close")
+  return memberCommand("close")
     .summary("collect what customers owe and take due epochs to their end")
     .description(
       "Run it from cron at any time, any number of times, two at once: it collects the vouchers of ended epochs, seals and computes the epoch that is due, publishes its bundle, has it signed, proposes it, and finalizes what is ripe. A dry run says what would be done; --execute does it.\n\nExit codes: 0 done or nothing due, 1 an epoch is held and a person must look, 2 failed and may be repeated, 3 usage.",
     )
-    .addOption(rpcOption())
-    .addOption(deploymentOption())
-    .addOption(dataOption())
-    .addOption(confirmationsOption())
-    .addOption(peerOption())
-    .addOption(key.keystore)
-    .addOption(key.passwordFile)
-    .addOption(key.keyFile)
     .addOption(
       new Option("--sender-key-file <file>", "key that pays the gas; the member's when not given"),
     )

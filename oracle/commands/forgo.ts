@@ -1,32 +1,14 @@
-import { Command } from "@commander-js/extra-typings";
 import { withOracle } from "../compose.ts";
 import { ZERO_HASH } from "../core/bytes.ts";
-import {
-  confirmationsOption,
-  dataOption,
-  deploymentOption,
-  jsonOption,
-  keyOptions,
-  peerOption,
-  rpcOption,
-} from "./options.ts";
+import { jsonOption, memberCommand } from "./options.ts";
 import { print } from "./print.ts";
 
 export function forgoCommand() {
-  const key = keyOptions();
-  return new Command("forgo")
+  return memberCommand("forgo")
     .summary("sign nothing in the attempt that is open: run it after restoring a backup")
     .description(
       "A restored database may have forgotten what this member signed, and a second report of one epoch and attempt costs the bond. This records that the open attempt is not this member's; it signs again in the next one.",
     )
-    .addOption(rpcOption())
-    .addOption(deploymentOption())
-    .addOption(dataOption())
-    .addOption(confirmationsOption())
-    .addOption(peerOption())
-    .addOption(key.keystore)
-    .addOption(key.passwordFile)
-    .addOption(key.keyFile)
     .addOption(jsonOption())
     .action(async (options) => {
       const forgone = await withOracle(options, async ({ chain, store }) => {

@@ -1,50 +1,62 @@
-import { type Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { type Address, isHexOf, lowercaseHex } from "../core/bytes.ts";
 import { type Chain, connectChain, readDeploymentFile } from "../edge/chain.ts";
 
 /** Exit codes of every command; see docs/operating.md. */
 export const EXIT = { ok: 0, differs: 1, unavailable: 2, usage: 3 } as const;
 
-export function rpcOption() {
-  return new Option("--rpc <url>", "JSON-RPC node of the chain")
-    .env("LINK_RPC")
-    .makeOptionMandatory();
+/** A command that reads the chain. */
+export function chainCommand(name: string) {
+  return new Command(name)
+    .addOption(
+      new Option("--rpc <url>", "JSON-RPC node of the chain").env("LINK_RPC").makeOptionMandatory(),
+    )
+    .addOption(
+      new Option("--deployment <file>", "deployments/<chainId>.json of the contracts")
+        .env("LINK_DEPLOYMENT")
+        .makeOptionMandatory(),
+    )
+    .addOption(
+      new Option(
+        "--confirmations <blocks>",
+        "for a chain without finality: how far below the head a block counts as final",
+      ).argParser(wholeNumber),
+    );
 }
 
-export function deploymentOption() {
-  return new Option("--deployment <file>", "deployments/<chainId>.json of the contracts")
-    .env("LINK_DEPLOYMENT")
-    .makeOptionMandatory();
+/** A command that reads the published files too. */
+export function bundlesCommand(name: string) {
+  return chainCommand(name)
+    .addOption(
+      new Option("--bundles <location>", "folder or URL where the bundles are published")
+        .env("LINK_BUNDLES")
+        .makeOptionMandatory(),
+    )
+    .addOption(jsonOption());
 }
 
-export function confirmationsOption() {
-  return new Option(
-    "--confirmations <blocks>",
-    "for a chain without finality: how far below the head a block counts as final",
-  ).argParser(wholeNumber);
+/** A command of a member's own oracle. */
+export function memberCommand(name: string) {
+  const key = keyOptions();
+  return chainCommand(name)
+    .addOption(
+      new Option("--data <folder>", "folder of the oracle's database and bundles")
+        .env("LINK_DATA")
+        .default("data"),
+    )
+    .addOption(
+      new Option("--peer <url...>", "other members' oracles")
+        .env("LINK_PEERS")
+        .default([] as string[])
+        .argParser((value: string, before: string[]) => [...before, ...value.split(",")]),
+    )
+    .addOption(key.keystore)
+    .addOption(key.passwordFile)
+    .addOption(key.keyFile);
 }
 
 export function jsonOption() {
   return new Option("--json", "one JSON document on stdout").default(false);
-}
-
-export function dataOption() {
-  return new Option("--data <folder>", "folder of the oracle's database and bundles")
-    .env("LINK_DATA")
-    .default("data");
-}
-
-export function bundlesOption() {
-  return new Option("--bundles <location>", "folder or URL where the bundles are published")
-    .env("LINK_BUNDLES")
-    .makeOptionMandatory();
-}
-
-export function peerOption() {
-  return new Option("--peer <url...>", "other members' oracles")
-    .env("LINK_PEERS")
-    .default([] as string[])
-    .argParser((value: string, before: string[]) => [...before, ...value.split(",")]);
 }
 
 /** A key is never an argument and never in the environment: only the name of its file is. */
@@ -100,5 +112,3 @@ export function addressArgument(text: string): Address {
     throw new InvalidArgumentError("must be an address: 0x and 40 hex digits");
   return lowercaseHex(text);
 }
-
-export type AnyCommand = Command<unknown[], Record<string, unknown>>;

@@ -1,29 +1,16 @@
-import { Argument, Command } from "@commander-js/extra-typings";
+import { Argument } from "@commander-js/extra-typings";
 import { claimOf } from "../claims.ts";
 import { openBundles } from "../edge/bundles.ts";
-import {
-  addressArgument,
-  bundlesOption,
-  confirmationsOption,
-  deploymentOption,
-  jsonOption,
-  rpcOption,
-  withChain,
-} from "./options.ts";
+import { addressArgument, bundlesCommand, withChain } from "./options.ts";
 import { checksummed, print, tokens } from "./print.ts";
 
 export function proofCommand() {
-  return new Command("proof")
+  return bundlesCommand("proof")
     .summary("what an account can claim, and the proof for it")
     .description(
       "Reads the newest final root from the chain and the account's leaf from the published files (a few ranges, whatever their size), checks the proof, and prints the claim: one claim covers all epochs up to the newest final one.",
     )
     .addArgument(new Argument("<account>", "the account's address").argParser(addressArgument))
-    .addOption(rpcOption())
-    .addOption(deploymentOption())
-    .addOption(bundlesOption())
-    .addOption(confirmationsOption())
-    .addOption(jsonOption())
     .addHelpText(
       "after",
       "\nTo send it with another tool, give `to` and `calldata` of --json to any wallet, or to cast:\n  cast send $TO $CALLDATA --rpc-url $LINK_RPC",

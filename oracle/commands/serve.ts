@@ -1,35 +1,18 @@
-import { Command, Option } from "@commander-js/extra-typings";
+import { Option } from "@commander-js/extra-typings";
 import { withOracle } from "../compose.ts";
 import { serve } from "../serve.ts";
-import {
-  confirmationsOption,
-  dataOption,
-  deploymentOption,
-  keyOptions,
-  peerOption,
-  rpcOption,
-  wholeNumber,
-} from "./options.ts";
+import { memberCommand, wholeNumber } from "./options.ts";
 
 const DEFAULT_PORT = 8787;
 const DEFAULT_MARGIN_SECONDS = 60;
 const DEFAULT_FOLLOW_SECONDS = 5;
 
 export function serveCommand() {
-  const key = keyOptions();
-  return new Command("serve")
+  return memberCommand("serve")
     .summary("take receipts and vouchers in over HTTP")
     .description(
       "Serves the ingest API (described at /openapi.json), the published bundles under /bundles, /livez, /readyz and /metrics, on loopback unless told otherwise. Ends cleanly on SIGTERM: what was taken in is answered first.",
     )
-    .addOption(rpcOption())
-    .addOption(deploymentOption())
-    .addOption(dataOption())
-    .addOption(confirmationsOption())
-    .addOption(peerOption())
-    .addOption(key.keystore)
-    .addOption(key.passwordFile)
-    .addOption(key.keyFile)
     .addOption(
       new Option("--host <address>", "where to listen").env("LINK_HOST").default("127.0.0.1"),
     )

@@ -1,24 +1,14 @@
-import { Command } from "@commander-js/extra-typings";
 import { ZERO_HASH } from "../core/bytes.ts";
 import { endOf, epochAt, sealTimeOf } from "../core/clock.ts";
-import {
-  confirmationsOption,
-  deploymentOption,
-  jsonOption,
-  rpcOption,
-  withChain,
-} from "./options.ts";
+import { chainCommand, jsonOption, withChain } from "./options.ts";
 import { print, tokens, utc } from "./print.ts";
 
 export function statusCommand() {
-  return new Command("status")
+  return chainCommand("status")
     .summary("where the epochs stand on chain")
     .description(
       "Reads the chain alone: the running epoch, the last final one, what is pending, and what is due next.",
     )
-    .addOption(rpcOption())
-    .addOption(deploymentOption())
-    .addOption(confirmationsOption())
     .addOption(jsonOption())
     .action((options) =>
       withChain(options, async (chain) => {

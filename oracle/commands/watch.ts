@@ -1,35 +1,21 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Command, Option } from "@commander-js/extra-typings";
+import { Option } from "@commander-js/extra-typings";
 import { auditInput } from "../audit.ts";
 import { loadSigner } from "../compose.ts";
 import { revertReason } from "../edge/chain.ts";
 import { proofCall, type Watched, watchPending } from "../watch.ts";
-import {
-  bundlesOption,
-  confirmationsOption,
-  deploymentOption,
-  EXIT,
-  jsonOption,
-  keyOptions,
-  rpcOption,
-  wholeNumber,
-  withChain,
-} from "./options.ts";
+import { bundlesCommand, EXIT, keyOptions, wholeNumber, withChain } from "./options.ts";
 import { print, utc, verdictText } from "./print.ts";
 
 const DEFAULT_INTERVAL_SECONDS = 30;
 
 export function watchCommand() {
   const key = keyOptions();
-  return new Command("watch")
+  return bundlesCommand("watch")
     .summary("verify every proposal while it can still be undone")
     .description(
       "Follows the chain and verifies each pending proposal from scratch, as an audit does. Needs no key. Ends with exit code 1 at the first proposal that differs, or 2 when its bundle cannot be had, so that a supervisor raises the alarm. With --defend and a funded key it sends the fraud proof, where the ledger has one, and goes on watching.",
     )
-    .addOption(rpcOption())
-    .addOption(deploymentOption())
-    .addOption(bundlesOption())
-    .addOption(confirmationsOption())
     .addOption(new Option("--once", "look at what is pending now, and end").default(false))
     .addOption(
       new Option("--interval <seconds>", "time between two looks")
@@ -40,7 +26,6 @@ export function watchCommand() {
     .addOption(key.keystore)
     .addOption(key.passwordFile)
     .addOption(key.keyFile)
-    .addOption(jsonOption())
     .action(async (options) => {
       // Before anything is at stake: a watcher that finds a fraud and then lacks its key is no defence.
       const signer = options.defend ? await loadSigner(options) : undefined;

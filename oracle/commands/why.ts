@@ -1,32 +1,17 @@
-import { Argument, Command } from "@commander-js/extra-typings";
+import { Argument } from "@commander-js/extra-typings";
 import { auditInput } from "../audit.ts";
 import { explain } from "../why.ts";
-import {
-  addressArgument,
-  bundlesOption,
-  confirmationsOption,
-  deploymentOption,
-  EXIT,
-  jsonOption,
-  rpcOption,
-  wholeNumber,
-  withChain,
-} from "./options.ts";
+import { addressArgument, bundlesCommand, EXIT, wholeNumber, withChain } from "./options.ts";
 import { checksummed, print, table, tokens } from "./print.ts";
 
 export function whyCommand() {
-  return new Command("why")
+  return bundlesCommand("why")
     .summary("why a device or an account earned what it earned in an epoch")
     .description(
       "Recomputes the epoch from the public files and shows, for each device: what it served to whom, what that is worth at the tariff, how much of it its customer paid, the reward, and the reason when it is less than the full value.",
     )
     .addArgument(new Argument("<address>", "a device or an account").argParser(addressArgument))
     .addArgument(new Argument("<epoch>", "a final epoch").argParser(wholeNumber))
-    .addOption(rpcOption())
-    .addOption(deploymentOption())
-    .addOption(bundlesOption())
-    .addOption(confirmationsOption())
-    .addOption(jsonOption())
     .action(async (address, epoch, options) => {
       process.exitCode = await withChain(options, async (chain) => {
         const why = await explain(await auditInput(chain, options.bundles), address, epoch);
