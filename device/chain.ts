@@ -31,7 +31,7 @@ export const ESCROW_ABI = [
   "function collected(address customer) view returns (uint256)",
 ] as const;
 export const LEDGER_ABI = [
-  "function tariffAt(uint32 epoch) view returns (tuple(uint96 egressPrice, uint96 storagePrice, uint96 computePrice, uint32 rewardCapBps))",
+  "function tariffAt(uint32 epoch) view returns (tuple(uint96 egressPrice, uint96 storagePrice, uint96 computePrice, uint32 rewardCapBps) tariff)",
 ] as const;
 
 const CONTRACT = z.object({

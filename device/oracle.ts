@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pRetry from "p-retry";
 import { z } from "zod";
-import { type Acknowledgement, parseAcknowledgement } from "../oracle/core/acknowledgement.ts";
-import { type Address, lowercaseHex, toHex } from "../oracle/core/bytes.ts";
+import { parseAcknowledgement } from "../oracle/core/acknowledgement.ts";
+import { type Address, isHexOf, lowercaseHex } from "../oracle/core/bytes.ts";
 import type { OpenEpoch } from "../oracle/core/clock.ts";
 import {
   parseSignature,
@@ -10,8 +10,13 @@ import {
   type SignedReceipt,
   signedReceiptToJson,
 } from "../oracle/core/receipt.ts";
-import { isRefused, REFUSALS, type Refusal, type Refused } from "../oracle/core/refusal.ts";
-import { parseVoucher, type SignedVoucher, voucherToJson } from "../oracle/core/voucher.ts";
+import { isRefused, REFUSALS, type Refusal, type Refused, refuse } from "../oracle/core/refusal.ts";
+import {
+  parseSignedVoucher,
+  type SignedAcknowledgement,
+  signedVoucherToJson,
+} from "../oracle/core/submission.ts";
+import type { SignedVoucher } from "../oracle/core/voucher.ts";
 
 export type OracleClient = {
   openEpochs(): Promise<readonly OpenEpoch[]>;
@@ -22,17 +27,12 @@ export type OracleClient = {
   vouchers(): Promise<readonly SignedVoucher[]>;
 };
 
-export type SignedAcknowledgement = {
-  readonly acknowledgement: Acknowledgement;
-  readonly member: Address;
-  readonly signature: Uint8Array;
-};
-
 export type ReceiptAnswer =
-  | ({
+  | {
       readonly status: "accepted" | "known";
       readonly warnings: readonly string[];
-    } & SignedAcknowledgement)
+      readonly acknowledgement: SignedAcknowledgement;
+    }
   | ({ readonly status: "refused"; readonly head: SignedReceipt | undefined } & Refused);
 
 export type VoucherAnswer =
@@ -80,7 +80,7 @@ const RESULTS = z.object({
   ]),
 });
 const VOUCHERS = z.object({
-  vouchers: z.array(z.object({ voucher: z.unknown(), signature: z.unknown() })),
+  vouchers: z.array(z.unknown()),
 });
 const VOUCHER_STATUS = z.object({ status: z.enum(["accepted", "known"]) });
 
@@ -119,20 +119,16 @@ export function connectOracle(options: OracleOptions): OracleClient {
       const { refusal, message, head } = result;
       return { status: "refused", refusal, message, head: headOf(head) };
     },
-    async postVoucher({ voucher, signature }) {
-      const { status, body } = await post("/v1/vouchers", {
-        voucher: voucherToJson(voucher),
-        signature: toHex(signature),
-      });
+    async postVoucher(signed) {
+      const { status, body } = await post("/v1/vouchers", signedVoucherToJson(signed));
       const refused = REFUSED.safeParse(body);
       if (status !== 200 || refused.success) return { status: "refused", ...REFUSED.parse(body) };
       return VOUCHER_STATUS.parse(body);
     },
     async vouchers() {
-      return VOUCHERS.parse((await get("/v1/vouchers")).body).vouchers.map((item) => ({
-        voucher: checked(parseVoucher(item.voucher)),
-        signature: checked(parseSignature(item.signature, "signature")),
-      }));
+      return VOUCHERS.parse((await get("/v1/vouchers")).body).vouchers.map((item) =>
+        checked(parseSignedVoucher(item)),
+      );
     },
   };
 }
@@ -142,14 +138,13 @@ function acknowledgedOf({
   warnings,
   acknowledgement,
 }: z.infer<typeof ACKNOWLEDGED>): ReceiptAnswer {
-  const { signature, member, ...rest } = acknowledgement;
-  return {
-    status,
-    warnings,
-    acknowledgement: checked(parseAcknowledgement(rest)),
-    member: lowercaseHex(member),
-    signature: checked(parseSignature(signature, "acknowledgement.signature")),
-  };
+  const { signature, member, ...word } = acknowledgement;
+  checked(parseAcknowledgement(word, "acknowledgement"));
+  checked(parseSignature(signature, "acknowledgement.signature"));
+  checked(
+    isHexOf(member, 20) ? member : refuse("malformed", "acknowledgement.member is no address"),
+  );
+  return { status, warnings, acknowledgement: acknowledgement as SignedAcknowledgement };
 }
 
 function headOf(head: unknown): SignedReceipt | undefined {

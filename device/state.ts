@@ -1,5 +1,5 @@
 import { mkdir, open, readFile, rename } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 
 /** A value kept in one small file, so that a power cut leaves the old one or the new one, never a half. */
 export type StateFile<T> = {
@@ -38,18 +38,16 @@ async function read<T>(path: string, parse: (json: unknown) => T, initial: () =>
   try {
     return parse(JSON.parse(text));
   } catch (cause) {
-    const advice = "remove it to go on as after a loss of state, never put back an older copy";
-    throw new Error(`${path} is damaged: ${advice}`, { cause });
+    const advice =
+      "If it is damaged, remove it to go on as after a loss of state; never put back an older copy.";
+    throw new Error(`${path} cannot be used: ${(cause as Error).message}. ${advice}`, { cause });
   }
 }
 
-let writes = 0;
-
 /** Write beside it, fsync, rename, fsync the folder: what a rename means after a power cut needs both. */
-export async function replaceFile(path: string, content: string | Uint8Array): Promise<void> {
+async function replaceFile(path: string, content: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
-  writes += 1;
-  const temporary = join(dirname(path), `.${process.pid}-${writes}.tmp`);
+  const temporary = `${path}.tmp`;
   const file = await open(temporary, "w", 0o600);
   try {
     await file.writeFile(content);

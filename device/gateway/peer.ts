@@ -75,7 +75,7 @@ export function connectPeer(url: string, timeoutMilliseconds: number): Peer {
   const askServed = async (path: string, authorization: string, init: RequestInit = {}) => {
     const response = await ask(path, { ...init, headers: { ...init.headers, authorization } });
     if (response.ok) return response;
-    const { refusal, message } = REFUSED.parse(await response.json());
+    const { refusal, message } = REFUSED.parse(await jsonOf(response));
     throw new Error(`${refusal}: ${message}`);
   };
 
@@ -99,14 +99,14 @@ export function connectPeer(url: string, timeoutMilliseconds: number): Peer {
       const response = await askServed(`/v1/contents/${root}`, authorization, {
         headers: { range },
       });
-      return checkChunks(manifest, first, count, new Uint8Array(await response.arrayBuffer()));
+      return checkChunks(manifest, first, count, await bytesOf(response, count * CHUNK_BYTES));
     },
     async challenge(authorization, content, index) {
       const response = await askServed(
         `/v1/contents/${content.root}/proofs/${index}`,
         authorization,
       );
-      const { chunk, proof } = PROOF.parse(await response.json());
+      const { chunk, proof } = PROOF.parse(await jsonOf(response));
       if (!proof.every((node) => isHexOf(node, HASH_BYTES))) return false;
       const siblings = proof.map((node) => fromHex(lowercaseHex(node)));
       return provesChunk(content, index, Buffer.from(chunk, "base64"), siblings);
@@ -117,7 +117,7 @@ export function connectPeer(url: string, timeoutMilliseconds: number): Peer {
         authorization,
         asJson({ ...job, seed: toHex(job.seed) }),
       );
-      const { checkpoints } = RESULT.parse(await response.json());
+      const { checkpoints } = RESULT.parse(await jsonOf(response));
       if (!isHexOf(checkpoints, job.segments * HASH_BYTES)) return false;
       return checkJob(job, fromHex(lowercaseHex(checkpoints)), sample);
     },
@@ -128,13 +128,32 @@ export function connectPeer(url: string, timeoutMilliseconds: number): Peer {
         ...(head && { head: signedReceiptToJson(head) }),
       };
       const response = await ask("/v1/receipts", asJson(draft));
-      const body: unknown = await response.json();
+      const body: unknown = await jsonOf(response);
       if (!response.ok) return REFUSED.parse(body);
       const signed = parseSignedReceipt(body);
       if (isRefused(signed)) throw new Error(`${url} answered nonsense: ${signed.message}`);
       return signed;
     },
   };
+}
+
+/** The longest answer is that of the longest job, in hex. */
+const MOST_JSON_BYTES = 2 ** 20;
+
+async function jsonOf(response: Response): Promise<unknown> {
+  return JSON.parse(Buffer.from(await bytesOf(response, MOST_JSON_BYTES)).toString());
+}
+
+/** A node decides what it sends, but not how much of it is read. */
+async function bytesOf(response: Response, most: number): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  for await (const piece of response.body ?? []) {
+    size += piece.length;
+    if (size > most) throw new Error(`more than the ${most} bytes that were asked for`);
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces);
 }
 
 function asJson(body: unknown): RequestInit {

@@ -7,6 +7,7 @@ import {
   signedReceiptToJson,
 } from "../../oracle/core/receipt.ts";
 import { isRefused, type Refusal } from "../../oracle/core/refusal.ts";
+import type { SignedAcknowledgement } from "../../oracle/core/submission.ts";
 import { openStateFile } from "../state.ts";
 
 /** How far past every known sequence a device goes on that lost its book: more than it can have signed unseen. */
@@ -24,7 +25,9 @@ export type Entry = {
 
 /** What became of the signed receipt at the oracle. */
 export type Fate =
-  | { readonly status: "pending" | "acknowledged" }
+  | { readonly status: "pending" }
+  /** With the member's word, which shows that the receipt was left out if it ever is. */
+  | { readonly status: "acknowledged"; readonly acknowledgement: SignedAcknowledgement }
   | { readonly status: "refused"; readonly refusal: Refusal };
 
 export type Book = {
@@ -50,7 +53,11 @@ const ENTRY = z.object({
   customer: z.string(),
   next: z.int(),
   signed: z.unknown().optional(),
-  fate: z.object({ status: z.string(), refusal: z.string().optional() }),
+  fate: z.discriminatedUnion("status", [
+    z.object({ status: z.literal("pending") }),
+    z.object({ status: z.literal("acknowledged"), acknowledgement: z.looseObject({}) }),
+    z.object({ status: z.literal("refused"), refusal: z.string() }),
+  ]),
 });
 const PAGES = z.object({
   device: z.string(),

@@ -30,21 +30,24 @@ export async function openContents(
   const fileOf = (root: Hex) => join(folder, root);
   const heldBytes = () => [...held.values()].reduce((sum, { size }) => sum + size, 0);
   let uploads = 0;
+  let incoming = 0;
 
-  /** Writes the bytes to `path` as they pass; stops at what is left of the limit. */
+  /** Writes the bytes to `path` as they pass, as far as there is room. */
   async function* keep(bytes: AsyncIterable<Uint8Array>, path: string): AsyncIterable<Uint8Array> {
-    const room = limitBytes - heldBytes();
     const file = await open(path, "w");
     let size = 0;
     try {
       for await (const piece of bytes) {
         size += piece.length;
-        if (size > room) throw new RangeError(`no room for more than ${room} bytes`);
+        incoming += piece.length;
+        if (heldBytes() + incoming > limitBytes)
+          throw new RangeError(`only ${limitBytes} bytes are kept`);
         await file.writeFile(piece);
         yield piece;
       }
       await file.sync();
     } finally {
+      incoming -= size;
       await file.close();
     }
   }
@@ -54,7 +57,7 @@ export async function openContents(
     const temporary = join(folder, `.${process.pid}-${uploads}.tmp`);
     try {
       const manifest = await manifestOf(keep(bytes, temporary));
-      if (manifest.root !== root) {
+      if (manifest.root !== root || manifest.size === 0) {
         return { refusal: "content-mismatch", message: `the bytes have the root ${manifest.root}` };
       }
       await moveDurably(temporary, fileOf(root));
@@ -90,6 +93,8 @@ export async function openContents(
 async function verifyAll(folder: string, log: Log): Promise<Map<Hex, Manifest>> {
   const held = new Map<Hex, Manifest>();
   for (const name of await readdir(folder)) {
+    // What a crash left of an upload.
+    if (name.endsWith(".tmp")) await rm(join(folder, name));
     if (!isHexOf(name, 32)) continue;
     const manifest = await manifestOf(createReadStream(join(folder, name)));
     if (manifest.root === name) held.set(name, manifest);

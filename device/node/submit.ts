@@ -1,16 +1,11 @@
 import { acknowledgementDigest } from "../../oracle/core/acknowledgement.ts";
-import { type Address, toHex } from "../../oracle/core/bytes.ts";
+import { type Address, fromHex, toHex } from "../../oracle/core/bytes.ts";
 import { receiptDigest, type SignedReceipt } from "../../oracle/core/receipt.ts";
 import { REFUSALS, type Refusal } from "../../oracle/core/refusal.ts";
 import { recover } from "../../oracle/core/signature.ts";
+import type { SignedAcknowledgement } from "../../oracle/core/submission.ts";
 import type { Log } from "../log.ts";
-import {
-  type Backoff,
-  type OracleClient,
-  type ReceiptAnswer,
-  type SignedAcknowledgement,
-  withBackoff,
-} from "../oracle.ts";
+import { type Backoff, type OracleClient, type ReceiptAnswer, withBackoff } from "../oracle.ts";
 import { type Book, type Entry, type Fate, SEQUENCE_JUMP } from "./book.ts";
 
 export type SubmitParts = {
@@ -105,7 +100,7 @@ function deliver(
   const attempt = async () => {
     const answer = await oracle.postReceipt(signed);
     if (answer.status !== "refused") {
-      refuseForgery(parts, signed, answer);
+      refuseForgery(parts, signed, answer.acknowledgement);
       return answer;
     }
     if (!PASSING.includes(answer.refusal)) return answer;
@@ -122,18 +117,14 @@ function deliver(
 function refuseForgery(
   { domain, members }: SubmitParts,
   signed: SignedReceipt,
-  answer: SignedAcknowledgement,
+  { signature, member, ...word }: SignedAcknowledgement,
 ) {
-  const { acknowledgement, member, signature } = answer;
   const digest = toHex(receiptDigest(domain, signed.receipt));
-  const signer = recover(acknowledgementDigest(domain, acknowledgement), signature);
+  const said = { ...word, receivedAt: BigInt(word.receivedAt) };
+  const signer = recover(acknowledgementDigest(domain, said), fromHex(signature));
   const trusted =
     members.length === 0 ? signer === member : members.some((known) => known === signer);
-  if (
-    acknowledgement.digest !== digest ||
-    acknowledgement.epoch !== signed.receipt.epoch ||
-    !trusted
-  ) {
+  if (word.digest !== digest || word.epoch !== signed.receipt.epoch || !trusted) {
     throw new Error(`the acknowledgement by ${signer ?? "nobody"} does not hold for ${digest}`);
   }
 }
@@ -147,8 +138,9 @@ function record(
   const { log } = parts;
   const about = { epoch: entry.epoch, customer: entry.customer, sequence: signed.receipt.sequence };
   if (answer.status !== "refused") {
-    decide(entry, signed, { status: "acknowledged" });
-    log("info", "receipt-acknowledged", { ...about, status: answer.status, member: answer.member });
+    const { status, acknowledgement } = answer;
+    decide(entry, signed, { status: "acknowledged", acknowledgement });
+    log("info", "receipt-acknowledged", { ...about, status, member: acknowledgement.member });
     return;
   }
   const { refusal, message, head } = answer;

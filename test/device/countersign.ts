@@ -7,7 +7,6 @@ import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { signerOf } from "../../device/keys.ts";
 import type { RunningNode } from "../../device/node/start.ts";
-import { fromHex, type Hex } from "../../oracle/core/bytes.ts";
 import {
   parseSignedReceipt,
   receiptDigest,
@@ -15,7 +14,7 @@ import {
 } from "../../oracle/core/receipt.ts";
 import { isRefused } from "../../oracle/core/refusal.ts";
 import { recover } from "../../oracle/core/signature.ts";
-import { address, keyOf, lawOf, receiptOf, registryDomain, signReceipt } from "../core/world.ts";
+import { address, keyOf, receiptOf, registryDomain, signReceipt } from "../core/world.ts";
 import {
   ask,
   customer,
@@ -217,15 +216,16 @@ describe("countersign", () => {
       expect((await sendDraft(node, next)).status).to.equal(200);
     });
 
-    it("does not start with a damaged book, or another device's", async () => {
+    it("does not start with the book of another device", async () => {
       const node = await service.node();
       await sendDraft(node, draftOf({ sequence: FIRST_SEQUENCE }));
       await node.close();
       const failure = await service
         .node({ key: signerOf(keyOf("device-2")) })
         .catch((error: Error) => error);
-      expect(String(failure)).to.match(/receipts\.json is damaged/);
-      expect(String((failure as Error).cause)).to.match(/the book of device 0x/);
+      expect(String(failure)).to.match(
+        /receipts\.json cannot be used: it is the book of device 0x/,
+      );
     });
   });
 
@@ -298,22 +298,13 @@ describe("countersign", () => {
     await service.oracle.hand(signReceipt(receiptOf({ sequence: 200_000 })));
     await sendDraft(node, draft(200_000 + 65_536));
     await node.idle();
-    expect(node.receipts()[0]?.fate).to.deep.equal({ status: "acknowledged" });
+    expect(node.receipts()[0]?.fate.status).to.equal("acknowledged");
     await service.oracle.hand(signReceipt(receiptOf({ sequence: 300_000 })));
     await sendDraft(node, draft(265_537));
     await node.idle();
     expect(node.receipts()[0]?.fate).to.deep.equal({ status: "refused", refusal: "stale" });
     const { body } = await sendDraft(node, draft(265_538));
     expect(body).to.deep.include({ refusal: "sequence-unexpected", next: 365_536 });
-  });
-
-  it("knows its own law: what it signs, the oracle takes", async () => {
-    service.oracle.under(lawOf());
-    const node = await service.node();
-    const { body } = await sendDraft(node, draftOf({ sequence: FIRST_SEQUENCE, egressBytes: 5n }));
-    const [result] = await service.oracle.hand(signedOf(body));
-    expect(["accepted", "known"]).to.include(result?.status);
-    expect(fromHex(result?.digest as Hex)).to.have.length(32);
   });
 });
 

@@ -45,7 +45,7 @@ describe("device programs", () => {
     const escrow = world.devnet.suite.escrow.connect(world.customer);
     await (await escrow.addKey(gatewayKey)).wait();
     await world.endEpoch(1);
-    oracleUrl = (await world.serve()).url;
+    oracleUrl = (await world.oracle.serve()).url;
     chain = connectChain(world.devnet.rpcUrl, await readDeployment(world.devnet.deploymentFile));
   });
 

@@ -96,6 +96,9 @@ describe("node", () => {
       expect([put.status, put.body.refusal]).to.deep.equal([422, "content-mismatch"]);
       const { status, body } = await ask(node, path);
       expect([status, body.refusal]).to.deep.equal([404, "content-unknown"]);
+      const nothing = `/v1/contents/0x${"00".repeat(32)}`;
+      const empty = await ask(node, nothing, { method: "PUT", headers: OCTETS, body: "" });
+      expect(empty.status).to.equal(422);
     });
 
     it("no more than it has room for", async () => {

@@ -58,6 +58,8 @@ describe("state file", () => {
     await file.save();
     await writeFile(path, "{");
     const failure = await openStateFile(path, FORMAT).catch((error: Error) => error.message);
-    expect(failure).to.match(/state\.json is damaged: remove it to go on as after a loss of state/);
+    expect(failure).to.match(
+      /state\.json cannot be used: .*remove it to go on as after a loss of state/,
+    );
   });
 });

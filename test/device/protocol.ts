@@ -1,0 +1,82 @@
+import { readFileSync } from "node:fs";
+import { expect } from "chai";
+import { TypedDataEncoder } from "ethers";
+import { NODE_REFUSALS, type NodeRefusal, statusOf } from "../../device/refusal.ts";
+import { sessionDigest } from "../../device/session.ts";
+import { concatBytes, fromHex, keccak256, lowercaseHex, toHex } from "../../oracle/core/bytes.ts";
+import { REFUSALS } from "../../oracle/core/refusal.ts";
+import { address, deployment, registryDomain } from "../core/world.ts";
+import { serve } from "../oracle/http/served.ts";
+
+const DOCUMENT = readFileSync(new URL("../../docs/receipt-protocol.md", import.meta.url), "utf8");
+const VECTORS = JSON.parse(
+  readFileSync(new URL("../vectors/receipts.json", import.meta.url), "utf8"),
+);
+
+describe("docs/receipt-protocol.md", () => {
+  const section = (title: string) => (DOCUMENT.split(`${title}\n`)[1] ?? "").split("\n#")[0] ?? "";
+  const rows = (title: string) =>
+    section(title)
+      .split("\n")
+      .filter((line) => line.startsWith("| `"))
+      .map((line) => line.split("|").map((cell) => cell.trim().replaceAll("`", "")));
+
+  it("says of every refusal of the oracle what to do", () => {
+    const named = rows("### Refusals of the oracle").map((cells) => cells[1]);
+    expect(named).to.deep.equal(Object.keys(REFUSALS));
+  });
+
+  it("says every refusal of a device, with its status", () => {
+    const named = rows("### Refusals of a device").map((cells) => [cells[1], Number(cells[2])]);
+    const known = Object.keys(NODE_REFUSALS).map((word) => [word, statusOf(word as NodeRefusal)]);
+    expect(named).to.have.deep.members(known);
+  });
+
+  it("computes the first vector step by step", () => {
+    const [vector] = VECTORS.vectors;
+    const steps = Object.fromEntries(
+      [...DOCUMENT.matchAll(/^\| (\w+) \| `(0x[0-9a-f]+)` \|$/gm)].map((match) => match.slice(1)),
+    );
+    expect(steps).to.deep.include({
+      packed: vector.packed,
+      separator: VECTORS.domain.separator,
+      digest: vector.digest,
+    });
+    const text = concatBytes(
+      Uint8Array.of(0x19, 0x01),
+      fromHex(steps.separator),
+      fromHex(steps.structHash),
+    );
+    expect(toHex(keccak256(text))).to.equal(vector.digest);
+    expect(DOCUMENT).to.include(VECTORS.type).and.to.include(VECTORS.typeHash);
+  });
+
+  it("shows a request that the oracle takes", async () => {
+    const [, body] = /```json\n([^`]+)```/.exec(DOCUMENT) ?? [];
+    const oracle = await serve();
+    try {
+      const { body: answer } = await oracle.post(String(body));
+      const [result] = answer.results as readonly Record<string, unknown>[];
+      expect(result).to.deep.include({ status: "accepted", digest: VECTORS.vectors[0].digest });
+    } finally {
+      await oracle.close();
+    }
+  });
+
+  it("names the session as it is signed", () => {
+    const [, fields] = /`Session\(([^)]+)\)`/.exec(DOCUMENT) ?? [];
+    const types = String(fields)
+      .split(",")
+      .map((field) => field.split(" "))
+      .map(([type = "", name = ""]) => ({ type, name }));
+    const session = { device: address("device-1"), customer: address("customer-1"), epoch: 7 };
+    const domain = {
+      name: "LinkRewards",
+      version: "1",
+      chainId: deployment.chainId,
+      verifyingContract: deployment.contracts.deviceRegistry,
+    };
+    const expected = TypedDataEncoder.hash(domain, { Session: types }, session);
+    expect(toHex(sessionDigest(registryDomain, session))).to.equal(lowercaseHex(expected));
+  });
+});
