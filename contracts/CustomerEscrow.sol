@@ -35,8 +35,9 @@ contract CustomerEscrow is ICustomerEscrow, EpochClock, LedgerLink, AccessContro
     /// @inheritdoc ICustomerEscrow
     uint256 public immutable thawSeconds;
 
-    bytes32 private constant VOUCHER_TYPEHASH =
-        keccak256("Voucher(address customer,uint32 epoch,uint96 cumulative)");
+    bytes32 private constant VOUCHER_TYPEHASH = keccak256(
+        "Voucher(address customer,uint32 epoch,uint96 cumulative)"
+    );
 
     /// @inheritdoc ICustomerEscrow
     mapping(address customer => uint256) public balanceOf;
@@ -211,7 +212,12 @@ contract CustomerEscrow is ICustomerEscrow, EpochClock, LedgerLink, AccessContro
         return
             _hashTypedDataV4(
                 keccak256(
-                    abi.encode(VOUCHER_TYPEHASH, voucher.customer, voucher.epoch, voucher.cumulative)
+                    abi.encode(
+                        VOUCHER_TYPEHASH,
+                        voucher.customer,
+                        voucher.epoch,
+                        voucher.cumulative
+                    )
                 )
             );
     }

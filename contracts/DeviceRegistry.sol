@@ -32,8 +32,9 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, AccessControl, EIP712, N
     /// @inheritdoc IDeviceRegistry
     uint256 public constant NO_INDEX = type(uint256).max;
 
-    bytes32 private constant BIND_TYPEHASH =
-        keccak256("Bind(address device,address account,uint256 nonce,uint256 deadline)");
+    bytes32 private constant BIND_TYPEHASH = keccak256(
+        "Bind(address device,address account,uint256 nonce,uint256 deadline)"
+    );
 
     /// @inheritdoc IDeviceRegistry
     uint32 public accounts;
@@ -56,7 +57,10 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, AccessControl, EIP712, N
     }
 
     /// @inheritdoc IDeviceRegistry
-    function enrol(address[] calldata devices, uint8 deviceClass) external onlyRole(MANUFACTURER_ROLE) {
+    function enrol(
+        address[] calldata devices,
+        uint8 deviceClass
+    ) external onlyRole(MANUFACTURER_ROLE) {
         for (uint256 i = 0; i < devices.length; ++i) {
             address device = devices[i];
             require(device != address(0), ZeroAddress());
@@ -160,7 +164,13 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, AccessControl, EIP712, N
     )
         external
         view
-        returns (bool enrolled, uint8 deviceClass, uint32 revokedFrom, address account, address offeredTo)
+        returns (
+            bool enrolled,
+            uint8 deviceClass,
+            uint32 revokedFrom,
+            address account,
+            address offeredTo
+        )
     {
         Device storage state = _devices[device];
         return (

@@ -78,10 +78,9 @@ contract EpochLedger is IEpochLedger, EpochClock, AccessControl, EIP712 {
     /// @inheritdoc IEpochLedger
     uint256 public constant RETIREMENT_DELAY_SECONDS = 30 days;
 
-    bytes32 private constant REPORT_TYPEHASH =
-        keccak256(
-            "Report(uint32 epoch,uint16 attempt,bytes32 prevRoot,bytes32 root,bytes32 contributionRoot,bytes32 bundleHash,uint96 total,uint32 leaves,uint32 contributions,bytes32 rulesHash)"
-        );
+    bytes32 private constant REPORT_TYPEHASH = keccak256(
+        "Report(uint32 epoch,uint16 attempt,bytes32 prevRoot,bytes32 root,bytes32 contributionRoot,bytes32 bundleHash,uint96 total,uint32 leaves,uint32 contributions,bytes32 rulesHash)"
+    );
 
     /// @notice The token that is released.
     IERC20 public immutable token;
@@ -216,11 +215,7 @@ contract EpochLedger is IEpochLedger, EpochClock, AccessControl, EIP712 {
     }
 
     /// @inheritdoc IEpochLedger
-    function proveOverlap(
-        Report calldata report,
-        Opening calldata a,
-        Opening calldata b
-    ) external {
+    function proveOverlap(Report calldata report, Opening calldata a, Opening calldata b) external {
         _requirePending(report);
         _requireOpening(report.root, report.leaves, a);
         _requireOpening(report.root, report.leaves, b);
@@ -263,10 +258,7 @@ contract EpochLedger is IEpochLedger, EpochClock, AccessControl, EIP712 {
         _requirePending(report);
         _requireOpening(_lastRoot, _final.leaves, old);
         _requireOpening(report.root, report.leaves, new_);
-        require(
-            old.index == new_.index && new_.leaf.cumulative < old.leaf.cumulative,
-            NoFraud()
-        );
+        require(old.index == new_.index && new_.leaf.cumulative < old.leaf.cumulative, NoFraud());
         _revoke(report);
     }
 
@@ -299,10 +291,7 @@ contract EpochLedger is IEpochLedger, EpochClock, AccessControl, EIP712 {
 
     /// @inheritdoc IEpochLedger
     function retire() external onlyRole(DEFAULT_ADMIN_ROLE) {
-        require(
-            _retirableAt != 0 && block.timestamp >= _retirableAt,
-            NotRetirable(_retirableAt)
-        );
+        require(_retirableAt != 0 && block.timestamp >= _retirableAt, NotRetirable(_retirableAt));
         require(_pending == 0, ProposalPending(_pending));
         _retired = true;
         uint256 amount = token.balanceOf(address(this));

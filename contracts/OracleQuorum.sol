@@ -113,7 +113,8 @@ contract OracleQuorum is IOracleQuorum, EpochClock, LedgerLink, AccessControl {
     /// @inheritdoc IOracleQuorum
     function withdrawBond(address member) external {
         Member storage state = _members[member];
-        uint256 releaseTime = state.leftAt == 0 ? type(uint256).max : state.leftAt + releaseSeconds();
+        uint256 releaseTime =
+            state.leftAt == 0 ? type(uint256).max : state.leftAt + releaseSeconds();
         require(block.timestamp >= releaseTime, BondHeld(member, releaseTime));
         uint256 bond = state.bond;
         require(bond != 0, NoBond(member));
@@ -160,14 +161,16 @@ contract OracleQuorum is IOracleQuorum, EpochClock, LedgerLink, AccessControl {
         address signerB = signatureB.recover(digestB);
         require(signer == signerB, DifferentSigners(signer, signerB));
         require(_members[signer].bond != 0, NoBond(signer));
-        _slash(signer, msg.sender);
+        _share(_eject(signer, msg.sender), msg.sender);
     }
 
     /// @inheritdoc IOracleQuorum
     function slash(uint256 signers, address prover) external onlyLedger {
+        uint256 bonds = 0;
         for (uint256 slot = 0; signers >> slot != 0; ++slot) {
-            if ((signers >> slot) & 1 == 1) _slash(_memberBySlot[slot], prover);
+            if ((signers >> slot) & 1 == 1) bonds += _eject(_memberBySlot[slot], prover);
         }
+        _share(bonds, prover);
     }
 
     /// @inheritdoc IOracleQuorum
@@ -222,14 +225,18 @@ contract OracleQuorum is IOracleQuorum, EpochClock, LedgerLink, AccessControl {
         threshold = threshold_;
     }
 
-    /// @dev A prover may be the culprit itself, so only half goes to it.
-    function _slash(address member, address prover) private {
+    /// @dev Takes a member's bond, all of it; none is left of one that was slashed before.
+    function _eject(address member, address prover) private returns (uint256 bond) {
         Member storage state = _members[member];
-        uint256 bond = state.bond;
+        bond = state.bond;
         state.bond = 0;
         if (state.leftAt == 0) _leave(member);
         emit MemberSlashed(member, state.slotPlusOne - 1, bond, prover);
-        token.burn(bond - bond / 2);
-        token.safeTransfer(prover, bond / 2);
+    }
+
+    /// @dev A prover may be the culprit itself, so only half goes to it.
+    function _share(uint256 bonds, address prover) private {
+        token.burn(bonds - bonds / 2);
+        token.safeTransfer(prover, bonds / 2);
     }
 }

@@ -40,8 +40,9 @@ contract RewardDistributor is IRewardDistributor, LedgerLink, AccessControl, EIP
     /// @inheritdoc IRewardDistributor
     uint256 public constant PAUSE_COOLDOWN_SECONDS = 30 days;
 
-    bytes32 private constant SET_PAYEE_TYPEHASH =
-        keccak256("SetPayee(address account,address payee,uint256 nonce,uint256 deadline)");
+    bytes32 private constant SET_PAYEE_TYPEHASH = keccak256(
+        "SetPayee(address account,address payee,uint256 nonce,uint256 deadline)"
+    );
 
     /// @notice The token owners earn.
     IERC20 public immutable token;
@@ -129,12 +130,7 @@ contract RewardDistributor is IRewardDistributor, LedgerLink, AccessControl, EIP
     }
 
     /// @inheritdoc IRewardDistributor
-    function publish(
-        uint32 epoch,
-        bytes32 root,
-        uint96 total,
-        uint32 leaves
-    ) external onlyLedger {
+    function publish(uint32 epoch, bytes32 root, uint96 total, uint32 leaves) external onlyLedger {
         latestEpoch = epoch;
         rootOf[epoch] = Root(root, total, leaves);
         emit RootPublished(epoch, root, total, leaves);
@@ -157,24 +153,24 @@ contract RewardDistributor is IRewardDistributor, LedgerLink, AccessControl, EIP
     }
 
     function _claim(Claim calldata c) private {
-        Account memory account = _accounts[c.account];
-        if (c.cumulative <= account.claimed) return;
+        RewardLeaf memory leaf = RewardLeaf(c.account, c.cumulative, c.prefix);
+        Account memory account = _accounts[leaf.account];
+        if (leaf.cumulative <= account.claimed) return;
         Root memory published = rootOf[c.epoch];
         require(published.leaves != 0, RootUnknown(c.epoch));
-        RewardLeaf memory leaf = RewardLeaf(c.account, c.cumulative, c.prefix);
         require(
             leaf.within(published.total),
-            SliceBeyondTotal(uint256(c.prefix) + c.cumulative, published.total)
+            SliceBeyondTotal(uint256(leaf.prefix) + leaf.cumulative, published.total)
         );
         require(
             published.root.contains(published.leaves, c.index, leaf.hash(), c.proof),
-            InvalidProof(c.epoch, c.index, c.account)
+            InvalidProof(c.epoch, c.index, leaf.account)
         );
 
-        uint96 amount = c.cumulative - account.claimed;
-        address payee = account.payee == address(0) ? c.account : account.payee;
-        _accounts[c.account].claimed = c.cumulative;
-        emit Claimed(c.account, payee, c.epoch, amount, c.cumulative);
+        uint96 amount = leaf.cumulative - account.claimed;
+        address payee = account.payee == address(0) ? leaf.account : account.payee;
+        _accounts[leaf.account].claimed = leaf.cumulative;
+        emit Claimed(leaf.account, payee, c.epoch, amount, leaf.cumulative);
         token.safeTransfer(payee, amount);
     }
 

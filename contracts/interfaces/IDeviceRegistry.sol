@@ -42,7 +42,12 @@ interface IDeviceRegistry is IEpochClock {
     event TransferOffered(address indexed device, address indexed from, address indexed to);
 
     /// @notice The offer was accepted: the device earns for `to` from `fromEpoch` on.
-    event DeviceTransferred(address indexed device, address indexed from, address indexed to, uint32 fromEpoch);
+    event DeviceTransferred(
+        address indexed device,
+        address indexed from,
+        address indexed to,
+        uint32 fromEpoch
+    );
 
     /// @notice A device is no longer authorised; `fromEpoch` is the epoch that was running.
     event DeviceRevoked(address indexed device, uint32 fromEpoch);
@@ -130,7 +135,13 @@ interface IDeviceRegistry is IEpochClock {
     )
         external
         view
-        returns (bool enrolled, uint8 deviceClass, uint32 revokedFrom, address account, address offeredTo);
+        returns (
+            bool enrolled,
+            uint8 deviceClass,
+            uint32 revokedFrom,
+            address account,
+            address offeredTo
+        );
 
     /// @notice The limit of `deviceClass` in force in `epoch`; zeros when none was set.
     function limitAt(uint8 deviceClass, uint32 epoch) external view returns (ClassLimit memory);

@@ -231,7 +231,11 @@ interface IEpochLedger {
     function proveMalformed(Report calldata report, Opening calldata opening) external;
 
     /// @notice The pending root has the zero hash where a leaf must be. Emits {RootRevoked}.
-    function proveEmptyLeaf(Report calldata report, uint32 index, bytes32[] calldata proof) external;
+    function proveEmptyLeaf(
+        Report calldata report,
+        uint32 index,
+        bytes32[] calldata proof
+    ) external;
 
     /// @notice At one index, the pending root promises less than the last final root. Emits {RootRevoked}.
     /// @param old A leaf under the last final root.

@@ -126,7 +126,10 @@ interface IOracleQuorum {
     /// @notice A member's slot, bond, first epoch, and the time it left; `known` is false for a stranger.
     function memberOf(
         address member
-    ) external view returns (bool known, uint256 slot, uint256 bond, uint32 fromEpoch, uint256 leftAt);
+    )
+        external
+        view
+        returns (bool known, uint256 slot, uint256 bond, uint32 fromEpoch, uint256 leftAt);
 
     /// @notice The member in a slot; zero when the slot was never used.
     function memberAt(uint256 slot) external view returns (address);

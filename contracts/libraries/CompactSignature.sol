@@ -16,7 +16,10 @@ struct CompactSignature {
 library CompactSignatures {
     /// @notice The address whose key signed `digest`.
     /// @dev Reverts with OpenZeppelin's `ECDSAInvalidSignature` or `ECDSAInvalidSignatureS` when there is none.
-    function recover(CompactSignature calldata signature, bytes32 digest) internal pure returns (address) {
+    function recover(
+        CompactSignature calldata signature,
+        bytes32 digest
+    ) internal pure returns (address) {
         return ECDSA.recover(digest, signature.r, signature.vs);
     }
 }

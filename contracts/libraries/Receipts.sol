@@ -22,10 +22,9 @@ struct Receipt {
 /// @title Receipts
 /// @notice EIP-712 encoding of a receipt.
 library Receipts {
-    bytes32 internal constant TYPEHASH =
-        keccak256(
-            "Receipt(address device,address customer,uint32 epoch,uint32 sequence,uint64 egressBytes,uint96 storageByteSeconds,uint64 computeMilliseconds)"
-        );
+    bytes32 internal constant TYPEHASH = keccak256(
+        "Receipt(address device,address customer,uint32 epoch,uint32 sequence,uint64 egressBytes,uint96 storageByteSeconds,uint64 computeMilliseconds)"
+    );
 
     /// @notice The EIP-712 `hashStruct` of a receipt.
     function hash(Receipt calldata receipt) internal pure returns (bytes32) {

@@ -41,9 +41,10 @@ library RewardTree {
     ) internal pure returns (bool) {
         if (index >= leaves || proof.length != depth(leaves)) return false;
         for (uint256 level = 0; level < proof.length; ++level) {
-            node = (index >> level) & 1 == 0
-                ? Hashes.efficientKeccak256(node, proof[level])
-                : Hashes.efficientKeccak256(proof[level], node);
+            bytes32 sibling = proof[level];
+            (bytes32 left, bytes32 right) = index & 1 == 0 ? (node, sibling) : (sibling, node);
+            node = Hashes.efficientKeccak256(left, right);
+            index >>= 1;
         }
         return node == root;
     }

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { id, parseEther, ZeroHash } from "ethers";
+import { parseEther, ZeroHash } from "ethers";
 import {
   finalize,
   finalizeEpoch,
@@ -7,6 +7,7 @@ import {
   ltkTree,
   pendingReport,
   type Report,
+  reportOf,
   type Staffed,
   staffedWorld,
 } from "./support/epochs.ts";
@@ -266,10 +267,8 @@ describe("EpochLedger", () => {
     it("refuses when nothing is pending, and for any report but the pending one", async () => {
       const world = await from(firstFinal);
       const { ledger, first } = world;
-      const [opening] = [first.openingAt(0)];
-      const stranger = { epoch: 1, attempt: 0, prevRoot: ZeroHash, root: first.root };
-      const rest = { contributionRoot: ZeroHash, bundleHash: id("b"), total: 1n, leaves: 5 };
-      const old = { ...stranger, ...rest, contributions: 0, rulesHash: id("r") };
+      const opening = first.openingAt(0);
+      const old = await reportOf(world, first, { epoch: 1 });
       const proofs = (report: Report) => [
         ledger.proveOverlap(report, opening, opening),
         ledger.proveMalformed(report, opening),

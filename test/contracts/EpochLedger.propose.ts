@@ -212,6 +212,23 @@ describe("EpochLedger", () => {
       }
     });
 
+    it("takes one digest of a quorum, not a mixture: lesson, Helium, the higher of two reports pays", async () => {
+      const world = await from(sealedTwo);
+      const { ledger, quorum, members } = world;
+      const honest = await reportOf(world, second(world));
+      const higher = { ...honest, total: honest.total + 1n };
+      const mixture = [
+        ...(await signReport(world, honest, members.slice(0, 2))),
+        ...(await signReport(world, higher, members.slice(2, 4))),
+      ];
+      for (const report of [honest, higher]) {
+        await expect(ledger.propose(report, mixture)).to.be.revertedWithCustomError(
+          quorum,
+          "SignerNotActive",
+        );
+      }
+    });
+
     it("takes an empty epoch: lesson, lidofinance/staking-modules PR 326", async () => {
       const world = await from(staffedWorld);
       const report = await finalizeEpoch(world, EMPTY_TREE, NO_CONTRIBUTIONS);

@@ -24,6 +24,7 @@ function powersOf(world: World): readonly Power[] {
     [escrow, "dismiss", [stranger], id("ADMISSION_ROLE")],
     [quorum, "addMember", [stranger, 1], GOVERNANCE],
     [quorum, "removeMember", [stranger, 1], GOVERNANCE],
+    [quorum, "setThreshold", [1], GOVERNANCE],
     [distributor, "pause", [], id("GUARDIAN_ROLE")],
     [distributor, "resume", [], id("GUARDIAN_ROLE")],
     [ledger, "veto", [id("digest")], id("GUARDIAN_ROLE")],

@@ -10,7 +10,6 @@ import {
   GENESIS,
   goTo,
   sealTimeOf,
-  WINDOW_SECONDS,
   type World,
 } from "./world.ts";
 
@@ -137,6 +136,3 @@ export const EMPTY_TREE: RewardTree = {
 
 /** What an epoch without any service is reported as. */
 export const NO_CONTRIBUTIONS = { contributionRoot: ZeroHash, contributions: 0 } as const;
-
-/** A whole window and a block: whatever was pending could be final by then. */
-export const AFTER_WINDOW = WINDOW_SECONDS + 1;

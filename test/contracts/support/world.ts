@@ -66,8 +66,9 @@ export async function from<T>(fixture: () => Promise<T>): Promise<T> {
   return state;
 }
 
-async function emptyChain(): Promise<void> {
-  await chain();
+/** Where every fixture begins. */
+export async function emptyChain(): Promise<NetworkConnection> {
+  return chain();
 }
 
 export function parametersFor(holders: readonly HardhatEthersSigner[]): SuiteParameters {
@@ -96,8 +97,7 @@ export function parametersFor(holders: readonly HardhatEthersSigner[]): SuitePar
 
 /** A day before genesis: deployed, the customer holds tokens, nothing else has happened. */
 export async function deployedWorld(): Promise<World> {
-  await from(emptyChain);
-  const connection = await chain();
+  const connection = await from(emptyChain);
   const signers = await connection.ethers.getSigners();
   const { suite } = await deploySuite(connection, parametersFor(signers));
   const [deployer, governance, guardian, manufacturer, admission, treasury, ...rest] = signers;
@@ -131,9 +131,13 @@ export function sealTimeOf(epoch: number): number {
   return endOf(epoch) + GRACE_SECONDS;
 }
 
-/** A key that is the same in every run. */
+const wallets = new Map<string, Wallet>();
+
+/** A key that is the same in every run, and worked out once. */
 export function walletOf(name: string): Wallet {
-  return new Wallet(id(name));
+  const wallet = wallets.get(name) ?? new Wallet(id(name));
+  wallets.set(name, wallet);
+  return wallet;
 }
 
 /** Somebody who can send: a contract or a wallet, whatever its key. */
