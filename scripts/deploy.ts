@@ -8,7 +8,7 @@ import { type Deployment, deploySuite, type SuiteParameters } from "./deployment
 import { readParameters } from "./parameters.ts";
 
 /*
- * node scripts/deploy.ts [network] [--parameters file] [--json]
+ * node scripts/deploy.ts [network] [--parameters file] [--out folder] [--json]
  *
  * Deploys the suite to a network of hardhat.config.ts with the parameters in ignition/parameters/<network>.json5, and
  * writes deployments/<chainId>.json. Run again after a failure, it goes on where it stopped.
@@ -22,18 +22,19 @@ const command = new Command("deploy")
   .description("deploy the suite and write deployments/<chainId>.json")
   .argument("[network]", "a network of hardhat.config.ts", "localhost")
   .option("--parameters <file>", "default: ignition/parameters/<network>.json5")
+  .option("--out <folder>", "where the deployment is written", path.join(PROJECT, "deployments"))
   .option("--json", "print the deployment as JSON")
   .parse();
 const [network] = command.processedArgs;
-const { parameters, json = false } = command.opts();
+const options = command.opts();
 try {
-  await deploy(network, parameters ?? parameterFile(network), json);
+  await deploy(network, options.parameters ?? parameterFile(network), options.out, options.json);
 } catch (error) {
   console.error(`deploy: ${error instanceof Error ? error.message : error}`);
   process.exitCode = 1;
 }
 
-async function deploy(network: string, file: string, json: boolean): Promise<void> {
+async function deploy(network: string, file: string, out: string, json = false): Promise<void> {
   const read = await readParameters(file);
   await hre.tasks.getTask("build").run({ quiet: true });
   const connection = await hre.network.create(network);
@@ -43,7 +44,7 @@ async function deploy(network: string, file: string, json: boolean): Promise<voi
     const [deployer] = await connection.ethers.getSigners();
     console.error(`deploying to ${network} from ${deployer?.address}, with ${file}`);
     const { deployment } = await deploySuite(connection, parameters);
-    const record = await writeDeployment(deployment);
+    const record = await writeDeployment(deployment, out);
     console.error(`wiring, roles and balances on the chain are as meant; wrote ${record}`);
     console.log(json ? JSON.stringify(deployment, null, 2) : summary(deployment, parameters));
   } finally {
@@ -55,8 +56,7 @@ function parameterFile(network: string): string {
   return path.join(PROJECT, "ignition", "parameters", `${network}.json5`);
 }
 
-async function writeDeployment(deployment: Deployment): Promise<string> {
-  const folder = path.join(PROJECT, "deployments");
+async function writeDeployment(deployment: Deployment, folder: string): Promise<string> {
   await mkdir(folder, { recursive: true });
   const file = path.join(folder, `${deployment.chainId}.json`);
   await writeFile(file, `${JSON.stringify(deployment, null, 2)}\n`);

@@ -104,9 +104,8 @@ export async function deploySuite(
     });
     const suite = contracts as unknown as Suite;
     const startBlock = (await firstBlockIn(journal)) ?? nextBlock;
-    const logs = await logsSince(connection, suite, startBlock);
-    await checkSuite(connection, suite, parameters, logs);
-    return { suite, deployment: await describeSuite(connection, suite, parameters, logs) };
+    await checkSuite(connection, suite, parameters, startBlock);
+    return { suite, deployment: await describeSuite(connection, suite, parameters, startBlock) };
   } finally {
     if (local) await rm(journal, { recursive: true, force: true });
   }
@@ -134,12 +133,14 @@ async function logsSince(
   return connection.ethers.provider.getLogs({ address: addresses, fromBlock });
 }
 
-async function checkSuite(
+/** Throws unless the suite on the chain is the one that `parameters` describe, and the deployer holds nothing. */
+export async function checkSuite(
   connection: NetworkConnection,
   suite: Suite,
   parameters: SuiteParameters,
-  logs: readonly Log[],
+  startBlock: number,
 ): Promise<void> {
+  const logs = await logsSince(connection, suite, startBlock);
   const wrong = [
     ...(await wronglyWired(suite)),
     ...(await wronglyGranted(suite, parameters, logs)),
@@ -255,8 +256,9 @@ async function describeSuite(
   connection: NetworkConnection,
   suite: Suite,
   { genesis, epochSeconds, graceSeconds }: SuiteParameters,
-  logs: readonly Log[],
+  fromBlock: number,
 ): Promise<Deployment> {
+  const logs = await logsSince(connection, suite, fromBlock);
   const { chainId } = await connection.ethers.provider.getNetwork();
   const contracts = {} as Record<ContractName, DeployedContract>;
   for (const [role, name] of Object.entries(NAMES) as [keyof Suite, ContractName][]) {

@@ -5,9 +5,7 @@ import { fileURLToPath } from "node:url";
 
 const MAIN = fileURLToPath(new URL("../oracle/main.ts", import.meta.url));
 /** Halves the time a run takes to start: the modules are compiled once, not in each of many short runs. */
-const COMPILE_CACHE = fileURLToPath(
-  new URL("../node_modules/.cache/link-oracle", import.meta.url),
-);
+const COMPILE_CACHE = fileURLToPath(new URL("../node_modules/.cache/link-oracle", import.meta.url));
 
 export type Finished = {
   readonly code: number | null;

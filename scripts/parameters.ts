@@ -25,7 +25,8 @@ const PARAMETERS = z.strictObject({
   proposalTimeoutSeconds: seconds.positive(),
   windowSeconds: seconds.positive(),
   thawSeconds: seconds.positive(),
-  minimumBond: wei,
+  /** Above zero: a member without a bond could not be ejected for equivocation. */
+  minimumBond: wei.refine((amount) => amount > 0n, { message: "must be above zero" }),
   emissionShare: wei,
   /** Left out, the rules that this checkout computes by. */
   rulesHash: z

@@ -53,9 +53,10 @@ export function createSender(options: {
 
   /** Of transactions with one nonce: at most one of them is ever mined. */
   async function fateOf(rivals: readonly StoredTransaction[]): Promise<Fate | undefined> {
-    const [{ nonce, hash: any } = { nonce: 0, hash: "0x" as Hex }] = rivals;
+    const [first] = rivals;
+    if (first === undefined) return undefined;
     // Asked before the receipts: whoever took the nonce by now has a receipt by then.
-    const isTaken = nonce < (await provider.getTransactionCount(wallet.address, "latest"));
+    const mined = await provider.getTransactionCount(wallet.address, "latest");
     for (const { hash } of rivals) {
       const receipt = await provider.getTransactionReceipt(hash);
       if (receipt === null) continue;
@@ -63,14 +64,20 @@ export function createSender(options: {
       await store.settleTransaction(hash, outcome);
       return { hash, outcome };
     }
-    if (!isTaken) return undefined;
-    await store.settleTransaction(any, "dropped");
+    if (first.nonce >= mined) return undefined;
+    await store.settleTransaction(first.hash, "dropped");
     return "dropped";
+  }
+
+  async function gasFor(call: Call): Promise<bigint> {
+    const gas = await provider.estimateGas({ ...call, from: wallet.address });
+    return (gas * GAS_MARGIN_PERCENT) / 100n;
   }
 
   async function sign(nonce: number, call: Call, previous?: Transaction): Promise<Transaction> {
     const fees = await provider.getFeeData();
-    const gas = await provider.estimateGas({ ...call, from: wallet.address });
+    // Not estimated anew for a replacement: should the first have been mined by now, the call would revert.
+    const gasLimit = previous?.gasLimit ?? (await gasFor(call));
     const bumped = (fee: bigint | null | undefined, old: bigint | null | undefined) => {
       const least = old ? (old * BUMP_PERCENT) / 100n + 1n : 0n;
       return (fee ?? 0n) > least ? (fee ?? 0n) : least;
@@ -81,7 +88,7 @@ export function createSender(options: {
       nonce,
       chainId,
       type: 2,
-      gasLimit: (gas * GAS_MARGIN_PERCENT) / 100n,
+      gasLimit,
       maxFeePerGas: bumped(fees.maxFeePerGas, previous?.maxFeePerGas),
       maxPriorityFeePerGas: bumped(fees.maxPriorityFeePerGas, previous?.maxPriorityFeePerGas),
     });

@@ -1,7 +1,10 @@
 import { cp, rm } from "node:fs/promises";
 import type { MemberWorld } from "./member.ts";
 
-/** Remembers the chain and the members' folders as they are now; what it returns brings both back, any number of times. */
+/**
+ * Remembers the chain and the members' folders as they are now; what it returns brings both back, any number of times,
+ * and with that forgets what was remembered later.
+ */
 export async function checkpoint({ devnet, oracles }: MemberWorld): Promise<() => Promise<void>> {
   const snapshot = (): Promise<string> => devnet.provider.send("evm_snapshot", []);
   let id = await snapshot();

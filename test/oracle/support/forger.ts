@@ -1,53 +1,133 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fromHex, type Hex, lowercaseHex, toHex, ZERO_HASH } from "../../../oracle/core/bytes.ts";
+import {
+  concatBytes,
+  fromHex,
+  type Hex,
+  keccak256,
+  lowercaseHex,
+  toHex,
+} from "../../../oracle/core/bytes.ts";
+import {
+  bundleHashOf,
+  encodeManifest,
+  fileEntry,
+  type Manifest,
+  parseManifest,
+  reportOf,
+} from "../../../oracle/core/manifest.ts";
+import {
+  decodeRewards,
+  encodeRewards,
+  REWARD_BYTES,
+  type RewardLeaf,
+} from "../../../oracle/core/records.ts";
+import { isRefused } from "../../../oracle/core/refusal.ts";
 import { type Report, reportDigest } from "../../../oracle/core/report.ts";
-import { RULES_HASH } from "../../../oracle/core/rules.ts";
 import { sign } from "../../../oracle/core/signature.ts";
+import { buildTree, HASH_BYTES, rootOf } from "../../../oracle/core/tree.ts";
 import { domainSeparator } from "../../../oracle/core/typed.ts";
+import { openBundles, readBundle } from "../../../oracle/edge/bundles.ts";
 import { toCompact } from "../../../oracle/edge/chain.ts";
 import type { MemberWorld } from "./member.ts";
 import type { MemberOracle } from "./member-oracle.ts";
 
-/** Somebody with a member's key proposes a report of their own making. Returns its digest. */
-export async function proposeAs(
+/** A corrupt proposer: what somebody with a member's key can put on chain and into public files. */
+
+export type BundleFiles = ReadonlyMap<string, Uint8Array>;
+
+/** The last leaf's end, unless `total` says something else. Undefined stands for the zero hash in a leaf's place. */
+export type Forgery = {
+  readonly leaves: readonly (RewardLeaf | undefined)[];
+  readonly total?: bigint;
+};
+
+export async function bundleOf(
+  { bundles }: Pick<MemberOracle, "bundles">,
+  epoch: number,
+): Promise<BundleFiles> {
+  const { manifest, files } = await readBundle(openBundles(bundles), epoch);
+  return new Map([["manifest.json", manifest], ...files]);
+}
+
+export function leavesOf(files: BundleFiles): readonly RewardLeaf[] {
+  return decodeRewards(fileOf(files, "rewards.bin"));
+}
+
+export function manifestOf(files: BundleFiles): Manifest {
+  const manifest = parseManifest(fileOf(files, "manifest.json"));
+  if (isRefused(manifest)) throw new Error(manifest.message);
+  return manifest;
+}
+
+/** The honest bundle with other rewards, consistent in itself: only its rewards do not follow from its contributions. */
+export function withRewards(honest: BundleFiles, { leaves, total }: Forgery): BundleFiles {
+  const rewards = concatBytes(
+    ...leaves.map((leaf) => (leaf ? encodeRewards([leaf]) : new Uint8Array(REWARD_BYTES))),
+  );
+  const hashes = leaves.map((leaf) =>
+    leaf ? keccak256(encodeRewards([leaf])) : new Uint8Array(HASH_BYTES),
+  );
+  const last = leaves.at(-1);
+  const { files } = manifestOf(honest);
+  return withManifest(new Map([...honest, ["rewards.bin", rewards]]), {
+    root: toHex(rootOf(buildTree(concatBytes(...hashes)))),
+    total: total ?? (last ? last.prefix + last.cumulative : 0n),
+    leaves: leaves.length,
+    files: { ...files, "rewards.bin": fileEntry(rewards) },
+  });
+}
+
+export function withManifest(honest: BundleFiles, changes: Partial<Manifest>): BundleFiles {
+  const manifest = encodeManifest({ ...manifestOf(honest), ...changes });
+  return new Map([...honest, ["manifest.json", manifest]]);
+}
+
+export function hashOf(files: BundleFiles): Hex {
+  return bundleHashOf(fileOf(files, "manifest.json"));
+}
+
+/** Slices one after the other, as an honest tree has them. */
+export function inOrder(shares: readonly Omit<RewardLeaf, "prefix">[]): readonly RewardLeaf[] {
+  let prefix = 0n;
+  return shares.map((share) => {
+    const leaf = { ...share, prefix };
+    prefix += share.cumulative;
+    return leaf;
+  });
+}
+
+/** Proposes the report that leads to these files in the attempt that is open. */
+export async function proposeFiles(
   { devnet }: MemberWorld,
   { wallet }: Pick<MemberOracle, "wallet">,
-  changes: Partial<Report>,
-): Promise<Hex> {
+  files: BundleFiles,
+): Promise<{ readonly report: Report; readonly digest: Hex }> {
   const { ledger } = devnet.suite;
-  const [proposal, last] = await Promise.all([ledger.proposal(), ledger.lastFinal()]);
-  const report: Report = {
-    epoch: Number(proposal.epoch),
-    attempt: Number(proposal.attempt),
-    prevRoot: last.root as Hex,
-    root: last.root as Hex,
-    contributionRoot: ZERO_HASH,
-    bundleHash: ZERO_HASH,
-    total: last.total,
-    leaves: Number(last.leaves),
-    contributions: 0,
-    rulesHash: RULES_HASH,
-    ...changes,
-  };
+  const { attempt } = await ledger.proposal();
+  const report = reportOf(manifestOf(files), hashOf(files), Number(attempt));
   const domain = domainSeparator(31337, lowercaseHex(await ledger.getAddress()));
   const digest = reportDigest(domain, report);
   const signature = sign(digest, fromHex(lowercaseHex(wallet.privateKey)));
-  const sent = await ledger
-    .connect(devnet.role("bystander"))
-    .propose(report, [toCompact(signature)]);
-  await sent.wait();
-  return toHex(digest);
+  const bystander = ledger.connect(devnet.role("bystander"));
+  await (await bystander.propose(report, [toCompact(signature)])).wait();
+  return { report, digest: toHex(digest) };
 }
 
-/** Publishes files in the place of an epoch's bundle. */
+/** Puts files in the place of an epoch's bundle. */
 export async function publishFiles(
   folder: string,
   epoch: number,
-  files: ReadonlyMap<string, Uint8Array>,
+  files: BundleFiles,
 ): Promise<void> {
   const place = join(folder, String(epoch));
   await rm(place, { recursive: true, force: true });
   await mkdir(place, { recursive: true });
   for (const [name, bytes] of files) await writeFile(join(place, name), bytes);
+}
+
+function fileOf(files: BundleFiles, name: string): Uint8Array {
+  const bytes = files.get(name);
+  if (bytes === undefined) throw new Error(`no ${name}`);
+  return bytes;
 }
