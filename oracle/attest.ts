@@ -3,14 +3,12 @@ import { sealTimeOf } from "./core/clock.ts";
 import { checkBundle, type PublishedBundle } from "./core/divergence.ts";
 import type { ComputedEpoch } from "./core/epoch.ts";
 import { bundleHashOf } from "./core/manifest.ts";
-import { compareRank } from "./core/merge.ts";
-import { receiptKey } from "./core/receipt.ts";
-import { isRefused } from "./core/refusal.ts";
+import { missingFrom } from "./core/missing.ts";
 import { type Report, reportDigest } from "./core/report.ts";
-import { verifyReceipt } from "./core/verify.ts";
 import { isBundleUnavailable, openBundles, readBundle } from "./edge/bundles.ts";
 import { lastBlockBefore } from "./edge/chain.ts";
 import { ledgerDomain, type Oracle, receiptContext } from "./parts.ts";
+import { verification } from "./verification.ts";
 
 export type Attested =
   | { readonly member: Address; readonly signature: Uint8Array }
@@ -37,6 +35,7 @@ export async function attest(oracle: Oracle, report: Report): Promise<Attested> 
   if (published === undefined)
     return { refused: `no bundle ${report.bundleHash} here or at a peer` };
   const outcome = checkBundle({
+    ...(await verification(chain.deployment, published)),
     deployment: chain.deployment,
     law,
     epoch,
@@ -102,18 +101,12 @@ async function findMissing(
   epoch: number,
   computed: ComputedEpoch,
 ): Promise<string | undefined> {
-  const contributions = new Map(
-    computed.valued.map(({ contribution }) => [receiptKey(contribution.receipt), contribution]),
-  );
-  const context = receiptContext(oracle);
-  for await (const signed of oracle.store.receipts(epoch)) {
-    const own = verifyReceipt(signed, context);
-    if (isRefused(own)) continue;
-    const theirs = contributions.get(receiptKey(own.receipt));
-    if (theirs === undefined || compareRank(own, theirs) < 0) {
-      const { device, customer, sequence } = own.receipt;
-      return `the receipt ${sequence} of device ${device} to customer ${customer} was acknowledged here and is not in the bundle`;
-    }
+  const findIn = missingFrom(computed.contributions, receiptContext(oracle));
+  for await (const page of oracle.store.packedReceipts(epoch)) {
+    const missing = findIn(page);
+    if (missing === undefined) continue;
+    const { device, customer, sequence } = missing.receipt;
+    return `the receipt ${sequence} of device ${device} to customer ${customer} was acknowledged here and is not in the bundle`;
   }
   return undefined;
 }

@@ -1,16 +1,17 @@
 import { MerkleTree } from "merkletreejs";
-import { equalBytes, type Hex, keccak256, toHex, ZERO_HASH } from "./core/bytes.ts";
+import { fromHex, type Hex, keccak256, toHex, ZERO_HASH } from "./core/bytes.ts";
 import { sealTimeOf } from "./core/clock.ts";
 import { type CheckOutcome, checkBundle, type Divergence } from "./core/divergence.ts";
 import type { ComputedEpoch } from "./core/epoch.ts";
 import type { FinalEpoch, Law } from "./core/law.ts";
-import { CONTRIBUTION_BYTES, REWARD_BYTES } from "./core/records.ts";
+import { CONTRIBUTION_BYTES, REWARD_BYTES, recordAt } from "./core/records.ts";
 import type { Report } from "./core/report.ts";
 import type { BlockMark } from "./core/store.ts";
-import { buildTree, hashRecords, rootOf } from "./core/tree.ts";
+import { rootOver } from "./core/tree.ts";
 import { type BundleSource, isBundleUnavailable, openBundles, readBundle } from "./edge/bundles.ts";
 import { type Chain, lastBlockBefore } from "./edge/chain.ts";
 import { readLaw } from "./follow.ts";
+import { verification } from "./verification.ts";
 
 /** What an outsider finds about one epoch, with an RPC node and the public files alone. */
 export type EpochVerdict = {
@@ -65,7 +66,8 @@ export async function* auditEpochs(
   for (const epoch of epochs) {
     const final = input.law.finals.get(epoch);
     if (final?.proposal === undefined) throw new RangeError(`epoch ${epoch} is not final`);
-    const previous = last?.epoch === epoch - 1 ? last.rewards : await rewardsOf(input, epoch - 1);
+    const known = last?.epoch === epoch - 1 ? last.rewards : undefined;
+    const previous = known ?? (await rewardsOf(input, epoch - 1));
     const {
       rewards,
       computed: _,
@@ -98,15 +100,17 @@ export async function auditReport(
     return unavailable(`the seal time of epoch ${epoch} is not final yet`);
   try {
     const published = await readBundle(input.source, epoch);
+    const { deployment } = input.chain;
+    const onProgress = (done: number, total: number) => input.onProgress?.(epoch, done, total);
     const outcome = checkBundle({
-      deployment: input.chain.deployment,
+      ...(await verification(deployment, published, onProgress)),
+      deployment,
       law: input.law,
       epoch,
       sealBlock,
       previousRewards,
       published,
       report,
-      onProgress: (done, total) => input.onProgress?.(epoch, done, total),
     });
     const rewards = firstWithRoot(root, [
       outcome.computed?.files.get("rewards.bin"),
@@ -126,7 +130,9 @@ export async function auditReport(
     };
   } catch (error) {
     if (isBundleUnavailable(error)) return unavailable(error.message);
-    throw error;
+    // Such as a history that a corrupt quorum made final and on which nothing can be built: an epoch after it that
+    // cannot be computed must not keep the verdicts on the others back.
+    return unavailable(`it cannot be computed: ${(error as Error).message}`);
   }
 }
 
@@ -156,12 +162,12 @@ function firstWithRoot(root: Hex, candidates: readonly (Uint8Array | undefined)[
     (rewards) =>
       rewards !== undefined &&
       rewards.length % REWARD_BYTES === 0 &&
-      toHex(rootOf(buildTree(hashRecords(rewards, REWARD_BYTES)))) === root,
+      toHex(rootOver(rewards, REWARD_BYTES)) === root,
   );
 }
 
 /** Both roots once more, by a tree builder that shares no code with ours. */
-function compareTrees(
+export function compareTrees(
   outcome: CheckOutcome & { agrees: true },
   report: Report,
 ): Divergence | undefined {
@@ -187,15 +193,38 @@ function compareTrees(
   return undefined;
 }
 
+/** Leaves of one tree of merkletreejs: its objects for a million at once would fill the memory. */
+const LEAVES_AT_ONCE = 65_536;
+
+/** Whole subtrees first, then a tree over their roots: of the same shape as one tree over all. */
 function independentRoot(records: Uint8Array, recordBytes: number): Hex {
-  if (records.length === 0) return ZERO_HASH;
-  const leaves: Buffer[] = [];
-  for (let at = 0; at < records.length; at += recordBytes) {
-    leaves.push(Buffer.from(keccak256(records.subarray(at, at + recordBytes))));
+  const count = records.length / recordBytes;
+  if (count === 0) return ZERO_HASH;
+  const leavesFrom = (first: number) =>
+    Array.from({ length: Math.min(LEAVES_AT_ONCE, count - first) }, (_, i) =>
+      keccakBuffer(recordAt(records, recordBytes, first + i)),
+    );
+  if (count <= LEAVES_AT_ONCE) return rootOfTree(leavesFrom(0), EMPTY_LEAF);
+  const padding = Array<Buffer>(LEAVES_AT_ONCE).fill(EMPTY_LEAF);
+  const roots: Buffer[] = [];
+  for (let first = 0; first < count; first += LEAVES_AT_ONCE) {
+    const leaves = [...leavesFrom(first), ...padding].slice(0, LEAVES_AT_ONCE);
+    roots.push(toBuffer(rootOfTree(leaves, EMPTY_LEAF)));
   }
-  const tree = new MerkleTree(leaves, (bytes: Buffer) => Buffer.from(keccak256(bytes)), {
-    fillDefaultHash: Buffer.alloc(32),
-  });
-  const root = new Uint8Array(tree.getRoot());
-  return equalBytes(root, new Uint8Array()) ? ZERO_HASH : toHex(root);
+  return rootOfTree(roots, toBuffer(rootOfTree(padding, EMPTY_LEAF)));
+}
+
+const EMPTY_LEAF = Buffer.alloc(32);
+
+function rootOfTree(leaves: Buffer[], filling: Buffer): Hex {
+  const tree = new MerkleTree(leaves, keccakBuffer, { fillDefaultHash: filling });
+  return toHex(new Uint8Array(tree.getRoot()));
+}
+
+function keccakBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(keccak256(bytes));
+}
+
+function toBuffer(hex: Hex): Buffer {
+  return Buffer.from(fromHex(hex));
 }

@@ -11,7 +11,8 @@ import { serveCommand } from "./commands/serve.ts";
 import { statusCommand } from "./commands/status.ts";
 import { watchCommand } from "./commands/watch.ts";
 import { whyCommand } from "./commands/why.ts";
-import { revertReason } from "./edge/chain.ts";
+import { isMisuse } from "./compose.ts";
+import { reasonOf } from "./edge/chain.ts";
 
 /** Runs one command and sets the process's exit code. */
 export async function run(argv: readonly string[]): Promise<void> {
@@ -50,20 +51,5 @@ function exitCodeOf(error: unknown): number {
   // Commander has already printed what is wrong with the words.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   process.stderr.write(`link-oracle: ${reasonOf(error)}\n`);
-  return EXIT.unavailable;
-}
-
-/** One line. A node's own words are in the middle of what ethers says around them. */
-function reasonOf(error: unknown): string {
-  const {
-    shortMessage,
-    error: answer,
-    message,
-  } = Object(error) as {
-    shortMessage?: string;
-    error?: { message?: string };
-    message?: string;
-  };
-  const reason = revertReason(error) ?? answer?.message ?? shortMessage ?? message ?? String(error);
-  return reason.replaceAll(/\s*\n\s*/g, " ");
+  return isMisuse(error) ? EXIT.usage : EXIT.unavailable;
 }

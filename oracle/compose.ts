@@ -1,5 +1,6 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Deployment } from "./core/epoch.ts";
 import { openBundleFolder } from "./edge/bundles.ts";
 import { connectChain, readDeploymentFile } from "./edge/chain.ts";
 import { createLog } from "./edge/log.ts";
@@ -26,12 +27,20 @@ export type OracleOptions = KeyFiles & {
 
 export type Log = ReturnType<typeof createLog>;
 
+/** What the options say together makes no sense: repeating it does not help. */
+export type Misuse = Error & { readonly misuse: true };
+
+export function isMisuse(error: unknown): error is Misuse {
+  return error instanceof Error && "misuse" in error;
+}
+
 export function loadSigner({ keystore, passwordFile, keyFile }: KeyFiles): Promise<Signer> {
   if (keyFile !== undefined && keystore === undefined) return openSigner({ keyFile });
   if (keystore !== undefined && passwordFile !== undefined && keyFile === undefined) {
     return openSigner({ keystoreFile: keystore, passwordFile });
   }
-  throw new Error("give either --key-file, or --keystore with --password-file");
+  const message = "give either --key-file, or --keystore with --password-file";
+  throw Object.assign(new Error(message), { misuse: true as const });
 }
 
 /** Opens a member's oracle, lets `work` run on it, and closes it again whatever happened. */
@@ -49,6 +58,7 @@ export async function withOracle<T>(
   });
   try {
     await mkdir(options.data, { recursive: true, mode: 0o700 });
+    await claimFolder(options.data, chain.deployment);
     const store = await openSqliteStore(options.data);
     try {
       const oracle: Oracle = {
@@ -66,6 +76,23 @@ export async function withOracle<T>(
     }
   } finally {
     chain.close();
+  }
+}
+
+/** One folder is of one deployment: what was stored for another would look like a reorg, and be signed for this one. */
+async function claimFolder(data: string, { chainId, contracts }: Deployment): Promise<void> {
+  const file = join(data, "deployment");
+  const own = `${chainId} ${contracts.epochLedger}\n`;
+  try {
+    await writeFile(file, own, { flag: "wx" });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    const found = await readFile(file, "utf8");
+    // Empty while another process is between creating and writing it.
+    if (found === own || found === "") return;
+    throw new Error(
+      `${data} belongs to chain and ledger ${found.trim()}, not ${own.trim()}; give another --data`,
+    );
   }
 }
 

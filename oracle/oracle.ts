@@ -3,8 +3,8 @@ import { type Address, type Hex, toHex, ZERO_HASH } from "./core/bytes.ts";
 import { sealTimeOf } from "./core/clock.ts";
 import { computeEpoch as compute } from "./core/epoch.ts";
 import { bundleHashOf, parseManifest, reportOf } from "./core/manifest.ts";
-import type { SignedReceipt } from "./core/receipt.ts";
-import { isRefused } from "./core/refusal.ts";
+import { unpackReceipt } from "./core/receipt.ts";
+import { isRefused, type Refused } from "./core/refusal.ts";
 import {
   parseSignedReport,
   type Report,
@@ -12,7 +12,7 @@ import {
   type SignedReport,
   signedReportToJson,
 } from "./core/report.ts";
-import { sealContributions } from "./core/seal.ts";
+import { sealStored } from "./core/seal.ts";
 import { recover } from "./core/signature.ts";
 import type { BlockMark, EpochRow, Store } from "./core/store.ts";
 import { type VerifiedReceipt, verifyReceipt } from "./core/verify.ts";
@@ -21,6 +21,7 @@ import { lastBlockBefore, toCompact } from "./edge/chain.ts";
 import type { Sender } from "./edge/transactions.ts";
 import { type Guards, reasonToHold } from "./guards.ts";
 import { ledgerDomain, type Oracle, receiptContext } from "./parts.ts";
+import { sha256 } from "./verification.ts";
 
 /**
  * An epoch's way: open → sealed → computed → published → attested → proposed → final. Each function here takes one
@@ -59,19 +60,20 @@ export async function computeEpoch(oracle: Oracle, row: EpochRow): Promise<StepO
   if (!follower.law().finals.has(epoch - 1)) {
     return { waiting: `no finalized block says yet that epoch ${epoch - 1} is final` };
   }
-  const receipts: SignedReceipt[] = [];
-  for await (const receipt of store.receipts(epoch)) receipts.push(receipt);
-  const { contributions, refused } = sealContributions(receipts, receiptContext(oracle));
-  for (const { signed, refused: why } of refused) {
-    oracle.log("receipt no longer counts", { ...why, epoch, device: signed.receipt.device });
-  }
+  const seal = sealStored(follower.law(), epoch);
+  const logRefused = (packed: Uint8Array, refused: Refused) => {
+    const { device } = unpackReceipt(packed);
+    oracle.log("receipt no longer counts", { ...refused, epoch, device });
+  };
+  for await (const page of store.packedReceipts(epoch)) seal.take(page, logRefused);
   const computed = compute({
     deployment: chain.deployment,
     law: follower.law(),
     epoch,
     sealBlock: sealBlockOf(row),
-    contributions,
+    contributions: seal.finish(),
     previousRewards: await previousRewards(oracle, epoch),
+    sha256,
   });
   await bundles.stage(epoch, computed);
   await store.advance(epoch, "sealed", "computed", { bundleHash: computed.bundleHash });
@@ -169,6 +171,8 @@ export async function proposeEpoch(
       held: `the report pending on chain, ${proposal.digest}, is not ours, ${digest}: verify it with watch`,
     };
   }
+  // Another member's proposal was only followed, and is gone with a reorg.
+  if (signatures.length === 0) return retry(store, row);
   if (guards !== undefined) {
     const reason = await reasonToHold(oracle, report, guards);
     if (reason !== undefined) return { held: reason };

@@ -1,9 +1,10 @@
 import { type AuditInput, auditReport, rewardsOf } from "./audit.ts";
 import type { Address } from "./core/bytes.ts";
 import type { ComputedEpoch } from "./core/epoch.ts";
-import { deviceClass, isRevokedAt, ownerAt } from "./core/law.ts";
+import { deviceClass, isRevokedAt, type Law, ownerAt } from "./core/law.ts";
 import type { Receipt } from "./core/receipt.ts";
-import { decodeDevices } from "./core/records.ts";
+import { CONTRIBUTION_BYTES, decodeContribution, decodeDevices, recordAt } from "./core/records.ts";
+import { sumOf } from "./core/value.ts";
 
 export type ServedRow = Omit<Receipt, "epoch"> & {
   readonly account: Address;
@@ -36,41 +37,57 @@ export async function explain(input: AuditInput, address: Address, epoch: number
   if (computed === undefined || divergence !== undefined) {
     throw new Error(`epoch ${epoch} cannot be explained: ${divergence?.message ?? message}`);
   }
-  const concerned = computed.valued.filter(
-    ({ contribution }) =>
-      contribution.receipt.device === address || contribution.account === address,
-  );
-  const devices = new Set(concerned.map(({ contribution }) => contribution.receipt.device));
+  const concerned = concernedIn(computed, input.law, address);
+  const devices = new Set(concerned.map(({ receipt }) => receipt.device));
   const note = concerned.length === 0 ? reasonForNothing(input, address, epoch) : undefined;
   return {
     epoch,
-    served: concerned.map(({ contribution, value, counted, scaled }) => {
-      const { epoch: _, ...receipt } = contribution.receipt;
+    served: concerned.map(({ receipt: { epoch: _, ...receipt }, account, ...valued }) => {
+      const { value, counted, scaled } = valued;
       const reasons = [
         ...(scaled ? ["scaled"] : []),
         ...(counted < value ? ["unpaid-in-part"] : []),
       ];
-      return { ...receipt, account: contribution.account, value, counted, reasons };
+      return { ...receipt, account, value, counted, reasons };
     }),
     devices: decodeDevices(computed.files.get("devices.bin") ?? new Uint8Array())
       .filter(({ device }) => devices.has(device))
       .map(({ device, counted, reward }) => ({ device, counted, reward })),
-    customers: customersOf(
-      computed,
-      new Set(concerned.map(({ contribution }) => contribution.receipt.customer)),
-    ),
+    customers: customersOf(computed, new Set(concerned.map(({ receipt }) => receipt.customer))),
     counted: computed.manifest.counted,
     pot: computed.manifest.pot,
     ...(note !== undefined && { note }),
   };
 }
 
-function customersOf({ valued, manifest }: ComputedEpoch, customers: ReadonlySet<Address>) {
+/** The contributions of a device, or of all devices of an account. */
+function concernedIn({ contributions, valued }: ComputedEpoch, law: Law, address: Address) {
+  const { devices, accountIndexes, deviceOf, records } = contributions;
+  const index = law.accountIndex.get(address);
+  const isConcerned = (device: number) =>
+    devices[device] === address || accountIndexes[device] === index;
+  return deviceOf.flatMap((device, i) =>
+    isConcerned(device)
+      ? {
+          ...decodeContribution(recordAt(records, CONTRIBUTION_BYTES, i)),
+          value: valued.values[i] as bigint,
+          counted: valued.counted[i] as bigint,
+          scaled: valued.scaled[i] === 1,
+        }
+      : [],
+  );
+}
+
+function customersOf(
+  { contributions, valued, manifest }: ComputedEpoch,
+  customers: ReadonlySet<Address>,
+) {
+  const { customerOf } = contributions;
   return [...customers].map((customer) => ({
     customer,
-    owed: valued
-      .filter(({ contribution }) => contribution.receipt.customer === customer)
-      .reduce((sum, { value }) => sum + value, 0n),
+    owed: sumOf(
+      valued.values.filter((_, i) => contributions.customers[customerOf[i] as number] === customer),
+    ),
     paid: manifest.paid.find((payer) => payer.customer === customer)?.amount ?? 0n,
   }));
 }

@@ -252,7 +252,7 @@ function wholeTree(count: number) {
   const hashes = hashRecords(packed, REWARD_BYTES);
   const tree = buildTree(hashes);
   return {
-    total: totalOf(leaves).toString(),
+    total: totalOf(packed).toString(),
     root: toHex(rootOf(tree)),
     leaves: leaves.map((leaf, i) => ({
       ...fieldsToJson(REWARD_FIELDS, leaf),
@@ -265,10 +265,11 @@ function wholeTree(count: number) {
 
 function largeTree(count: number) {
   const leaves = generatedLeaves(count);
-  const tree = buildTree(hashRecords(encodeRewards(leaves), REWARD_BYTES));
+  const packed = encodeRewards(leaves);
+  const tree = buildTree(hashRecords(packed, REWARD_BYTES));
   return {
     leaves: count,
-    total: totalOf(leaves).toString(),
+    total: totalOf(packed).toString(),
     root: toHex(rootOf(tree)),
     proofs: [0, count >> 1, count - 1].map((index) => ({
       index,

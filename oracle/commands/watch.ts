@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Option } from "@commander-js/extra-typings";
-import { auditInput } from "../audit.ts";
+import { type AuditInput, auditInput } from "../audit.ts";
 import { loadSigner } from "../compose.ts";
-import { revertReason } from "../edge/chain.ts";
+import { reasonOf } from "../edge/chain.ts";
+import type { Signer } from "../edge/signer.ts";
 import { proofCall, type Watched, watchPending } from "../watch.ts";
 import { bundlesCommand, EXIT, keyOptions, wholeNumber, withChain } from "./options.ts";
 import { print, utc, verdictText } from "./print.ts";
@@ -34,60 +35,67 @@ export function watchCommand() {
         for (;;) {
           const input = await auditInput(chain, options.bundles);
           const watched = await watchPending(input);
-          if (watched !== undefined && !agreed.has(watched.digest)) {
-            report(options.json, watched);
-            if (watched.verdict.verdict === "agrees") agreed.add(watched.digest);
-            else if (signer === undefined || watched.proof === undefined)
-              return exitCodeOf(watched);
-            else {
-              const call = await proofCall(input, { report: watched.report, proof: watched.proof });
-              try {
-                const sent = await signer.wallet(chain.provider).sendTransaction(call);
-                await sent.wait();
-                print(
-                  options.json,
-                  { defended: watched.proof.name, transaction: sent.hash },
-                  () => `defended with ${watched.proof?.name}: ${sent.hash}`,
-                );
-              } catch (error) {
-                const reason = revertReason(error);
-                if (reason === undefined) throw error;
-                // Somebody was faster, or the guardian vetoed: what counts is that it is gone, and the next look tells.
-                process.stderr.write(`the proof was not needed or not accepted: ${reason}\n`);
-              }
-              if (options.once) return EXIT.differs;
-            }
-          }
-          if (options.once) {
-            if (watched === undefined)
+          if (watched === undefined) {
+            if (options.once)
               print(options.json, { pending: null }, () => "no proposal is pending");
-            return EXIT.ok;
+          } else if (!agreed.has(watched.digest)) {
+            const defence = signer && (await defend(input, watched, signer));
+            report(options.json, watched, defence);
+            if (watched.verdict.verdict === "agrees") agreed.add(watched.digest);
+            else if (defence === undefined || options.once) return exitCodeOf(watched);
           }
+          if (options.once) return EXIT.ok;
           await sleep(options.interval * 1000);
         }
       });
     });
 }
 
+/** What became of the fraud proof. A watcher goes on: whether the proposal is gone, its next look tells. */
+type Defence = { readonly transaction: string } | { readonly notSent: string };
+
+async function defend(
+  input: AuditInput,
+  { report, proof }: Watched,
+  signer: Signer,
+): Promise<Defence | undefined> {
+  if (proof === undefined) return undefined;
+  const { provider } = input.chain;
+  try {
+    const call = await proofCall(input, { report, proof });
+    const sent = await signer.wallet(provider).sendTransaction(call);
+    await sent.wait();
+    return { transaction: sent.hash };
+  } catch (error) {
+    // Somebody was faster, or the guardian vetoed, or the node is down.
+    return { notSent: reasonOf(error) };
+  }
+}
+
 function exitCodeOf({ verdict }: Watched): number {
   return verdict.verdict === "differs" ? EXIT.differs : EXIT.unavailable;
 }
 
-function report(json: boolean, { report: _, verdict, proof, ...watched }: Watched): void {
+function report(json: boolean, watched: Watched, defence: Defence | undefined): void {
+  const { report: _, verdict, proof, ...pending } = watched;
   const { rewards: _rewards, computed: _computed, ...facts } = verdict;
-  print(json, { ...watched, verdict: facts, proof: proof?.name ?? null }, () => {
+  const found = { ...pending, verdict: facts, proof: proof?.name ?? null, defence };
+  print(json, found, () => {
     const lines = [
-      `epoch ${watched.epoch} attempt ${watched.attempt}: ${verdictText(facts.verdict)} (final from ${utc(watched.finalizableAt)} on)`,
+      `epoch ${pending.epoch} attempt ${pending.attempt}: ${verdictText(facts.verdict)} (final from ${utc(pending.finalizableAt)} on)`,
     ];
     if (facts.divergence) lines.push(`${facts.divergence.file}: ${facts.divergence.message}`);
     if (facts.message) lines.push(facts.message);
-    if (facts.verdict !== "agrees") {
-      lines.push(
-        proof === undefined
-          ? "no fraud proof exists for this: ask the guardian to veto it"
-          : `the ledger convicts for this: ${proof.name} (send it with --defend)`,
-      );
-    }
+    if (facts.verdict !== "agrees") lines.push(adviceFor(proof?.name, defence));
     return lines.join("\n");
   });
+}
+
+function adviceFor(proof: string | undefined, defence: Defence | undefined): string {
+  if (proof === undefined) return "no fraud proof exists for this: ask the guardian to veto it";
+  if (defence === undefined)
+    return `the ledger convicts for this: ${proof} (send it with --defend)`;
+  return "transaction" in defence
+    ? `defended with ${proof}: ${defence.transaction}`
+    : `${proof} was not sent or not accepted: ${defence.notSent}`;
 }

@@ -6,30 +6,27 @@ import {
   fileEntry,
   MANIFEST_FILE,
   type Manifest,
+  type Sha256,
+  sha256,
 } from "./manifest.ts";
 import {
   CONTRIBUTION_BYTES,
-  type ContributionRecord,
-  type DeviceRecord,
-  encodeContributions,
-  encodeDevices,
+  DEVICE_BYTES,
+  deviceAt,
   encodeFence,
-  encodeRewards,
   encodeTree,
   REWARD_BYTES,
-  type RewardLeaf,
 } from "./records.ts";
 import { totalOf } from "./reward.ts";
-import { buildTree, hashRecords, rootOf } from "./tree.ts";
+import { buildTree, hashRecords, rootOf, rootOver } from "./tree.ts";
 
-/** What an epoch came to, in the order of its files. */
+/** What an epoch came to: the files that the others follow from. */
 export type BundleContent = {
-  /** By (account index, device, customer). */
-  readonly contributions: readonly (ContributionRecord & { readonly accountIndex: number })[];
-  /** By (account index, device). */
-  readonly devices: readonly DeviceRecord[];
-  /** By account index. */
-  readonly leaves: readonly RewardLeaf[];
+  readonly [file in
+    | "contributions.bin"
+    | "contributions.fence"
+    | "devices.bin"
+    | "rewards.bin"]: Uint8Array;
 };
 
 /** The parts of a manifest that do not follow from the content. */
@@ -46,29 +43,30 @@ export type Bundle = {
 };
 
 /** The published files of one epoch. Same input, same bytes, on any machine. */
-export function sealBundle(terms: ManifestTerms, content: BundleContent): Bundle {
-  const { contributions, devices, leaves } = content;
-  const contributionBytes = encodeContributions(contributions);
-  const rewardBytes = encodeRewards(leaves);
-  const rewardTree = buildTree(hashRecords(rewardBytes, REWARD_BYTES));
-  const contributionTree = buildTree(hashRecords(contributionBytes, CONTRIBUTION_BYTES));
+export function sealBundle(
+  terms: ManifestTerms,
+  content: BundleContent,
+  hash: Sha256 = sha256,
+): Bundle {
+  const rewards = content["rewards.bin"];
+  const contributions = content["contributions.bin"];
+  const devices = content["devices.bin"];
+  const rewardTree = buildTree(hashRecords(rewards, REWARD_BYTES));
+  const deviceCount = devices.length / DEVICE_BYTES;
   const dataFiles = {
-    "contributions.bin": contributionBytes,
-    "contributions.fence": encodeFence(contributions.map(({ accountIndex }) => accountIndex)),
-    "devices.bin": encodeDevices(devices),
-    "devices.fence": encodeFence(devices.map(({ accountIndex }) => accountIndex)),
-    "rewards.bin": rewardBytes,
+    ...content,
+    "devices.fence": encodeFence(deviceCount, (i) => deviceAt(devices, i).accountIndex),
     "rewards.tree": encodeTree(rewardTree),
   } satisfies Record<DataFile, Uint8Array>;
   const manifest: Manifest = {
     ...terms,
-    total: totalOf(leaves),
+    total: totalOf(rewards),
     root: toHex(rootOf(rewardTree)),
-    leaves: leaves.length,
-    contributionRoot: toHex(rootOf(contributionTree)),
-    contributions: contributions.length,
-    devices: devices.length,
-    files: entriesOf(dataFiles),
+    leaves: rewardTree.leaves,
+    contributionRoot: toHex(rootOver(contributions, CONTRIBUTION_BYTES)),
+    contributions: contributions.length / CONTRIBUTION_BYTES,
+    devices: deviceCount,
+    files: entriesOf(dataFiles, hash),
   };
   const manifestBytes = encodeManifest(manifest);
   return {
@@ -81,7 +79,7 @@ export function sealBundle(terms: ManifestTerms, content: BundleContent): Bundle
   };
 }
 
-function entriesOf(files: Record<DataFile, Uint8Array>): Manifest["files"] {
-  const entries = Object.entries(files).map(([name, bytes]) => [name, fileEntry(bytes)]);
+function entriesOf(files: Record<DataFile, Uint8Array>, hash: Sha256): Manifest["files"] {
+  const entries = Object.entries(files).map(([name, bytes]) => [name, fileEntry(bytes, hash)]);
   return Object.fromEntries(entries) as Manifest["files"];
 }

@@ -1,5 +1,5 @@
-import { keccak_256 } from "@noble/hashes/sha3.js";
 import { hexToBytes as fromHexDigits, bytesToHex as toHexDigits } from "@noble/hashes/utils.js";
+import { keccak } from "./keccak.ts";
 
 /** Lowercase hex with its 0x. */
 export type Hex = `0x${string}`;
@@ -30,7 +30,7 @@ export function lowercaseHex(hex: string): Hex {
 }
 
 export function keccak256(bytes: Uint8Array): Uint8Array {
-  return keccak_256(bytes);
+  return keccak.hash(bytes);
 }
 
 export function utf8(text: string): Uint8Array {
@@ -58,8 +58,12 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
 }
 
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && compareBytes(a, b) === 0;
+  return a === b || (a.length === b.length && compareBytes(a, b) === 0);
 }
+
+/** Integers pass in pieces that a number holds exactly: byte by byte, bigints would cost more than the hashing. */
+const PIECE_BYTES = 6;
+const PIECE_BITS = BigInt(8 * PIECE_BYTES);
 
 /** Big-endian; throws when the value does not fit, because a silent cut would change an amount. */
 export function writeUint(
@@ -71,16 +75,29 @@ export function writeUint(
   let rest = BigInt(value);
   if (rest < 0n || rest >> BigInt(8 * size) !== 0n)
     throw new RangeError(`${value} does not fit ${size} bytes`);
-  for (let i = offset + size - 1; i >= offset; i--) {
-    target[i] = Number(rest & 0xffn);
-    rest >>= 8n;
+  for (let end = offset + size; end > offset; end -= PIECE_BYTES) {
+    let piece = Number(BigInt.asUintN(8 * PIECE_BYTES, rest));
+    rest >>= PIECE_BITS;
+    for (let i = end - 1; i >= Math.max(offset, end - PIECE_BYTES); i--) {
+      target[i] = piece % 256;
+      piece = Math.floor(piece / 256);
+    }
   }
 }
 
 export function readUint(bytes: Uint8Array, offset: number, size: number): bigint {
   if (offset + size > bytes.length)
     throw new RangeError(`no ${size} bytes at ${offset} of ${bytes.length}`);
-  let value = 0n;
-  for (let i = offset; i < offset + size; i++) value = (value << 8n) | BigInt(bytes[i] as number);
+  let at = offset + (size % PIECE_BYTES);
+  let value = BigInt(readPiece(bytes, offset, at));
+  for (; at < offset + size; at += PIECE_BYTES) {
+    value = (value << PIECE_BITS) | BigInt(readPiece(bytes, at, at + PIECE_BYTES));
+  }
   return value;
+}
+
+function readPiece(bytes: Uint8Array, from: number, to: number): number {
+  let piece = 0;
+  for (let i = from; i < to; i++) piece = piece * 256 + (bytes[i] as number);
+  return piece;
 }

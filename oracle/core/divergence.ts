@@ -1,7 +1,7 @@
-import { type Address, equalBytes, type Hex, toHex } from "./bytes.ts";
+import { equalBytes, type Hex, toHex } from "./bytes.ts";
+import { type Contributions, type Gathering, gather } from "./contributions.ts";
 import { type ComputedEpoch, computeEpoch, type EpochInput } from "./epoch.ts";
 import { fieldsToJson } from "./json.ts";
-import { indexOf, type Law } from "./law.ts";
 import {
   bundleHashOf,
   type DataFile,
@@ -10,19 +10,15 @@ import {
   parseManifest,
   reportOf,
 } from "./manifest.ts";
-import {
-  CONTRIBUTION_BYTES,
-  type ContributionRecord,
-  DEVICE_BYTES,
-  decodeContribution,
-  REWARD_BYTES,
-} from "./records.ts";
+import { SIGNED_RECEIPT_BYTES, unpackReceipt } from "./receipt.ts";
+import { CONTRIBUTION_BYTES, DEVICE_BYTES, REWARD_BYTES, recordAt } from "./records.ts";
 import { isRefused } from "./refusal.ts";
 import { REPORT_FIELDS, type Report } from "./report.ts";
 import type { Recover } from "./signature.ts";
+import { recoverSigners, SIGNERS_BYTES, type Signers, signersAt } from "./signers.ts";
 import { HASH_BYTES } from "./tree.ts";
 import { domainSeparator } from "./typed.ts";
-import { type VerifiedReceipt, verifyReceipt } from "./verify.ts";
+import { checkSigners, lawfulAccount } from "./verify.ts";
 
 /** A bundle as somebody published it: nothing about it is known to be true. */
 export type PublishedBundle = {
@@ -48,6 +44,8 @@ export type CheckInput = Omit<EpochInput, "contributions"> & {
   readonly published: PublishedBundle;
   /** The report the bundle must lead to, its attempt included: the chain's, or the one to be signed. */
   readonly report: Report;
+  /** The signers of contributions.bin (signers.ts), when they were recovered elsewhere; else they are here. */
+  readonly signers?: Uint8Array;
   readonly recover?: Recover;
   readonly onProgress?: (done: number, total: number) => void;
 };
@@ -64,6 +62,9 @@ const RECORD_BYTES: Record<DataFile, number> = {
   "rewards.bin": REWARD_BYTES,
   "rewards.tree": HASH_BYTES,
 };
+
+/** Records between two looks at the progress; a divergence among the first is found before the rest is worked on. */
+const SIGNERS_AT_ONCE = 200;
 
 /** Every signature and every sum from scratch: the epoch is computed anew from the bundle's contributions alone. */
 export function checkBundle(input: CheckInput): CheckOutcome {
@@ -91,11 +92,11 @@ function differs(divergence: Divergence): CheckOutcome & { agrees: false } {
   return { agrees: false, divergence };
 }
 
-function isDivergence(value: readonly VerifiedReceipt[] | Divergence): value is Divergence {
+function isDivergence(value: Contributions | Divergence): value is Divergence {
   return "stage" in value;
 }
 
-function checkContributions(input: CheckInput): readonly VerifiedReceipt[] | Divergence {
+function checkContributions(input: CheckInput): Contributions | Divergence {
   const file = "contributions.bin";
   const bytes = input.published.files.get(file) ?? new Uint8Array();
   const at = (record: number, message: string): Divergence => ({
@@ -106,47 +107,45 @@ function checkContributions(input: CheckInput): readonly VerifiedReceipt[] | Div
   });
   const total = Math.floor(bytes.length / CONTRIBUTION_BYTES);
   if (total * CONTRIBUTION_BYTES !== bytes.length) return at(total, "the last record is cut off");
-  const { chainId, contracts } = input.deployment;
-  const context = {
-    law: input.law,
-    domain: domainSeparator(chainId, contracts.deviceRegistry),
-    ...(input.recover === undefined ? {} : { recover: input.recover }),
-  };
-  const verified: VerifiedReceipt[] = [];
-  let before: ContributionRecord | undefined;
-  for (let i = 0; i < total; i++) {
-    const record = decodeContribution(
-      bytes.subarray(i * CONTRIBUTION_BYTES, (i + 1) * CONTRIBUTION_BYTES),
-    );
-    if (record.receipt.epoch !== input.epoch) {
-      return at(i, `the receipt is of epoch ${record.receipt.epoch}, not ${input.epoch}`);
+  const gathering = gather(input.law, input.epoch);
+  for (let first = 0; first < total; first += SIGNERS_AT_ONCE) {
+    const last = Math.min(total, first + SIGNERS_AT_ONCE);
+    const records = bytes.subarray(first * CONTRIBUTION_BYTES, last * CONTRIBUTION_BYTES);
+    const signers =
+      input.signers?.subarray(first * SIGNERS_BYTES, last * SIGNERS_BYTES) ??
+      recoverSigners(receiptDomain(input), records, CONTRIBUTION_BYTES, input.recover);
+    for (let i = 0; first + i < last; i++) {
+      const record = recordAt(records, CONTRIBUTION_BYTES, i);
+      const objection = checkContribution(record, signersAt(signers, i), gathering, input);
+      if (objection !== undefined) return at(first + i, objection);
     }
-    const outcome = verifyReceipt(record, context);
-    if (isRefused(outcome)) return at(i, `${outcome.refusal}: ${outcome.message}`);
-    if (outcome.account !== record.account) {
-      return at(i, `the device belongs to ${outcome.account}, the record says ${record.account}`);
-    }
-    if (before !== undefined && !isBefore(input.law, before, record)) {
-      return at(i, "not in the order of (account index, device, customer), or there twice");
-    }
-    before = record;
-    verified.push(outcome);
-    input.onProgress?.(i + 1, total);
+    if (input.signers === undefined) input.onProgress?.(last, total);
   }
-  return verified;
+  return gathering.inPlace(bytes);
 }
 
-function isBefore(law: Law, a: ContributionRecord, b: ContributionRecord): boolean {
-  const key = ({ account, receipt }: ContributionRecord): [number, Address, Address] => [
-    indexOf(law, account) as number,
-    receipt.device,
-    receipt.customer,
-  ];
-  const [indexA, deviceA, customerA] = key(a);
-  const [indexB, deviceB, customerB] = key(b);
-  if (indexA !== indexB) return indexA < indexB;
-  if (deviceA !== deviceB) return deviceA < deviceB;
-  return customerA < customerB;
+/** What is wrong with a record that is the next in its file. */
+function checkContribution(
+  record: Uint8Array,
+  signers: Signers,
+  gathering: Gathering,
+  { law, epoch }: CheckInput,
+): string | undefined {
+  const receipt = unpackReceipt(record);
+  if (receipt.epoch !== epoch) return `the receipt is of epoch ${receipt.epoch}, not ${epoch}`;
+  const account = lawfulAccount(receipt, law);
+  if (isRefused(account)) return `${account.refusal}: ${account.message}`;
+  const key = checkSigners(receipt, law, signers);
+  if (isRefused(key)) return `${key.refusal}: ${key.message}`;
+  const recorded = toHex(record.subarray(SIGNED_RECEIPT_BYTES));
+  if (account !== recorded) return `the device belongs to ${account}, the record says ${recorded}`;
+  if (!gathering.add(receipt, account))
+    return "not in the order of (account index, device, customer), or there twice";
+  return undefined;
+}
+
+function receiptDomain({ deployment: { chainId, contracts } }: CheckInput): Uint8Array {
+  return domainSeparator(chainId, contracts.deviceRegistry);
 }
 
 function compareFiles(published: PublishedBundle, computed: ComputedEpoch): Divergence | undefined {

@@ -35,7 +35,8 @@ type Kernel = {
 export function loadKernel(base64: string = KECCAK_KERNEL): Keccak | undefined {
   try {
     const code = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-    return overKernel(new WebAssembly.Instance(new WebAssembly.Module(code)).exports as Kernel);
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(code));
+    return overKernel(exports as unknown as Kernel);
   } catch {
     // An old engine, or a page whose policy has no wasm-unsafe-eval: slower, and the same hashes.
     return undefined;

@@ -3,7 +3,13 @@ import { packFields, type StructOf, unpackFields } from "./fields.ts";
 import { fieldsToJson, parseFields } from "./json.ts";
 import { isRefused, type Refused, refuse } from "./refusal.ts";
 import { SIGNATURE_BYTES } from "./signature.ts";
-import { typedDigest, typedStruct } from "./typed.ts";
+import { typedDigest, typedDigests, typedStruct } from "./typed.ts";
+
+export const AMOUNT_FIELDS = [
+  { name: "egressBytes", type: "uint64" },
+  { name: "storageByteSeconds", type: "uint96" },
+  { name: "computeMilliseconds", type: "uint64" },
+] as const;
 
 /** The total one device delivered to one customer in one epoch. The twin of contracts/libraries/Receipts.sol. */
 export const RECEIPT_FIELDS = [
@@ -11,9 +17,7 @@ export const RECEIPT_FIELDS = [
   { name: "customer", type: "address" },
   { name: "epoch", type: "uint32" },
   { name: "sequence", type: "uint32" },
-  { name: "egressBytes", type: "uint64" },
-  { name: "storageByteSeconds", type: "uint96" },
-  { name: "computeMilliseconds", type: "uint64" },
+  ...AMOUNT_FIELDS,
 ] as const;
 
 export type Receipt = StructOf<typeof RECEIPT_FIELDS>;
@@ -26,7 +30,7 @@ export type SignedReceipt = {
 };
 
 export const RECEIPT = typedStruct("Receipt", RECEIPT_FIELDS);
-const RECEIPT_BYTES = 76;
+export const RECEIPT_BYTES = 76;
 export const SIGNED_RECEIPT_BYTES = RECEIPT_BYTES + 2 * SIGNATURE_BYTES;
 
 export const RESOURCES = ["egressBytes", "storageByteSeconds", "computeMilliseconds"] as const;
@@ -37,12 +41,22 @@ export function receiptDigest(domain: Uint8Array, receipt: Receipt): Uint8Array 
   return typedDigest(domain, RECEIPT, receipt);
 }
 
+/** Of the receipts at the beginning of each record of `recordBytes`, 32 bytes each. */
+export function receiptDigests(
+  domain: Uint8Array,
+  records: Uint8Array,
+  recordBytes: number,
+): Uint8Array {
+  return typedDigests(domain, RECEIPT, records, recordBytes);
+}
+
 export function packReceipt(receipt: Receipt): Uint8Array {
   return packFields(RECEIPT_FIELDS, receipt);
 }
 
-function unpackReceipt(packed: Uint8Array): Receipt {
-  return unpackFields(RECEIPT_FIELDS, packed);
+/** Of a packed receipt, or of a record that begins with one. */
+export function unpackReceipt(packed: Uint8Array): Receipt {
+  return unpackFields(RECEIPT_FIELDS, packed.subarray(0, RECEIPT_BYTES));
 }
 
 export function packSignedReceipt(signed: SignedReceipt): Uint8Array {
@@ -56,7 +70,7 @@ export function unpackSignedReceipt(packed: Uint8Array): SignedReceipt {
     );
   }
   return {
-    receipt: unpackReceipt(packed.subarray(0, RECEIPT_BYTES)),
+    receipt: unpackReceipt(packed),
     customerSignature: packed.slice(RECEIPT_BYTES, RECEIPT_BYTES + SIGNATURE_BYTES),
     deviceSignature: packed.slice(RECEIPT_BYTES + SIGNATURE_BYTES),
   };

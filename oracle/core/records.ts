@@ -1,4 +1,4 @@
-import { type Address, concatBytes, fromHex, toHex } from "./bytes.ts";
+import { type Address, concatBytes, toHex } from "./bytes.ts";
 import {
   byteLengthOf,
   packFields,
@@ -7,7 +7,9 @@ import {
   unpackFields,
 } from "./fields.ts";
 import {
-  packSignedReceipt,
+  AMOUNT_FIELDS,
+  type Amounts,
+  RECEIPT_BYTES,
   SIGNED_RECEIPT_BYTES,
   type SignedReceipt,
   unpackSignedReceipt,
@@ -43,14 +45,14 @@ export const DEVICE_BYTES = 49;
 export type ContributionRecord = SignedReceipt & { readonly account: Address };
 export const CONTRIBUTION_BYTES = SIGNED_RECEIPT_BYTES + 20;
 
+/** The amounts are the last fields of a receipt. */
+const AMOUNTS_BYTES = byteLengthOf(AMOUNT_FIELDS);
+const AMOUNTS_AT = RECEIPT_BYTES - AMOUNTS_BYTES;
+
 /** Records of one page, nodes of one block: what a reader fetches in one range. */
 export const PAGE_RECORDS = 256;
 /** Levels of the tree that one page or block spans. */
 export const PAGE_LEVELS = 8;
-
-function encodeContribution(contribution: ContributionRecord): Uint8Array {
-  return concatBytes(packSignedReceipt(contribution), fromHex(contribution.account));
-}
 
 export function decodeContribution(record: Uint8Array): ContributionRecord {
   return {
@@ -59,8 +61,15 @@ export function decodeContribution(record: Uint8Array): ContributionRecord {
   };
 }
 
-export function encodeContributions(contributions: readonly ContributionRecord[]): Uint8Array {
-  return joinRecords(contributions, CONTRIBUTION_BYTES, encodeContribution);
+/** What contribution `i` delivered. */
+export function amountsOfRecord(contributions: Uint8Array, i: number): Amounts {
+  const from = i * CONTRIBUTION_BYTES + AMOUNTS_AT;
+  return unpackFields(AMOUNT_FIELDS, contributions.subarray(from, from + AMOUNTS_BYTES));
+}
+
+/** Record `i` of a contributions.bin, or of packed signed receipts, as its bytes. */
+export function recordAt(records: Uint8Array, recordBytes: number, i: number): Uint8Array {
+  return records.subarray(i * recordBytes, (i + 1) * recordBytes);
 }
 
 export function decodeContributions(bytes: Uint8Array): readonly ContributionRecord[] {
@@ -71,21 +80,39 @@ export function encodeRewards(leaves: readonly RewardLeaf[]): Uint8Array {
   return encodeRecords(REWARD_FIELDS, leaves);
 }
 
+/** Leaf `index` of a rewards.bin. */
+export function rewardAt(rewards: Uint8Array, index: number): RewardLeaf {
+  return unpackFields(REWARD_FIELDS, recordAt(rewards, REWARD_BYTES, index));
+}
+
 export function decodeRewards(bytes: Uint8Array): readonly RewardLeaf[] {
   return decodeRecords(REWARD_FIELDS, bytes);
 }
 
-export function encodeDevices(devices: readonly DeviceRecord[]): Uint8Array {
-  return encodeRecords(DEVICE_FIELDS, devices);
+/** `recordOf` is asked for each of `count` devices in turn. */
+export function encodeDevices(
+  count: number,
+  recordOf: (device: number) => DeviceRecord,
+): Uint8Array {
+  const devices = new Uint8Array(count * DEVICE_BYTES);
+  for (let i = 0; i < count; i++)
+    devices.set(packFields(DEVICE_FIELDS, recordOf(i)), i * DEVICE_BYTES);
+  return devices;
+}
+
+/** Record `i` of a devices.bin. */
+export function deviceAt(devices: Uint8Array, i: number): DeviceRecord {
+  return unpackFields(DEVICE_FIELDS, recordAt(devices, DEVICE_BYTES, i));
 }
 
 export function decodeDevices(bytes: Uint8Array): readonly DeviceRecord[] {
   return decodeRecords(DEVICE_FIELDS, bytes);
 }
 
-/** The account index of every 256th record: an owner's rows are found with one more range. */
-export function encodeFence(accountIndexes: readonly number[]): Uint8Array {
-  const first = accountIndexes.filter((_, i) => i % PAGE_RECORDS === 0);
+/** The account index of every 256th of `count` records: an owner's rows are found with one more range. */
+export function encodeFence(count: number, accountIndexOf: (record: number) => number): Uint8Array {
+  const pages = Math.ceil(count / PAGE_RECORDS);
+  const first = Array.from({ length: pages }, (_, page) => accountIndexOf(page * PAGE_RECORDS));
   return encodeRecords(
     [{ name: "index", type: "uint32" }],
     first.map((index) => ({ index })),

@@ -1,18 +1,18 @@
 import type { Address } from "./bytes.ts";
-import type { RewardLeaf } from "./records.ts";
-import type { Valued } from "./value.ts";
+import { packFields } from "./fields.ts";
+import { REWARD_BYTES, REWARD_FIELDS, rewardAt } from "./records.ts";
+import { type Served, sumOf, type Valued } from "./value.ts";
 
 const BPS = 10_000n;
 
 /** Bits of a device's reason byte: why it earned what it earned. Zero: all it delivered was paid in full. */
 export const REASONS = { "unpaid-in-part": 1, scaled: 2 } as const;
 
-export type DeviceReward = {
-  readonly account: Address;
-  readonly device: Address;
-  readonly counted: bigint;
-  readonly reward: bigint;
-  readonly reason: number;
+/** Of each device, by its position. */
+export type DeviceRewards = {
+  readonly counted: readonly bigint[];
+  readonly rewards: readonly bigint[];
+  readonly reasons: Uint8Array;
 };
 
 export type Budget = { readonly emission: bigint; readonly carry: bigint; readonly fund: bigint };
@@ -28,65 +28,67 @@ export function potOf(
   return cap < budget ? cap : budget;
 }
 
-/** In the order in which the devices first appear. */
-export function rewardDevices(valued: readonly Valued[], pot: bigint): readonly DeviceReward[] {
-  const devices = new Map<Address, Omit<DeviceReward, "reward">>();
-  let sum = 0n;
-  for (const { contribution, scaled, value, counted } of valued) {
-    const { device } = contribution.receipt;
-    const earlier = devices.get(device) ?? {
-      account: contribution.account,
-      device,
-      counted: 0n,
-      reason: 0,
-    };
-    const reason =
-      (counted < value ? REASONS["unpaid-in-part"] : 0) | (scaled ? REASONS.scaled : 0);
-    devices.set(device, {
-      ...earlier,
-      counted: earlier.counted + counted,
-      reason: earlier.reason | reason,
-    });
-    sum += counted;
+/** Each device's share of the pot, by what counted of all it delivered. */
+export function rewardDevices(
+  { devices, deviceOf }: Pick<Served, "devices" | "deviceOf">,
+  { values, counted, scaled }: Valued,
+  pot: bigint,
+): DeviceRewards {
+  const countedOf = devices.map(() => 0n);
+  const reasons = new Uint8Array(devices.length);
+  for (const [i, device] of deviceOf.entries()) {
+    const amount = counted[i] as bigint;
+    countedOf[device] = (countedOf[device] as bigint) + amount;
+    const unpaid = amount < (values[i] as bigint) ? REASONS["unpaid-in-part"] : 0;
+    reasons[device] = (reasons[device] as number) | unpaid | (scaled[i] === 1 ? REASONS.scaled : 0);
   }
-  return [...devices.values()].map((device) => ({
-    ...device,
-    reward: sum === 0n ? 0n : (pot * device.counted) / sum,
-  }));
+  const sum = sumOf(countedOf);
+  const rewards = countedOf.map((amount) => (sum === 0n ? 0n : (pot * amount) / sum));
+  return { counted: countedOf, rewards, reasons };
+}
+
+/** What the devices of each account earned together, by the account's index. */
+export function sumByAccount(
+  accountIndexes: readonly number[],
+  { rewards }: Pick<DeviceRewards, "rewards">,
+): ReadonlyMap<number, bigint> {
+  const earned = new Map<number, bigint>();
+  for (const [device, index] of accountIndexes.entries()) {
+    earned.set(index, (earned.get(index) ?? 0n) + (rewards[device] as bigint));
+  }
+  return earned;
 }
 
 /**
- * The leaf of every account in index order: what it had, and the rewards of its devices on top.
- * `previous` is the last final epoch's leaves; accounts that came since then start from zero.
+ * rewards.bin: the leaf of every account in index order: what it had, and what it earned on top. `previous` is the last
+ * final epoch's; accounts that came since then start from zero.
  */
 export function accumulate(
   accounts: readonly Address[],
-  previous: readonly RewardLeaf[],
-  rewards: readonly DeviceReward[],
-): readonly RewardLeaf[] {
-  if (previous.length > accounts.length) {
-    throw new Error(`${previous.length} accounts had leaves, only ${accounts.length} are indexed`);
+  previous: Uint8Array,
+  earned: ReadonlyMap<number, bigint>,
+): Uint8Array {
+  const known = previous.length / REWARD_BYTES;
+  if (known > accounts.length) {
+    throw new Error(`${known} accounts had leaves, only ${accounts.length} are indexed`);
   }
-  const earned = new Map<Address, bigint>();
-  for (const { account, reward } of rewards)
-    earned.set(account, (earned.get(account) ?? 0n) + reward);
+  const rewards = new Uint8Array(accounts.length * REWARD_BYTES);
   let prefix = 0n;
-  return accounts.map((account, index) => {
-    const before = previous[index];
+  for (const [index, account] of accounts.entries()) {
+    const before = index < known ? rewardAt(previous, index) : undefined;
     if (before !== undefined && before.account !== account) {
       throw new Error(`leaf ${index} was of ${before.account}, the registry has ${account}`);
     }
-    const leaf = {
-      account,
-      cumulative: (before?.cumulative ?? 0n) + (earned.get(account) ?? 0n),
-      prefix,
-    };
-    prefix += leaf.cumulative;
-    return leaf;
-  });
+    const cumulative = (before?.cumulative ?? 0n) + (earned.get(index) ?? 0n);
+    rewards.set(packFields(REWARD_FIELDS, { account, cumulative, prefix }), index * REWARD_BYTES);
+    prefix += cumulative;
+  }
+  return rewards;
 }
 
-export function totalOf(leaves: readonly RewardLeaf[]): bigint {
-  const last = leaves.at(-1);
-  return last === undefined ? 0n : last.prefix + last.cumulative;
+/** What all leaves of a rewards.bin add up to. */
+export function totalOf(rewards: Uint8Array): bigint {
+  if (rewards.length === 0) return 0n;
+  const { prefix, cumulative } = rewardAt(rewards, rewards.length / REWARD_BYTES - 1);
+  return prefix + cumulative;
 }

@@ -1,7 +1,14 @@
+import { type Contributions, gatherUnordered } from "./contributions.ts";
+import type { Law } from "./law.ts";
 import { mergeReceipts } from "./merge.ts";
-import type { SignedReceipt } from "./receipt.ts";
+import { SIGNED_RECEIPT_BYTES, type SignedReceipt, unpackReceipt } from "./receipt.ts";
 import { isRefused, type Refused } from "./refusal.ts";
-import { type VerifiedReceipt, type VerifyContext, verifyReceipt } from "./verify.ts";
+import {
+  lawfulAccount,
+  type VerifiedReceipt,
+  type VerifyContext,
+  verifyReceipt,
+} from "./verify.ts";
 
 export type Sealed = {
   readonly contributions: readonly VerifiedReceipt[];
@@ -10,7 +17,7 @@ export type Sealed = {
 };
 
 /**
- * The contributions of an epoch from its stored receipts. Verified before merged: an invalid receipt with a high
+ * The contributions of an epoch from receipts of any origin. Verified before merged: an invalid receipt with a high
  * sequence must not displace a valid one.
  */
 export function sealContributions(
@@ -25,4 +32,31 @@ export function sealContributions(
     else valid.push(outcome);
   }
   return { contributions: mergeReceipts(valid), refused };
+}
+
+/** Seals the heads of a store page by page, so that only their packed bytes are ever held together. */
+export type StoreSeal = {
+  /** Packed signed receipts, one after the other. */
+  take(page: Uint8Array, onRefused: (packed: Uint8Array, refused: Refused) => void): void;
+  finish(): Contributions;
+};
+
+/**
+ * A store has one head for each (device, customer) and takes verified receipts only. What may have changed since is the
+ * law, and that is asked again; the signatures are not (docs/decisions/sealing.md).
+ */
+export function sealStored(law: Law, epoch: number): StoreSeal {
+  const gathering = gatherUnordered(law, epoch);
+  return {
+    take(page, onRefused) {
+      for (let at = 0; at < page.length; at += SIGNED_RECEIPT_BYTES) {
+        const packed = page.subarray(at, at + SIGNED_RECEIPT_BYTES);
+        const receipt = unpackReceipt(packed);
+        const account = lawfulAccount(receipt, law);
+        if (isRefused(account)) onRefused(packed, account);
+        else gathering.add(packed, receipt, account);
+      }
+    },
+    finish: () => gathering.sorted(),
+  };
 }

@@ -20,6 +20,8 @@ export type Store = {
   head(epoch: number, device: Address, customer: Address): Promise<SignedReceipt | undefined>;
   /** The heads of an epoch, by (device, customer). */
   receipts(epoch: number): AsyncIterable<SignedReceipt>;
+  /** The same, packed as in receipt.ts, many to a page: what an epoch of millions is sealed from. */
+  packedReceipts(epoch: number): AsyncIterable<Uint8Array>;
   equivocations(epoch: number): Promise<readonly Equivocation[]>;
 
   /** Keeps the highest of each (customer, epoch). */

@@ -1,4 +1,5 @@
-import { equalBytes, keccak256 } from "./bytes.ts";
+import { concatBytes, equalBytes, keccak256 } from "./bytes.ts";
+import { keccak } from "./keccak.ts";
 
 /**
  * A positional Merkle tree over 32-byte leaf hashes, padded with zero hashes to a power of two. Each level is one flat
@@ -40,14 +41,7 @@ export function depthOf(leaves: number): number {
 
 /** `records` are fixed-size leaf preimages, one after the other. */
 export function hashRecords(records: Uint8Array, recordBytes: number): Uint8Array {
-  const count = records.length / recordBytes;
-  if (!Number.isInteger(count))
-    throw new RangeError(`${records.length} bytes are no records of ${recordBytes}`);
-  const hashes = new Uint8Array(count * HASH_BYTES);
-  for (let i = 0; i < count; i++) {
-    hashes.set(keccak256(records.subarray(i * recordBytes, (i + 1) * recordBytes)), i * HASH_BYTES);
-  }
-  return hashes;
+  return keccak.hashRecords(records, recordBytes);
 }
 
 export function buildTree(leafHashes: Uint8Array): Tree {
@@ -69,14 +63,11 @@ export function levelsFrom(
   return levels;
 }
 
-/** Nodes of level `level + 1` over the nodes of level `level`. */
+/** Nodes of level `level + 1` over the nodes of level `level`: pairs lie side by side, so a level is a file of records. */
 function levelAbove(nodes: Uint8Array, level: number): Uint8Array {
-  const count = nodes.length / HASH_BYTES;
-  const above = new Uint8Array(Math.ceil(count / 2) * HASH_BYTES);
-  for (let i = 0; i < count; i += 2) {
-    above.set(hashPair(nodeAt(nodes, level, i), nodeAt(nodes, level, i + 1)), (i / 2) * HASH_BYTES);
-  }
-  return above;
+  const isOdd = (nodes.length / HASH_BYTES) % 2 === 1;
+  const paired = isOdd ? concatBytes(nodes, ZERO_SUBTREES[level] as Uint8Array) : nodes;
+  return hashRecords(paired, 2 * HASH_BYTES);
 }
 
 function nodeAt(nodes: Uint8Array, level: number, position: number): Uint8Array {
@@ -90,12 +81,55 @@ export function rootOf({ leaves, levels }: Tree): Uint8Array {
   return leaves === 0 ? new Uint8Array(HASH_BYTES) : (levels.at(-1) as Uint8Array).slice();
 }
 
+/** The root alone over fixed-size records: no level is kept longer than the next one needs it. */
+export function rootOver(records: Uint8Array, recordBytes: number): Uint8Array {
+  let nodes = hashRecords(records, recordBytes);
+  if (nodes.length === 0) return new Uint8Array(HASH_BYTES);
+  const depth = depthOf(nodes.length / HASH_BYTES);
+  for (let level = 0; level < depth; level++) nodes = levelAbove(nodes, level);
+  return nodes;
+}
+
 /** The siblings from the leaf's level upwards. */
 export function proofOf(tree: Tree, index: number): readonly Uint8Array[] {
   if (!Number.isInteger(index) || index < 0 || index >= tree.leaves) {
     throw new RangeError(`no leaf ${index} among ${tree.leaves}`);
   }
   return siblings(tree.levels.slice(0, -1), 0, index);
+}
+
+/**
+ * The proofs of `count` leaves from `first` on, each `depthOf(leaves)` hashes from the leaf's level upwards, one after the
+ * other: for whoever hands out or claims them all. Copied word by word, because a view for each of twenty hashes would
+ * cost several times the copying.
+ */
+export function packProofs({ leaves, levels }: Tree, first: number, count: number): Uint8Array {
+  if (first < 0 || count < 0 || first + count > leaves)
+    throw new RangeError(`no leaves ${first} to ${first + count - 1} among ${leaves}`);
+  const depth = depthOf(leaves);
+  const words = levels.map(wordsOf);
+  const zeros = ZERO_SUBTREES.map(wordsOf);
+  const proofs = new Int32Array(count * depth * HASH_WORDS);
+  let to = 0;
+  for (let index = first; index < first + count; index++) {
+    for (let level = 0; level < depth; level++) {
+      const nodes = words[level] as Int32Array;
+      const sibling = ((index >>> level) ^ 1) * HASH_WORDS;
+      const isThere = sibling < nodes.length;
+      const from = isThere ? nodes : (zeros[level] as Int32Array);
+      const at = isThere ? sibling : 0;
+      for (let word = 0; word < HASH_WORDS; word++) proofs[to++] = from[at + word] as number;
+    }
+  }
+  return new Uint8Array(proofs.buffer);
+}
+
+const HASH_WORDS = HASH_BYTES / Int32Array.BYTES_PER_ELEMENT;
+
+function wordsOf(hashes: Uint8Array): Int32Array {
+  const isAligned = hashes.byteOffset % Int32Array.BYTES_PER_ELEMENT === 0;
+  const { buffer, byteOffset, length } = isAligned ? hashes : hashes.slice();
+  return new Int32Array(buffer, byteOffset, length / Int32Array.BYTES_PER_ELEMENT);
 }
 
 /** The siblings of `position` and of its parents in `levels`, the lowest of which is at height `height`. */

@@ -1,21 +1,28 @@
 import type { Address } from "./bytes.ts";
 import type { Tariff } from "./events.ts";
-import { type Amounts, RESOURCES, type Receipt } from "./receipt.ts";
+import { type Amounts, RESOURCES } from "./receipt.ts";
 
 /** Prices are in wei per this many units, so that a single byte can cost less than a wei. */
 const PRICE_UNITS = 10n ** 12n;
 
-/** What the arithmetic of an epoch needs of a contribution. */
-export type Served = { readonly receipt: Receipt; readonly account: Address };
+/** What the arithmetic of an epoch needs of its contributions: their amounts, and who to whom. */
+export type Served = {
+  readonly devices: readonly Address[];
+  readonly customers: readonly Address[];
+  /** Of each contribution, the positions of its device and customer. */
+  readonly deviceOf: readonly number[];
+  readonly customerOf: readonly number[];
+  readonly amountsOf: (contribution: number) => Amounts;
+};
 
-export type Valued<S extends Served = Served> = {
-  readonly contribution: S;
-  /** The device was over its class limit in sum over its customers. */
-  readonly scaled: boolean;
+/** Of each contribution, in their order. */
+export type Valued = {
   /** At the tariff, in wei. */
-  readonly value: bigint;
+  readonly values: readonly bigint[];
   /** The part its customer has paid, in wei. */
-  readonly counted: bigint;
+  readonly counted: readonly bigint[];
+  /** 1 where the device was over its class limit in sum over its customers. */
+  readonly scaled: Uint8Array;
 };
 
 export type ValueTerms = {
@@ -26,33 +33,31 @@ export type ValueTerms = {
   readonly paidBy: (customer: Address) => bigint;
 };
 
-/** In the order of the contributions; the result for each depends on no order. */
-export function valueContributions<S extends Served>(
-  contributions: readonly S[],
+/** The result for each contribution depends on no order. */
+export function valueContributions(
+  served: Served,
   { tariff, limitOf, paidBy }: ValueTerms,
-): readonly Valued<S>[] {
-  const sums = sumBy(contributions, ({ receipt }) => receipt.device);
-  const valued = contributions.map((contribution) => {
-    const { device } = contribution.receipt;
-    const amounts = scale(contribution.receipt, sums.get(device) as Amounts, limitOf(device));
-    return {
-      contribution,
-      scaled: amounts !== contribution.receipt,
-      value: valueAtTariff(amounts, tariff),
-    };
+): Valued {
+  const { devices, customers, deviceOf, customerOf, amountsOf } = served;
+  const sums = sumByDevice(served);
+  const limits = devices.map(limitOf);
+  const owed = customers.map(() => 0n);
+  const scaled = new Uint8Array(deviceOf.length);
+  const values = deviceOf.map((device, i) => {
+    const delivered = amountsOf(i);
+    const amounts = scale(delivered, sums[device] as Amounts, limits[device] as Amounts);
+    if (amounts !== delivered) scaled[i] = 1;
+    const value = valueAtTariff(amounts, tariff);
+    const customer = customerOf[i] as number;
+    owed[customer] = (owed[customer] as bigint) + value;
+    return value;
   });
-  const owed = new Map<Address, bigint>();
-  for (const { contribution, value } of valued) {
-    const { customer } = contribution.receipt;
-    owed.set(customer, (owed.get(customer) ?? 0n) + value);
-  }
-  return valued.map((item) => {
-    const { customer } = item.contribution.receipt;
-    return {
-      ...item,
-      counted: countedOf(item.value, owed.get(customer) as bigint, paidBy(customer)),
-    };
+  const paid = customers.map(paidBy);
+  const counted = values.map((value, i) => {
+    const customer = customerOf[i] as number;
+    return countedOf(value, owed[customer] as bigint, paid[customer] as bigint);
   });
+  return { values, counted, scaled };
 }
 
 export function valueAtTariff(amounts: Amounts, tariff: Tariff): bigint {
@@ -83,12 +88,12 @@ export function scale(amounts: Amounts, sum: Amounts, limit: Amounts): Amounts {
   };
 }
 
-function sumBy<S extends Served>(contributions: readonly S[], keyOf: (served: S) => Address) {
-  const sums = new Map<Address, Amounts>();
-  for (const contribution of contributions) {
-    const key = keyOf(contribution);
-    const sum = sums.get(key);
-    sums.set(key, sum === undefined ? contribution.receipt : add(sum, contribution.receipt));
+/** By the devices' positions. */
+function sumByDevice({ deviceOf, amountsOf }: Served): readonly Amounts[] {
+  const sums: Amounts[] = [];
+  for (const [i, device] of deviceOf.entries()) {
+    const sum = sums[device];
+    sums[device] = sum === undefined ? amountsOf(i) : add(sum, amountsOf(i));
   }
   return sums;
 }
@@ -99,4 +104,8 @@ function add(a: Amounts, b: Amounts): Amounts {
     storageByteSeconds: a.storageByteSeconds + b.storageByteSeconds,
     computeMilliseconds: a.computeMilliseconds + b.computeMilliseconds,
   };
+}
+
+export function sumOf(amounts: readonly bigint[]): bigint {
+  return amounts.reduce((sum, amount) => sum + amount, 0n);
 }

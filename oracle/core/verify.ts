@@ -5,6 +5,7 @@ import { collected, isCustomerAt, isKeyAt, isRevokedAt, type Law, limitAt } from
 import { RESOURCES, type Receipt, receiptDigest, type SignedReceipt } from "./receipt.ts";
 import { isRefused, type Refused, refuse } from "./refusal.ts";
 import { type Recover, recover as recoverPure } from "./signature.ts";
+import { type Signers, signersOf } from "./signers.ts";
 import { type SignedVoucher, voucherDigest } from "./voucher.ts";
 
 declare const verified: unique symbol;
@@ -40,29 +41,34 @@ export function refuseUnlessOpen(epoch: number, open: readonly OpenEpoch[]): Ref
   return refuse("epoch-closed", `epoch ${epoch} is not open; open: ${names}`);
 }
 
-/** Checks from cheap to dear; the first that fails names the refusal. */
+/** Checks from cheap to dear; the first that fails names the refusal. `signers`: if they were recovered elsewhere. */
 export function verifyReceipt(
   signed: SignedReceipt,
-  context: VerifyContext,
+  { law, domain, recover = recoverPure }: VerifyContext,
+  signers?: Signers,
 ): VerifiedReceipt | Refused {
-  const account = refuseByLaw(signed.receipt, context.law);
+  const account = lawfulAccount(signed.receipt, law);
   if (isRefused(account)) return account;
-  const recover = context.recover ?? recoverPure;
-  const digest = receiptDigest(context.domain, signed.receipt);
-  const key = customerKey(context.law, signed.receipt, recover(digest, signed.customerSignature));
-  if (isRefused(key)) return key;
-  const signer = recover(digest, signed.deviceSignature);
-  if (signer !== signed.receipt.device) {
-    const found = signer === undefined ? "it is no low-s signature" : `it recovers to ${signer}`;
-    return refuse(
-      "device-signature-invalid",
-      `the device ${signed.receipt.device} did not sign this: ${found}`,
-    );
-  }
-  return { ...signed, digest, account, key } as VerifiedReceipt;
+  const digest = receiptDigest(domain, signed.receipt);
+  const key = checkSigners(signed.receipt, law, signers ?? signersOf(digest, signed, recover));
+  return isRefused(key) ? key : ({ ...signed, digest, account, key } as VerifiedReceipt);
 }
 
-function refuseByLaw(receipt: Receipt, law: Law): Address | Refused {
+/** The customer's key that signed, if it and the device did. */
+export function checkSigners(receipt: Receipt, law: Law, signers: Signers): Address | Refused {
+  const key = customerKey(law, receipt, signers.customer);
+  if (isRefused(key)) return key;
+  const signer = signers.device;
+  if (signer === receipt.device) return key;
+  const found = signer === undefined ? "it is no low-s signature" : `it recovers to ${signer}`;
+  return refuse(
+    "device-signature-invalid",
+    `the device ${receipt.device} did not sign this: ${found}`,
+  );
+}
+
+/** Whom a receipt earns for, signatures aside. */
+export function lawfulAccount(receipt: Receipt, law: Law): Address | Refused {
   const { device, customer, epoch } = receipt;
   const state = law.devices.get(device);
   if (state === undefined) return refuse("device-unknown", `device ${device} was never enrolled`);

@@ -51,7 +51,7 @@ function folderSource(folder: string): BundleSource {
     location: folder,
     async read(epoch, file) {
       try {
-        return new Uint8Array(await readFile(path(epoch, file)));
+        return await readWhole(path(epoch, file));
       } catch (cause) {
         throw unavailable(`no ${file} of epoch ${epoch} in ${folder}`, cause);
       }
@@ -182,10 +182,32 @@ async function compareManifests(
   }
 }
 
+/** Node reads and writes no more than 2 GiB in one call, which ten million contributions pass. */
+const PIECE_BYTES = 64 * 1024 * 1024;
+
+async function readWhole(path: string): Promise<Uint8Array> {
+  const handle = await open(path);
+  try {
+    const { size } = await handle.stat();
+    const bytes = new Uint8Array(size);
+    for (let at = 0; at < size; ) {
+      const length = Math.min(PIECE_BYTES, size - at);
+      const { bytesRead } = await handle.read(bytes, at, length, at);
+      if (bytesRead === 0) throw new Error(`${path} became shorter while it was read`);
+      at += bytesRead;
+    }
+    return bytes;
+  } finally {
+    await handle.close();
+  }
+}
+
 async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
   const handle = await open(path, "wx");
   try {
-    await handle.writeFile(bytes);
+    for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+      await handle.writeFile(bytes.subarray(at, at + PIECE_BYTES));
+    }
     await handle.sync();
   } finally {
     await handle.close();

@@ -216,6 +216,21 @@ export function revertReason(error: unknown): string | undefined {
   return `${parsed.name}(${[...parsed.args].map(String).join(", ")})`;
 }
 
+/** One line. A node's own words are in the middle of what ethers says around them, which has the RPC URL in it. */
+export function reasonOf(error: unknown): string {
+  const {
+    shortMessage,
+    error: answer,
+    message,
+  } = Object(error) as {
+    shortMessage?: string;
+    error?: { message?: string };
+    message?: string;
+  };
+  const reason = revertReason(error) ?? answer?.message ?? shortMessage ?? message ?? String(error);
+  return reason.replaceAll(/\s*\n\s*/g, " ");
+}
+
 const ALL_ERRORS = new Interface(
   Object.values(ARTIFACTS).flatMap(({ abi }) =>
     (abi as { type: string; name?: string; inputs?: unknown }[]).filter(
@@ -241,10 +256,8 @@ async function checkChainId(provider: JsonRpcProvider, rpcUrl: string, expected:
     answered = await provider.send("eth_chainId", []);
   } catch (cause) {
     throw new Error(
-      `no answer from the RPC node: ${(cause as Error).message}; is --rpc right and the node up?`,
-      {
-        cause,
-      },
+      `no answer from the RPC node: ${reasonOf(cause)}; is --rpc right and the node up?`,
+      { cause },
     );
   }
   if (Number(answered) !== expected) {

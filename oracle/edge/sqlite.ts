@@ -2,26 +2,35 @@ import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
-import { type Address, fromHex, toHex } from "../core/bytes.ts";
-import { eventToJson, type LawEvent, parseEvent } from "../core/events.ts";
-import { packFields, type ScalarField, sqlColumns, unpackFields } from "../core/fields.ts";
+import { type Address, fromHex, toHex, writeUint } from "../core/bytes.ts";
+import { eventToJson } from "../core/events.ts";
+import {
+  BYTES_OF,
+  packFields,
+  type ScalarField,
+  sqlColumns,
+  unpackFields,
+} from "../core/fields.ts";
 import { EQUIVOCATIONS_KEPT, type Head, type Meeting, meet } from "../core/head.ts";
 import {
   packSignedReceipt,
   RECEIPT_FIELDS,
   type Receipt,
+  SIGNED_RECEIPT_BYTES,
   type SignedReceipt,
   unpackSignedReceipt,
 } from "../core/receipt.ts";
-import { isRefused } from "../core/refusal.ts";
-import type {
-  BlockMark,
-  EpochFields,
-  EpochRow,
-  PutOutcome,
-  Store,
-  StoredTransaction,
-} from "../core/store.ts";
+import {
+  GROUP_RECEIPTS,
+  type Row,
+  refuseNewerSchema,
+  STATE_COLUMNS,
+  stateValues,
+  takeGroup,
+  toEpoch,
+  toEvent,
+} from "../core/rows.ts";
+import type { BlockMark, PutOutcome, Store, StoredTransaction } from "../core/store.ts";
 import type { VerifiedReceipt } from "../core/verify.ts";
 import { VOUCHER_FIELDS, type Voucher } from "../core/voucher.ts";
 
@@ -29,8 +38,6 @@ const FILE = "oracle.sqlite";
 /** Files of migrations/, each applied once and in this order. A released one is never edited. */
 const MIGRATIONS = ["sqlite-1.sql"];
 
-/** Receipts in one commit: enough to share the disk's flush, few enough to be answered within a moment. */
-const GROUP_RECEIPTS = 2_000;
 /** Other processes' writes take milliseconds: one that takes longer than this hangs. */
 const LOCK_WAIT_MS = 5_000;
 const LOCK_POLL_MS = 2;
@@ -45,8 +52,6 @@ export type SqliteOptions = {
   /** How long a write waits for those of other processes before it fails. */
   readonly lockWaitMs?: number;
 };
-
-type Row = Record<string, unknown>;
 
 type Database = {
   readonly file: string;
@@ -138,12 +143,7 @@ async function migrate(connection: DatabaseSync, lockWaitMs: number): Promise<vo
       connection.prepare("INSERT INTO migrations (version) VALUES (?)").run(i + 1);
     });
   }
-  const version = versionOf(connection);
-  if (version > MIGRATIONS.length) {
-    throw new Error(
-      `it was written by newer software (schema ${version}, this knows ${MIGRATIONS.length}); update this one`,
-    );
-  }
+  refuseNewerSchema(versionOf(connection), MIGRATIONS.length);
 }
 
 function versionOf(connection: DatabaseSync): number {
@@ -198,16 +198,6 @@ function openWriter(database: Database, lockWaitMs: number): Writer {
       await draining;
     },
   };
-}
-
-/** The first, and as many of the next as fit. */
-function takeGroup(waiting: Waiter[]): readonly Waiter[] {
-  let size = 0;
-  const tooMany = waiting.findIndex((waiter, i) => {
-    size += waiter.size;
-    return i > 0 && size > GROUP_RECEIPTS;
-  });
-  return waiting.splice(0, tooMany === -1 ? waiting.length : tooMany);
 }
 
 async function commit(
@@ -285,7 +275,10 @@ const GET_EQUIVOCATIONS = `
 
 /** Epoch, device id, customer id. */
 type Key = readonly [number, number, number];
-type ReceiptTable = Pick<Store, "putReceipts" | "head" | "receipts" | "equivocations">;
+type ReceiptTable = Pick<
+  Store,
+  "putReceipts" | "head" | "receipts" | "packedReceipts" | "equivocations"
+>;
 
 function receiptTable({ sql, devices, customers }: Database, { write }: Writer): ReceiptTable {
   function put(arrived: VerifiedReceipt, receivedAt: number): PutOutcome {
@@ -306,6 +299,19 @@ function receiptTable({ sql, devices, customers }: Database, { write }: Writer):
     sql(PUT_EQUIVOCATION).run(...key, other.receipt.sequence, other.digest, ...pair);
   }
 
+  function* pages(epoch: number): Iterable<readonly Row[]> {
+    let device = new Uint8Array();
+    let customer = new Uint8Array();
+    for (;;) {
+      const rows: readonly Row[] = sql(PAGE_OF_RECEIPTS).all(device, device, customer, epoch);
+      yield rows;
+      const last = rows.at(-1);
+      if (last === undefined || rows.length < PAGE_ROWS) return;
+      device = last.device_address as typeof device;
+      customer = last.customer_address as typeof customer;
+    }
+  }
+
   return {
     putReceipts: async (receipts, receivedAt) => {
       if (receipts.length === 0) return [];
@@ -318,16 +324,19 @@ function receiptTable({ sql, devices, customers }: Database, { write }: Writer):
     },
 
     receipts: async function* (epoch) {
-      let device = new Uint8Array();
-      let customer = new Uint8Array();
-      for (;;) {
-        const rows = sql(PAGE_OF_RECEIPTS).all(device, device, customer, epoch);
+      for (const rows of pages(epoch)) {
         for (const row of rows) {
-          device = row.device_address as typeof device;
-          customer = row.customer_address as typeof customer;
-          yield toSignedReceipt(row, toHex(device), toHex(customer));
+          const device = toHex(row.device_address as Uint8Array);
+          yield toSignedReceipt(row, device, toHex(row.customer_address as Uint8Array));
         }
-        if (rows.length < PAGE_ROWS) return;
+      }
+    },
+
+    packedReceipts: async function* (epoch) {
+      for (const rows of pages(epoch)) {
+        yield packRows(rows);
+        // A page is a few milliseconds of work: others have their turn between two.
+        await nextTurn();
       }
     },
 
@@ -385,6 +394,31 @@ function toSignedReceipt(row: Row, device: Address, customer: Address): SignedRe
     customerSignature: row.customer_signature as Uint8Array,
     deviceSignature: row.device_signature as Uint8Array,
   };
+}
+
+/** Columns are the receipt's packed fields already, except for those that are integers. */
+function packRows(rows: readonly Row[]): Uint8Array {
+  const packed = new Uint8Array(rows.length * SIGNED_RECEIPT_BYTES);
+  let at = 0;
+  const append = (bytes: Uint8Array) => {
+    packed.set(bytes, at);
+    at += bytes.length;
+  };
+  for (const row of rows) {
+    append(row.device_address as Uint8Array);
+    append(row.customer_address as Uint8Array);
+    for (const { name, field, isInteger } of RECEIPT_VALUES) {
+      const value = row[name];
+      if (!isInteger) append(value as Uint8Array);
+      else {
+        writeUint(packed, at, BYTES_OF[field.type], value as number);
+        at += BYTES_OF[field.type];
+      }
+    }
+    append(row.customer_signature as Uint8Array);
+    append(row.device_signature as Uint8Array);
+  }
+  return packed;
 }
 
 function toColumn({ field, isInteger }: Column, struct: object): SQLInputValue {
@@ -512,29 +546,7 @@ function eventTable({ file, sql }: Database, { write }: Writer): EventTable {
   };
 }
 
-function toEvent({ name, args, block_number, log_index }: Row): LawEvent {
-  const position = { blockNumber: block_number, logIndex: log_index };
-  const event = parseEvent({ name, args: JSON.parse(args as string), ...position });
-  if (isRefused(event)) throw new Error(`a stored event cannot be read: ${event.message}`);
-  return event;
-}
-
 // Epochs
-
-const EPOCH_COLUMNS = {
-  bundleHash: "bundle_hash",
-  attempt: "attempt",
-  signedReport: "signed_report",
-  heldReason: "held_reason",
-  heldFrom: "held_from",
-} as const satisfies Record<Exclude<keyof EpochFields, "sealBlock">, string>;
-const EPOCH_FIELDS = Object.keys(EPOCH_COLUMNS) as (keyof typeof EPOCH_COLUMNS)[];
-const STATE_COLUMNS = [
-  "state",
-  "seal_block_number",
-  "seal_block_hash",
-  ...Object.values(EPOCH_COLUMNS),
-];
 
 const GET_EPOCH = "SELECT * FROM epochs WHERE epoch = ?";
 const GET_EPOCHS = "SELECT * FROM epochs ORDER BY epoch";
@@ -554,14 +566,9 @@ function epochTable({ sql }: Database, { write }: Writer): EpochTable {
       return row && toEpoch(row);
     },
     epochs: async () => sql(GET_EPOCHS).all().map(toEpoch),
-    advance: (epoch, from, to, { sealBlock, ...fields } = {}) =>
+    advance: (epoch, from, to, fields = {}) =>
       write(() => {
-        const values = [
-          to,
-          sealBlock?.number ?? null,
-          sealBlock?.hash ?? null,
-          ...EPOCH_FIELDS.map((name) => fields[name] ?? null),
-        ];
+        const values = stateValues(to, fields);
         const { changes } =
           from === undefined
             ? sql(ADD_EPOCH).run(...values, epoch)
@@ -569,17 +576,6 @@ function epochTable({ sql }: Database, { write }: Writer): EpochTable {
         return changes === 1;
       }),
   };
-}
-
-function toEpoch(row: Row): EpochRow {
-  const entries = EPOCH_FIELDS.map((name) => [name, row[EPOCH_COLUMNS[name]]] as const);
-  const sealBlock = { number: row.seal_block_number, hash: row.seal_block_hash };
-  return {
-    epoch: row.epoch,
-    state: row.state,
-    ...(sealBlock.hash !== null && { sealBlock }),
-    ...Object.fromEntries(entries.filter(([, value]) => value !== null)),
-  } as EpochRow;
 }
 
 // Leases

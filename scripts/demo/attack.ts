@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { sealBundle } from "../../oracle/core/bundle.ts";
 import { fromHex, type Hex, lowercaseHex } from "../../oracle/core/bytes.ts";
 import { type Manifest, parseManifest, reportOf } from "../../oracle/core/manifest.ts";
-import { decodeRewards } from "../../oracle/core/records.ts";
+import { decodeRewards, encodeRewards } from "../../oracle/core/records.ts";
 import { isRefused } from "../../oracle/core/refusal.ts";
 import { reportDigest } from "../../oracle/core/report.ts";
 import { sign } from "../../oracle/core/signature.ts";
@@ -33,9 +33,10 @@ export async function proposeCorruptRoot(
     ...others,
   ];
   const bundle = sealBundle(termsOf(last, epoch), {
-    contributions: [],
-    devices: [],
-    leaves: stolen,
+    "contributions.bin": new Uint8Array(),
+    "contributions.fence": new Uint8Array(),
+    "devices.bin": new Uint8Array(),
+    "rewards.bin": encodeRewards(stolen),
   });
   const report = reportOf(bundle.manifest, bundle.bundleHash, 0);
   const ledger = chain.deployment.contracts.epochLedger;

@@ -4,7 +4,7 @@ import { auditInput, auditReport, rewardsOf } from "../../oracle/audit.ts";
 import { table, tokens } from "../../oracle/commands/print.ts";
 import { lowercaseHex } from "../../oracle/core/bytes.ts";
 import type { Receipt } from "../../oracle/core/receipt.ts";
-import { decodeRewards } from "../../oracle/core/records.ts";
+import { decodeContributions, decodeRewards } from "../../oracle/core/records.ts";
 import { openBundles } from "../../oracle/edge/bundles.ts";
 import type { Cast } from "./cast.ts";
 import type { Operator } from "./operator.ts";
@@ -106,8 +106,9 @@ export async function tables(
     if (proposal === undefined) continue;
     const previous = await rewardsOf(input, proposal.report.epoch - 1);
     const { computed } = await auditReport(input, proposal.report, previous);
-    for (const { contribution, value } of computed?.valued ?? []) {
-      const { account, receipt } = contribution;
+    const records = computed?.contributions.records ?? new Uint8Array();
+    for (const [i, { account, receipt }] of decodeContributions(records).entries()) {
+      const value = computed?.valued.values[i] ?? 0n;
       served.set(account, addServed(served.get(account) ?? NOTHING_SERVED, receipt));
       owed.set(receipt.customer, (owed.get(receipt.customer) ?? 0n) + value);
     }

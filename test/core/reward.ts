@@ -1,27 +1,43 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import type { RewardLeaf } from "../../oracle/core/records.ts";
-import { accumulate, potOf, REASONS, rewardDevices, totalOf } from "../../oracle/core/reward.ts";
-import type { Valued } from "../../oracle/core/value.ts";
-import { address, receiptOf } from "./world.ts";
+import { decodeRewards, encodeRewards, type RewardLeaf } from "../../oracle/core/records.ts";
+import {
+  accumulate,
+  potOf,
+  REASONS,
+  rewardDevices,
+  sumByAccount,
+  totalOf,
+} from "../../oracle/core/reward.ts";
+import { address } from "./world.ts";
 
 const alice = address("alice");
 const bob = address("bob");
 
-function valued(
-  device: string,
-  account: string,
-  fields: Partial<Omit<Valued, "contribution">> = {},
-): Valued {
-  const receipt = receiptOf({ device: address(device) });
+type Counted = { readonly counted: bigint; readonly value: bigint; readonly scaled: boolean };
+
+function valued(device: string, fields: Partial<Counted> = {}) {
   const counted = fields.counted ?? 10n;
-  return {
-    contribution: { receipt, account: address(account) },
-    scaled: false,
-    value: counted,
-    ...fields,
-    counted,
-  };
+  return { device: address(device), scaled: false, value: counted, ...fields, counted };
+}
+
+/** One object for each device, in the order in which they first appear. */
+function rewardsOf(items: readonly ReturnType<typeof valued>[], pot: bigint) {
+  const devices = [...new Set(items.map(({ device }) => device))];
+  const { counted, rewards, reasons } = rewardDevices(
+    { devices, deviceOf: items.map(({ device }) => devices.indexOf(device)) },
+    {
+      values: items.map(({ value }) => value),
+      counted: items.map((item) => item.counted),
+      scaled: Uint8Array.from(items, ({ scaled }) => (scaled ? 1 : 0)),
+    },
+    pot,
+  );
+  return devices.map((_, i) => ({
+    counted: counted[i],
+    reward: rewards[i] as bigint,
+    reason: reasons[i],
+  }));
 }
 
 describe("pot", () => {
@@ -44,11 +60,11 @@ describe("pot", () => {
 
 describe("reward of a device", () => {
   it("is its share of the pot, floored, over all its contributions", () => {
-    const rewards = rewardDevices(
+    const rewards = rewardsOf(
       [
-        valued("device-1", "alice", { counted: 1n }),
-        valued("device-1", "alice", { counted: 1n }),
-        valued("device-2", "bob", { counted: 1n }),
+        valued("device-1", { counted: 1n }),
+        valued("device-1", { counted: 1n }),
+        valued("device-2", { counted: 1n }),
       ],
       100n,
     );
@@ -59,15 +75,13 @@ describe("reward of a device", () => {
   });
 
   it("is nothing when nothing counts", () => {
-    expect(rewardDevices([valued("device-1", "alice", { counted: 0n })], 0n)[0]?.reward).to.equal(
-      0n,
-    );
+    expect(rewardsOf([valued("device-1", { counted: 0n })], 0n)[0]?.reward).to.equal(0n);
   });
 
   it("says why: unpaid in part, scaled, both, or neither", () => {
-    const reasonOf = (...items: Partial<Omit<Valued, "contribution">>[]) =>
-      rewardDevices(
-        items.map((fields) => valued("device-1", "alice", fields)),
+    const reasonOf = (...items: Partial<Counted>[]) =>
+      rewardsOf(
+        items.map((fields) => valued("device-1", fields)),
         1n,
       )[0]?.reason;
     expect(reasonOf({})).to.equal(0);
@@ -83,8 +97,8 @@ describe("reward of a device", () => {
     });
     fc.assert(
       fc.property(list, fc.bigInt({ min: 0n, max: 2n ** 90n }), (items, pot) => {
-        const rewards = rewardDevices(
-          items.map(([n, counted]) => valued(`device-${n}`, "alice", { counted })),
+        const rewards = rewardsOf(
+          items.map(([n, counted]) => valued(`device-${n}`, { counted })),
           pot,
         );
         const sum = rewards.reduce((total, { reward }) => total + reward, 0n);
@@ -97,33 +111,24 @@ describe("reward of a device", () => {
 });
 
 describe("accumulate", () => {
-  const reward = (account: string, amount: bigint) => ({
-    account: address(account),
-    device: address("device-1"),
-    counted: 0n,
-    reward: amount,
-    reason: 0,
-  });
   const leaf = (account: typeof alice, cumulative: bigint, prefix: bigint): RewardLeaf => ({
     account,
     cumulative,
     prefix,
   });
 
-  it("adds the rewards of an account's devices to what it had and lets newcomers start at zero", () => {
-    const leaves = accumulate(
-      [alice, bob],
-      [leaf(alice, 10n, 0n)],
-      [reward("alice", 5n), reward("alice", 1n)],
-    );
-    expect(leaves).to.deep.equal([leaf(alice, 16n, 0n), leaf(bob, 0n, 16n)]);
-    expect(totalOf(leaves)).to.equal(16n);
-    expect(totalOf([])).to.equal(0n);
+  it("adds what an account's devices earned to what it had and lets newcomers start at zero", () => {
+    const earned = sumByAccount([0, 0], { rewards: [5n, 1n] });
+    const rewards = accumulate([alice, bob], encodeRewards([leaf(alice, 10n, 0n)]), earned);
+    expect(decodeRewards(rewards)).to.deep.equal([leaf(alice, 16n, 0n), leaf(bob, 0n, 16n)]);
+    expect(totalOf(rewards)).to.equal(16n);
+    expect(totalOf(new Uint8Array())).to.equal(0n);
   });
 
   it("throws when history would be re-indexed or shrink", () => {
-    expect(() => accumulate([bob], [leaf(alice, 1n, 0n)], [])).to.throw("leaf 0 was of");
-    expect(() => accumulate([], [leaf(alice, 1n, 0n)], [])).to.throw("1 accounts had leaves");
+    const previous = encodeRewards([leaf(alice, 1n, 0n)]);
+    expect(() => accumulate([bob], previous, new Map())).to.throw("leaf 0 was of");
+    expect(() => accumulate([], previous, new Map())).to.throw("1 accounts had leaves");
   });
 
   it("gives every leaf its own slice of [0, total), epoch after epoch", () => {
@@ -135,23 +140,23 @@ describe("accumulate", () => {
     );
     fc.assert(
       fc.property(epochs, (history) => {
-        let leaves: readonly RewardLeaf[] = [];
-        for (const [i, rewards] of history.entries()) {
+        let rewards: Uint8Array = new Uint8Array();
+        for (const [i, earnings] of history.entries()) {
           const accounts = Array.from({ length: 10 + i }, (_, n) => address(`account-${n}`));
-          const before = leaves;
-          leaves = accumulate(
-            accounts,
-            before,
-            rewards.map(([n, amount]) => reward(`account-${n}`, amount)),
+          const before = rewards;
+          const earned = sumByAccount(
+            earnings.map(([index]) => index),
+            { rewards: earnings.map(([, amount]) => amount) },
           );
+          rewards = accumulate(accounts, before, earned);
           let end = 0n;
-          for (const [n, { prefix, cumulative }] of leaves.entries()) {
+          for (const [n, { prefix, cumulative }] of decodeRewards(rewards).entries()) {
             expect(prefix).to.equal(end);
-            expect(cumulative >= (before[n]?.cumulative ?? 0n)).to.equal(true);
+            expect(cumulative >= (decodeRewards(before)[n]?.cumulative ?? 0n)).to.equal(true);
             end = prefix + cumulative;
           }
-          expect(end).to.equal(totalOf(leaves));
-          const sum = rewards.reduce((total, [, amount]) => total + amount, 0n);
+          expect(end).to.equal(totalOf(rewards));
+          const sum = earnings.reduce((total, [, amount]) => total + amount, 0n);
           expect(end).to.equal(totalOf(before) + sum);
         }
       }),

@@ -1,23 +1,47 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import type { Address } from "../../oracle/core/bytes.ts";
-import { RESOURCES } from "../../oracle/core/receipt.ts";
+import { RESOURCES, type Receipt } from "../../oracle/core/receipt.ts";
 import {
   countedOf,
-  type Served,
   scale,
   type ValueTerms,
   valueAtTariff,
-  valueContributions,
+  valueContributions as valueServed,
 } from "../../oracle/core/value.ts";
 import { address, limit, receiptOf, tariff } from "./world.ts";
+
+type Served = { readonly receipt: Receipt };
 
 const none = { egressBytes: 0n, storageByteSeconds: 0n, computeMilliseconds: 0n };
 const wealthy: ValueTerms = { tariff, limitOf: () => limit, paidBy: () => 10n ** 30n };
 
 function served(device: string, customer: string, amounts: Partial<typeof none> = {}): Served {
   const who = { device: address(device), customer: address(customer) };
-  return { receipt: receiptOf({ ...who, ...none, ...amounts }), account: address("alice") };
+  return { receipt: receiptOf({ ...who, ...none, ...amounts }) };
+}
+
+/** Receipts in, one object for each out: the arithmetic itself goes over columns. */
+function valueContributions(list: readonly Served[], terms: ValueTerms) {
+  const receipts = list.map(({ receipt }) => receipt);
+  const devices = [...new Set(receipts.map(({ device }) => device))];
+  const customers = [...new Set(receipts.map(({ customer }) => customer))];
+  const { values, counted, scaled } = valueServed(
+    {
+      devices,
+      customers,
+      deviceOf: receipts.map(({ device }) => devices.indexOf(device)),
+      customerOf: receipts.map(({ customer }) => customers.indexOf(customer)),
+      amountsOf: (i) => receipts[i] as Receipt,
+    },
+    terms,
+  );
+  return list.map((contribution, i) => ({
+    contribution,
+    value: values[i] as bigint,
+    counted: counted[i] as bigint,
+    scaled: scaled[i] === 1,
+  }));
 }
 
 describe("value", () => {

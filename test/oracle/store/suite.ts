@@ -121,7 +121,8 @@ export function storeSuite(engine: StoreEngine): void {
         const again = await put(smaller as VerifiedReceipt, NOW + 60);
         expect(again).to.deep.include({ status: "known", receivedAt: NOW });
         expect(await head()).to.deep.equal(signedOf(smaller as VerifiedReceipt));
-        expect(await put(larger as VerifiedReceipt)).to.deep.include({ status: "known" });
+        const third = await put(larger as VerifiedReceipt, NOW + 120);
+        expect(third).to.deep.include({ status: "known", receivedAt: NOW });
         expect(await head()).to.deep.equal(signedOf(smaller as VerifiedReceipt));
         expect(await store.equivocations(1)).to.deep.equal([]);
       });
@@ -282,6 +283,24 @@ export function storeSuite(engine: StoreEngine): void {
         await store.putReceipts(receipts, NOW);
         const expected = receipts.map(signedOf).sort(byKey);
         expect(await Array.fromAsync(store.receipts(1))).to.deep.equal(expected);
+        const packed = concatBytes(...(await Array.fromAsync(store.packedReceipts(1))));
+        expect(toHex(packed)).to.equal(bytesOf(expected));
+      });
+
+      it("are packed to the last bit, and nothing when there are none", async () => {
+        const most = {
+          epoch: Number(maxOf("uint32")),
+          sequence: Number(maxOf("uint32")),
+          egressBytes: maxOf("uint64"),
+          storageByteSeconds: maxOf("uint96"),
+          computeMilliseconds: maxOf("uint64"),
+        };
+        const receipt = world.verified(most);
+        await put(receipt);
+        const packed = async (epoch: number) =>
+          toHex(concatBytes(...(await Array.fromAsync(store.packedReceipts(epoch)))));
+        expect(await packed(most.epoch)).to.equal(bytesOf([receipt]));
+        expect(await packed(1)).to.equal("0x");
       });
 
       it("hold up nobody while a slow reader goes through them", async () => {
@@ -538,7 +557,7 @@ export function storeSuite(engine: StoreEngine): void {
         await store.advance(1, undefined, "open", { attempt: 0 });
         await store.advance(1, "open", "sealed", { sealBlock: mark(9) });
         await store.advance(1, "sealed", "computed", { bundleHash: digest(3) });
-        await store.advance(1, "computed", "attested", { signedReport: '{"a":"\u0000ä"}' });
+        await store.advance(1, "computed", "attested", { signedReport: '{"a":"ä"}' });
         await store.advance(1, "attested", "held", { heldReason: "no", heldFrom: "attested" });
         await store.advance(1, "held", "attested", { attempt: 1 });
         expect(await store.getEpoch(1)).to.deep.equal({
@@ -547,10 +566,16 @@ export function storeSuite(engine: StoreEngine): void {
           sealBlock: mark(9),
           bundleHash: digest(3),
           attempt: 1,
-          signedReport: '{"a":"\u0000ä"}',
+          signedReport: '{"a":"ä"}',
           heldReason: "no",
           heldFrom: "attested",
         });
+      });
+
+      // Layr-Labs/sidecar 507: a zero byte from outside broke every write.
+      it("takes a reason with a zero character in it, and shows where it was", async () => {
+        await store.advance(1, undefined, "held", { heldReason: "peer said \u0000 and went" });
+        expect((await store.getEpoch(1))?.heldReason).to.equal("peer said \ufffd and went");
       });
 
       it("sets nothing when it does not move", async () => {

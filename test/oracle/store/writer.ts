@@ -28,7 +28,9 @@ export type WriterOptions = {
 
 /** Starts a process of its own that writes receipts as fast as the store takes them. */
 export function startWriter({ elsewhere, first, step, rounds, fileBytes }: WriterOptions) {
-  const { NODE_OPTIONS: _, ...env } = process.env;
+  const { NODE_OPTIONS: _, ...inherited } = process.env;
+  // Older Nodes warn that node:sqlite is young.
+  const env = { ...inherited, NODE_NO_WARNINGS: "1" };
   const command = [
     process.execPath,
     fileURLToPath(import.meta.url),

@@ -1,0 +1,87 @@
+-- The heads. `device` is the column to distribute by: every key has it, and every look-up names it.
+-- `signed` is the receipt with both signatures, packed as in the bundle; the columns before it repeat its key.
+CREATE TABLE receipts (
+  device BYTEA NOT NULL,
+  customer BYTEA NOT NULL,
+  epoch BIGINT NOT NULL,
+  signed BYTEA NOT NULL,
+  digest BYTEA NOT NULL,
+  received_at BIGINT NOT NULL,
+  PRIMARY KEY (epoch, device, customer)
+);
+
+-- Signatures do not compress: trying would take time from every write.
+ALTER TABLE receipts ALTER COLUMN signed SET STORAGE EXTERNAL;
+
+CREATE TABLE equivocations (
+  device BYTEA NOT NULL,
+  customer BYTEA NOT NULL,
+  epoch BIGINT NOT NULL,
+  sequence BIGINT NOT NULL,
+  digest BYTEA NOT NULL,
+  counting BYTEA NOT NULL,
+  other BYTEA NOT NULL,
+  PRIMARY KEY (epoch, device, customer, sequence, digest)
+);
+
+-- Amounts are big-endian at the width of their fields, because they may be wider than any SQL integer.
+CREATE TABLE vouchers (
+  customer BYTEA NOT NULL,
+  epoch BIGINT NOT NULL,
+  cumulative BYTEA NOT NULL,
+  signature BYTEA NOT NULL,
+  PRIMARY KEY (customer, epoch)
+);
+
+CREATE TABLE events (
+  block_number BIGINT NOT NULL,
+  log_index BIGINT NOT NULL,
+  name TEXT NOT NULL,
+  args TEXT NOT NULL,
+  PRIMARY KEY (block_number, log_index)
+);
+
+-- One row at most: the last block whose events are stored.
+CREATE TABLE event_cursor (
+  id BIGINT PRIMARY KEY CHECK (id = 1),
+  number BIGINT NOT NULL,
+  hash TEXT NOT NULL
+);
+
+CREATE TABLE epochs (
+  epoch BIGINT PRIMARY KEY,
+  state TEXT NOT NULL,
+  seal_block_number BIGINT,
+  seal_block_hash TEXT,
+  bundle_hash TEXT,
+  attempt BIGINT,
+  signed_report TEXT,
+  held_reason TEXT,
+  held_from TEXT
+);
+
+CREATE TABLE leases (
+  name TEXT PRIMARY KEY,
+  holder TEXT NOT NULL,
+  expires_at BIGINT NOT NULL
+);
+
+-- What this member has signed: never two digests for one attempt.
+CREATE TABLE reports (
+  epoch BIGINT NOT NULL,
+  attempt BIGINT NOT NULL,
+  digest TEXT NOT NULL,
+  PRIMARY KEY (epoch, attempt)
+);
+
+CREATE TABLE transactions (
+  id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  purpose TEXT NOT NULL,
+  nonce BIGINT NOT NULL,
+  raw TEXT NOT NULL,
+  hash TEXT NOT NULL UNIQUE,
+  -- Null while its fate is not known.
+  outcome TEXT
+);
+
+CREATE INDEX transactions_pending ON transactions (nonce, id) WHERE outcome IS NULL;

