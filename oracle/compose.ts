@@ -1,10 +1,13 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Deployment } from "./core/epoch.ts";
+import type { Store } from "./core/store.ts";
 import { openBundleFolder } from "./edge/bundles.ts";
 import { connectChain, readDeploymentFile } from "./edge/chain.ts";
 import { createLog } from "./edge/log.ts";
 import { connectPeers } from "./edge/peers.ts";
+import { openPostgresStore } from "./edge/postgres.ts";
+import { loadSign } from "./edge/sign.ts";
 import { openSigner, type Signer } from "./edge/signer.ts";
 import { openSqliteStore } from "./edge/sqlite.ts";
 import { followLaw } from "./follow.ts";
@@ -21,6 +24,8 @@ export type OracleOptions = KeyFiles & {
   readonly rpc: string;
   readonly deployment: string;
   readonly data: string;
+  /** Of a PostgreSQL database; the store is a file in `data` without it. */
+  readonly database?: string | undefined;
   readonly confirmations?: number | undefined;
   readonly peer: readonly string[];
 };
@@ -35,9 +40,9 @@ export function isMisuse(error: unknown): error is Misuse {
 }
 
 export function loadSigner({ keystore, passwordFile, keyFile }: KeyFiles): Promise<Signer> {
-  if (keyFile !== undefined && keystore === undefined) return openSigner({ keyFile });
+  if (keyFile !== undefined && keystore === undefined) return openSigner({ keyFile }, loadSign());
   if (keystore !== undefined && passwordFile !== undefined && keyFile === undefined) {
-    return openSigner({ keystoreFile: keystore, passwordFile });
+    return openSigner({ keystoreFile: keystore, passwordFile }, loadSign());
   }
   const message = "give either --key-file, or --keystore with --password-file";
   throw Object.assign(new Error(message), { misuse: true as const });
@@ -48,8 +53,8 @@ export async function withOracle<T>(
   options: OracleOptions,
   work: (oracle: Oracle, signer: Signer, log: Log) => Promise<T>,
 ): Promise<T> {
-  // The RPC URL often carries an access key.
-  const log = createLog({ secrets: [options.rpc] });
+  // The RPC URL often carries an access key, the database's a password.
+  const log = createLog({ secrets: [options.rpc, ...secretsOf(options.database)] });
   const signer = await loadSigner(options);
   const chain = await connectChain({
     rpcUrl: options.rpc,
@@ -59,7 +64,7 @@ export async function withOracle<T>(
   try {
     await mkdir(options.data, { recursive: true, mode: 0o700 });
     await claimFolder(options.data, chain.deployment);
-    const store = await openSqliteStore(options.data);
+    const store = await openStore(options);
     try {
       const oracle: Oracle = {
         chain,
@@ -94,6 +99,17 @@ async function claimFolder(data: string, { chainId, contracts }: Deployment): Pr
       `${data} belongs to chain and ledger ${found.trim()}, not ${own.trim()}; give another --data`,
     );
   }
+}
+
+function openStore({ data, database }: OracleOptions): Promise<Store> {
+  return database === undefined ? openSqliteStore(data) : openPostgresStore(database);
+}
+
+/** The password also by itself: a driver may quote it without the rest. */
+function secretsOf(database: string | undefined): readonly string[] {
+  if (database === undefined) return [];
+  const password = URL.parse(database)?.password ?? "";
+  return [database, password, decodeURIComponent(password)];
 }
 
 export function bundlesFolder(data: string): string {

@@ -1,16 +1,25 @@
 import { acknowledgementDigest } from "./core/acknowledgement.ts";
-import { type Address, type Hex, toHex } from "./core/bytes.ts";
-import { epochAt, openEpochs, sealTimeOf } from "./core/clock.ts";
+import { type Address, concatBytes, type Hex, toHex } from "./core/bytes.ts";
+import { epochAt, type OpenEpoch, openEpochs, sealTimeOf } from "./core/clock.ts";
 import type { Deployment } from "./core/epoch.ts";
 import type { Law } from "./core/law.ts";
-import { parseSignedReceipt, receiptDigest, type SignedReceipt } from "./core/receipt.ts";
+import {
+  packSignedReceipt,
+  receiptDigest,
+  SIGNED_RECEIPT_BYTES,
+  type SignedReceipt,
+} from "./core/receipt.ts";
 import { isRefused, type Refusal, type Refused, refuse } from "./core/refusal.ts";
 import type { Recover } from "./core/signature.ts";
+import { recoverSigners, signersAt } from "./core/signers.ts";
 import type { PutOutcome, Store } from "./core/store.ts";
 import {
+  type Batch,
   type HeadAnswer,
   headToJson,
+  PACKED_HEADER_BYTES,
   parseBatch,
+  parsePackedBatch,
   parseSignedVoucher,
   type ReceiptResult,
   type RefusedResult,
@@ -20,6 +29,7 @@ import {
 } from "./core/submission.ts";
 import { domainSeparator } from "./core/typed.ts";
 import {
+  lawfulAccount,
   refuseUnlessOpen,
   type VerifiedReceipt,
   verifyReceipt,
@@ -27,7 +37,7 @@ import {
 } from "./core/verify.ts";
 import type { SignedVoucher } from "./core/voucher.ts";
 
-/** About half a minute of work for one core: what waits longer is better sent again later. */
+/** About a second of work for two cores, and half a minute without native signature checks: who waits longer sends again. */
 const MAX_QUEUED_RECEIPTS = 10_000;
 /** About 30 ms of signature checks, then probes and other requests have their turn. */
 const RECEIPTS_PER_TURN = 16;
@@ -44,10 +54,19 @@ export type IngestOptions = {
   /** With the member's key. */
   readonly sign: (digest: Uint8Array) => Uint8Array;
   readonly recover?: Recover;
+  /** As core/signers.ts, on other threads: without it they are recovered here, a few at a time. */
+  readonly recoverSigners?: RecoverSigners;
   readonly maxQueuedReceipts?: number;
   readonly meter: IngestMeter;
   readonly log: IngestLog;
 };
+
+/** The signers of packed records, 40 bytes for each. */
+export type RecoverSigners = (
+  domain: Uint8Array,
+  records: Uint8Array,
+  recordBytes: number,
+) => Promise<Uint8Array>;
 
 export type IngestMeter = {
   accepted(): void;
@@ -86,24 +105,24 @@ export function createIngest(options: IngestOptions): Ingest {
   const receiptDomain = domainSeparator(chainId, contracts.deviceRegistry);
   const voucherDomain = domainSeparator(chainId, contracts.customerEscrow);
   const recover = options.recover === undefined ? {} : { recover: options.recover };
+  const findSigners = options.recoverSigners ?? recoverInTurns(options.recover);
   const queue = createQueue(maxQueuedReceipts);
 
   async function accept(body: unknown) {
-    const items = parseBatch(body, served);
-    if (isRefused(items)) return refuseAll(items, body);
+    const batch =
+      body instanceof Uint8Array ? parsePackedBatch(body, served) : parseBatch(body, served);
+    if (isRefused(batch)) return refuseAll(batch, body);
     const answered = meter.startAnswer();
-    const results = await queue.admit(items.length, () => acceptItems(items));
+    const results = await queue.admit(batch.length, () => acceptBatch(batch));
     answered();
     if (isRefused(results)) return refuseAll(results, body);
     for (const result of results) count(result);
     return results;
   }
 
-  async function acceptItems(
-    items: readonly unknown[],
-  ): Promise<readonly ReceiptResult[] | Refused> {
+  async function acceptBatch(batch: Batch): Promise<readonly ReceiptResult[] | Refused> {
     const receivedAt = now();
-    const outcomes = await inTurns(items, (item, i) => verifyItem(item, i, receivedAt));
+    const outcomes = await verify(batch, receivedAt);
     const verified = outcomes.filter(isVerified);
     const stored = verified.length === 0 ? [] : await putReceipts(verified, receivedAt);
     if (isRefused(stored)) return stored;
@@ -117,14 +136,37 @@ export function createIngest(options: IngestOptions): Ingest {
     return commit(() => store.putReceipts(receipts, receivedAt));
   }
 
-  function verifyItem(item: unknown, i: number, at: number): VerifiedReceipt | RefusedResult {
-    const signed = parseSignedReceipt(item, `receipts[${i}]`);
-    if (isRefused(signed)) return refused(signed);
-    const open = openEpochs(deployment, at, marginSeconds);
-    const closed = refuseUnlessOpen(signed.receipt.epoch, open);
+  /** Only what nothing else speaks against has its signers recovered: that is where the time goes. */
+  async function verify(
+    batch: Batch,
+    receivedAt: number,
+  ): Promise<readonly (VerifiedReceipt | RefusedResult)[]> {
+    const inForce = law();
+    const open = openEpochs(deployment, receivedAt, marginSeconds);
+    const checked = batch.map((item) => check(item, inForce, open));
+    const packed = concatBytes(
+      ...checked.flatMap((item) => (isRefused(item) ? [] : [packSignedReceipt(item)])),
+    );
+    const signers = await findSigners(receiptDomain, packed, SIGNED_RECEIPT_BYTES);
+    let next = 0;
+    return checked.map((item) => {
+      if (isRefused(item)) return item;
+      const found = signersAt(signers, next++);
+      const verified = verifyReceipt(item, { law: inForce, domain: receiptDomain }, found);
+      return isRefused(verified) ? refused(verified) : verified;
+    });
+  }
+
+  function check(
+    item: SignedReceipt | Refused,
+    inForce: Law,
+    open: readonly OpenEpoch[],
+  ): SignedReceipt | RefusedResult {
+    if (isRefused(item)) return refused(item);
+    const closed = refuseUnlessOpen(item.receipt.epoch, open);
     if (closed !== undefined) return { ...refused(closed), open };
-    const verified = verifyReceipt(signed, { law: law(), domain: receiptDomain, ...recover });
-    return isRefused(verified) ? refused(verified) : verified;
+    const account = lawfulAccount(item.receipt, inForce);
+    return isRefused(account) ? refused(account) : item;
   }
 
   function answer(receipt: VerifiedReceipt, outcome: PutOutcome): ReceiptResult {
@@ -191,8 +233,7 @@ export function createIngest(options: IngestOptions): Ingest {
   }
 
   function refuseAll(refusal: Refused, body: unknown): Refused {
-    const { receipts } = Object(body) as { receipts?: unknown };
-    meter.refused(refusal.refusal, Array.isArray(receipts) ? Math.max(1, receipts.length) : 1);
+    meter.refused(refusal.refusal, Math.max(1, sizeOf(body)));
     return refusal;
   }
 
@@ -261,7 +302,32 @@ function refused(refusal: Refused): RefusedResult {
   return { status: "refused", ...refusal };
 }
 
-/** Maps a list without keeping the process to itself: a long batch must not look like a hung server. */
+/** How many receipts a body that is refused as a whole seems to hold. */
+function sizeOf(body: unknown): number {
+  if (body instanceof Uint8Array) {
+    return Math.floor((body.length - PACKED_HEADER_BYTES) / SIGNED_RECEIPT_BYTES);
+  }
+  const { receipts } = Object(body) as { receipts?: unknown };
+  return Array.isArray(receipts) ? receipts.length : 1;
+}
+
+/** On this thread, without keeping the process to itself: a long batch must not look like a hung server. */
+function recoverInTurns(recover: Recover | undefined): RecoverSigners {
+  return async (domain, records, recordBytes) => {
+    const step = RECEIPTS_PER_TURN * recordBytes;
+    const pieces = Array.from({ length: Math.ceil(records.length / step) }, (_, i) =>
+      records.subarray(i * step, (i + 1) * step),
+    );
+    const found: Uint8Array[] = [];
+    for (const piece of pieces) {
+      if (found.length > 0) await new Promise((resolve) => setImmediate(resolve));
+      found.push(recoverSigners(domain, piece, recordBytes, recover));
+    }
+    return concatBytes(...found);
+  };
+}
+
+/** Maps a list in the same way. */
 async function inTurns<T, R>(
   items: readonly T[],
   each: (item: T, i: number) => R,

@@ -1,9 +1,16 @@
 import { attest, previousRewards } from "./attest.ts";
-import { type Address, type Hex, toHex, ZERO_HASH } from "./core/bytes.ts";
+import { type Address, concatBytes, type Hex, toHex, utf8, ZERO_HASH } from "./core/bytes.ts";
 import { sealTimeOf } from "./core/clock.ts";
 import { computeEpoch as compute } from "./core/epoch.ts";
 import { bundleHashOf, parseManifest, reportOf } from "./core/manifest.ts";
-import { unpackReceipt } from "./core/receipt.ts";
+import {
+  packSignedReceipt,
+  receiptToJson,
+  SIGNED_RECEIPT_BYTES,
+  type SignedReceipt,
+  signedReceiptToJson,
+  unpackReceipt,
+} from "./core/receipt.ts";
 import { isRefused, type Refused } from "./core/refusal.ts";
 import {
   parseSignedReport,
@@ -14,10 +21,12 @@ import {
 } from "./core/report.ts";
 import { sealStored } from "./core/seal.ts";
 import { recover } from "./core/signature.ts";
+import { signersAt } from "./core/signers.ts";
 import type { BlockMark, EpochRow, Store } from "./core/store.ts";
 import { type VerifiedReceipt, verifyReceipt } from "./core/verify.ts";
 import { readBundle } from "./edge/bundles.ts";
 import { lastBlockBefore, toCompact } from "./edge/chain.ts";
+import { recoverSigners } from "./edge/recover.ts";
 import type { Sender } from "./edge/transactions.ts";
 import { type Guards, reasonToHold } from "./guards.ts";
 import { ledgerDomain, type Oracle, receiptContext } from "./parts.ts";
@@ -61,11 +70,13 @@ export async function computeEpoch(oracle: Oracle, row: EpochRow): Promise<StepO
     return { waiting: `no finalized block says yet that epoch ${epoch - 1} is final` };
   }
   const seal = sealStored(follower.law(), epoch);
-  const logRefused = (packed: Uint8Array, refused: Refused) => {
-    const { device } = unpackReceipt(packed);
-    oracle.log("receipt no longer counts", { ...refused, epoch, device });
+  const refusals: unknown[] = [];
+  const noteRefused = (packed: Uint8Array, refused: Refused) => {
+    const receipt = unpackReceipt(packed);
+    refusals.push({ ...refused, receipt: receiptToJson(receipt) });
+    oracle.log("receipt no longer counts", { ...refused, epoch, device: receipt.device });
   };
-  for await (const page of store.packedReceipts(epoch)) seal.take(page, logRefused);
+  for await (const page of store.packedReceipts(epoch)) seal.take(page, noteRefused);
   const computed = compute({
     deployment: chain.deployment,
     law: follower.law(),
@@ -75,9 +86,21 @@ export async function computeEpoch(oracle: Oracle, row: EpochRow): Promise<StepO
     previousRewards: await previousRewards(oracle, epoch),
     sha256,
   });
-  await bundles.stage(epoch, computed);
+  const equivocations = (await store.equivocations(epoch)).map(({ counting, other }) => ({
+    counting: signedReceiptToJson(counting),
+    other: signedReceiptToJson(other),
+  }));
+  const beside = new Map([
+    ["refusals.ndjson", ndjson(refusals)],
+    ["equivocations.ndjson", ndjson(equivocations)],
+  ]);
+  await bundles.stage(epoch, computed, beside);
   await store.advance(epoch, "sealed", "computed", { bundleHash: computed.bundleHash });
   return MOVED;
+}
+
+function ndjson(rows: readonly unknown[]): Uint8Array {
+  return utf8(rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
 }
 
 /** computed → published: the bundle is moved to its place and read back. */
@@ -254,19 +277,22 @@ async function retry(store: Store, row: EpochRow): Promise<StepOutcome> {
 async function copyReceipts(oracle: Oracle, url: string, epoch: number): Promise<void> {
   const context = receiptContext(oracle);
   const now = Math.floor(Date.now() / 1000);
-  let batch: VerifiedReceipt[] = [];
+  let batch: SignedReceipt[] = [];
   let copied = 0;
   const put = async () => {
-    await oracle.store.putReceipts(batch, now);
-    copied += batch.length;
+    const packed = concatBytes(...batch.map(packSignedReceipt));
+    const signers = await recoverSigners(context.domain, packed, SIGNED_RECEIPT_BYTES);
+    const verified = batch
+      .map((signed, i) => verifyReceipt(signed, context, signersAt(signers, i)))
+      .filter((outcome): outcome is VerifiedReceipt => !isRefused(outcome));
+    await oracle.store.putReceipts(verified, now);
+    copied += verified.length;
     batch = [];
   };
   try {
     for await (const signed of oracle.peers.receipts(url, epoch)) {
       if (signed.receipt.epoch !== epoch) continue;
-      const outcome = verifyReceipt(signed, context);
-      if (isRefused(outcome)) continue;
-      batch.push(outcome);
+      batch.push(signed);
       if (batch.length === COPY_BATCH) await put();
     }
     await put();

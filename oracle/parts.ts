@@ -5,6 +5,7 @@ import type { VerifyContext } from "./core/verify.ts";
 import type { BundleFolder } from "./edge/bundles.ts";
 import type { Chain } from "./edge/chain.ts";
 import type { Peers } from "./edge/peers.ts";
+import { loadRecover } from "./edge/recover.ts";
 import type { LawFollower } from "./follow.ts";
 
 /** What one member's oracle is put together from. */
@@ -20,7 +21,8 @@ export type Oracle = {
 
 export function receiptContext({ chain, follower }: Oracle): VerifyContext {
   const { chainId, contracts } = chain.deployment;
-  return { law: follower.law(), domain: domainSeparator(chainId, contracts.deviceRegistry) };
+  const domain = domainSeparator(chainId, contracts.deviceRegistry);
+  return { law: follower.law(), domain, recover: loadRecover().recover };
 }
 
 export function ledgerDomain({ chain }: Oracle): Uint8Array {

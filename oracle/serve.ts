@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Attested, attest } from "./attest.ts";
@@ -8,9 +9,14 @@ import { parseReport } from "./core/report.ts";
 import type { Block } from "./edge/chain.ts";
 import { createHttpServer, type Unready } from "./edge/http.ts";
 import { createMetrics, type EpochProgress } from "./edge/metrics.ts";
+import { loadRecover, openSigners } from "./edge/recover.ts";
+import { gatherSigners } from "./gather.ts";
 import { createIngest } from "./ingest.ts";
 import type { Oracle } from "./parts.ts";
 
+const THREADS = availableParallelism();
+/** A task for each thread and one on its way to it, of about 20 ms. */
+const GATHERED = { calls: 2 * THREADS, receipts: 200 };
 /** A chain whose head is older than this is not being followed. */
 const MAX_FOLLOW_AGE_SECONDS = 120;
 
@@ -22,6 +28,8 @@ export type ServeOptions = {
   readonly marginSeconds: number;
   /** Time between two looks at the chain. */
   readonly followSeconds: number;
+  /** Folder of the claim and audit pages, with their config.json. */
+  readonly pages?: string | undefined;
 };
 
 /** Takes receipts and vouchers in, follows the chain, and answers peers, until `stop` is aborted. */
@@ -51,8 +59,17 @@ export async function serve(
     }
   }
 
+  // Begun before anything is waited for: whoever sends first should not wait for a thread to begin.
+  const signers = openSigners(THREADS, THREADS);
   await follow();
   if (trouble !== undefined) throw new Error(`the chain cannot be read: ${trouble}`);
+  const { recover, name, reason } = loadRecover();
+  if (name === "pure") {
+    log.warn(
+      { reason },
+      "the native signature check does not load; receipts take some ten times as long",
+    );
+  }
   const metrics = createMetrics({
     queueDepth: () => ingest.depth(),
     chainHead: () => head,
@@ -66,6 +83,8 @@ export async function serve(
     marginSeconds: options.marginSeconds,
     member: member.address,
     sign: (digest) => member.sign(digest),
+    recover,
+    recoverSigners: gatherSigners(signers.recoverSigners, GATHERED),
     meter: metrics.ingest,
     log,
   });
@@ -77,6 +96,7 @@ export async function serve(
     log,
     attest: attestOneAtATime(oracle),
     bundles: resolve(bundlesFolder(options.data)),
+    ...(options.pages !== undefined && { pages: resolve(options.pages) }),
   });
   try {
     const { url } = await server.listen({ host: options.host, port: options.port });
@@ -88,6 +108,7 @@ export async function serve(
   } finally {
     await server.close();
     await ingest.drain();
+    await signers.close();
   }
 }
 

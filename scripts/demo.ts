@@ -1,9 +1,11 @@
+import { join } from "node:path";
 import { Command } from "@commander-js/extra-typings";
 import { toJson } from "../oracle/commands/print.ts";
 import { foundWorld, startCast } from "./demo/cast.ts";
 import { firstEpoch, secondEpoch, thirdEpoch } from "./demo/epochs.ts";
 import { type Operator, startOperator } from "./demo/operator.ts";
 import { audit, auditTampered, checkBalances, tables } from "./demo/summary.ts";
+import { writePages } from "./pages.ts";
 
 /** Half of what customer 3 owes for epoch 2; everything else is promised in full. */
 const HALF = { customer: "customer 3", epoch: 2, basisPoints: 5_000 };
@@ -33,7 +35,14 @@ const world = await foundWorld();
 tell(
   "a chain with the contracts: 8 owners with 12 devices and 3 customers are enrolled, bound and admitted",
 );
-const operator = await startOperator(world.devnet);
+const pages = keep ? join(world.devnet.folder, "pages") : undefined;
+if (pages !== undefined) {
+  const { deploymentFile, rpcUrl } = world.devnet;
+  const chain = { name: "Demo chain", currency: "ETH" };
+  await writePages(pages, { deploymentFile, rpcUrl, chain, bundles: ["../bundles"] });
+  tell("the claim and audit pages are built");
+}
+const operator = await startOperator(world.devnet, pages);
 tell(`the oracle serves at ${operator.url}, as its own process`);
 const cast = await startCast(world, operator.url, (customer, epoch) =>
   customer === HALF.customer && epoch === HALF.epoch ? HALF.basisPoints : WHOLE_BASIS_POINTS,
@@ -167,6 +176,9 @@ Everything keeps running until Ctrl-C.
   deployment   ${devnet.deploymentFile}
   oracle       ${operator.url}
   bundles      ${operator.bundlesUrl}
+  pages        ${operator.url}/pages/ (claim: add the chain and an owner's key to a wallet; audit: needs nothing)
+  an owner     ${operator.url}/pages/#/claim/${cast.owners[6]?.address}
+  the audit    ${operator.url}/pages/#/audit
   LinkToken ${LinkToken.address}, EpochLedger ${EpochLedger.address}, RewardDistributor ${RewardDistributor.address}
 
   npm run oracle -- status --rpc ${devnet.rpcUrl} --deployment ${devnet.deploymentFile}

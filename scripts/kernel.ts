@@ -18,7 +18,11 @@ export async function compileKernel(): Promise<string> {
   let wasm: Uint8Array | undefined;
   const { error, stderr } = await main(
     [SOURCE, "--baseDir", checkout, ...FLAGS, ...MEMORY, "--outFile", "keccak.wasm"],
-    { writeFile: (_name, contents) => void (wasm = contents as Uint8Array) },
+    {
+      writeFile: (_name, contents) => {
+        wasm = contents as Uint8Array;
+      },
+    },
   );
   if (error !== null || wasm === undefined)
     throw new Error(`${SOURCE} does not compile: ${stderr.toString()}`, { cause: error });

@@ -12,6 +12,19 @@ export type LocalChain = {
   close(): Promise<void>;
 };
 
+type RpcCall = Readonly<Record<string, unknown>>;
+
+/** cast sends a call's data under both its names, the old and the new; Hardhat's node takes one. */
+hre.hooks.registerHandlers("network", {
+  async onRequest(context, connection, request, next) {
+    const [call, ...rest] = (request.params ?? []) as readonly RpcCall[];
+    const twice = typeof call === "object" && call.data !== undefined && call.data === call.input;
+    if (!twice) return next(context, connection, request);
+    const { input: _, ...once } = call;
+    return next(context, connection, { ...request, params: [once, ...rest] });
+  },
+});
+
 export async function startHardhatChain(): Promise<LocalChain> {
   const server = await hre.network.createServer("default", "127.0.0.1", 0);
   const { address, port } = await server.listen();

@@ -17,7 +17,7 @@ const holder = z
   })
   .transform(lowercaseHex);
 
-const PARAMETERS = z.strictObject({
+const FIELDS = z.strictObject({
   /** Left out, epoch 1 begins with the latest block: for local chains. */
   genesis: seconds.optional(),
   epochSeconds: seconds.positive(),
@@ -44,6 +44,16 @@ const PARAMETERS = z.strictObject({
   admission: holder,
   treasury: holder,
 });
+
+/** What the constructors would refuse, said before the first contract is out. */
+const PARAMETERS = FIELDS.refine(
+  ({ epochSeconds, graceSeconds, proposalTimeoutSeconds, windowSeconds }) =>
+    2 * (graceSeconds + proposalTimeoutSeconds + windowSeconds) < epochSeconds,
+  { message: "grace, proposal timeout and window together must be less than half an epoch" },
+).refine(
+  ({ epochSeconds, graceSeconds, thawSeconds }) => thawSeconds >= 2 * epochSeconds + graceSeconds,
+  { message: "thawSeconds must be at least two epochs and the grace" },
+);
 
 /** The same files serve `hardhat ignition deploy`, which wants every parameter said. */
 export async function readParameters(file: string): Promise<ParametersFile> {

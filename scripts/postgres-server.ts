@@ -13,8 +13,6 @@ import { Client } from "pg";
 export type PostgresServer = {
   /** Makes an empty schema, which is a database of its own to whoever has its URL, and gives that. */
   createSchema(): Promise<string>;
-  /** Runs statements in the schema of `url`. */
-  query(url: string, sql: string): Promise<readonly Record<string, unknown>[]>;
   /** Runs a statement in a transaction that stays open until what it gives back is called. */
   hold(url: string, sql: string): Promise<() => Promise<void>>;
   /** Ends it as a power cut does, and starts it again where it was. */
@@ -71,7 +69,7 @@ export async function startPostgres(): Promise<PostgresServer> {
       if (child.exitCode !== null || performance.now() > deadline) {
         throw new Error(`PostgreSQL did not start: ${said}`);
       }
-      const isUp = await query(url, "SELECT 1").catch(() => undefined);
+      const isUp = await runSql(url, "SELECT 1").catch(() => undefined);
       if (isUp !== undefined) return { child, ended };
       await sleep(RETRY_MS);
     }
@@ -83,10 +81,9 @@ export async function startPostgres(): Promise<PostgresServer> {
   }
 
   return {
-    query,
     async createSchema() {
       const name = `link_${++schemas}`;
-      await query(url, `CREATE SCHEMA ${name}`);
+      await runSql(url, `CREATE SCHEMA ${name}`);
       return `${url}?options=-csearch_path%3D${name}`;
     },
     async hold(url, sql) {
@@ -106,7 +103,11 @@ export async function startPostgres(): Promise<PostgresServer> {
   };
 }
 
-async function query(url: string, sql: string): Promise<readonly Record<string, unknown>[]> {
+/** Runs statements in the schema of `url`. */
+export async function runSql(
+  url: string,
+  sql: string,
+): Promise<readonly Record<string, unknown>[]> {
   const client = new Client({ connectionString: url });
   await client.connect();
   try {

@@ -3,10 +3,17 @@ import { argv } from "node:process";
 import { fileURLToPath } from "node:url";
 import { ACKNOWLEDGEMENT } from "../oracle/core/acknowledgement.ts";
 import { BIND } from "../oracle/core/bind.ts";
-import { type Address, fromHex, type Hex, toHex, ZERO_HASH } from "../oracle/core/bytes.ts";
+import {
+  type Address,
+  concatBytes,
+  fromHex,
+  type Hex,
+  toHex,
+  ZERO_HASH,
+} from "../oracle/core/bytes.ts";
 import { computeEpoch } from "../oracle/core/epoch.ts";
 import { eventToJson } from "../oracle/core/events.ts";
-import type { ScalarField, StructOf } from "../oracle/core/fields.ts";
+import { BYTES_OF, type ScalarField, type StructOf } from "../oracle/core/fields.ts";
 import { fieldsToJson } from "../oracle/core/json.ts";
 import { MANIFEST_FIELDS } from "../oracle/core/manifest.ts";
 import {
@@ -25,12 +32,20 @@ import {
   REWARD_FIELDS,
   type RewardLeaf,
 } from "../oracle/core/records.ts";
+import type { Refusal } from "../oracle/core/refusal.ts";
 import { replay } from "../oracle/core/replay.ts";
 import { REPORT } from "../oracle/core/report.ts";
 import { totalOf } from "../oracle/core/reward.ts";
 import { RULES_HASH } from "../oracle/core/rules.ts";
 import { sealContributions } from "../oracle/core/seal.ts";
 import { sign } from "../oracle/core/signature.ts";
+import {
+  PACKED_BATCH_TYPE,
+  PACKED_HEADER_BYTES,
+  PACKED_HEADER_FIELDS,
+  PACKED_VERSION,
+  packBatch,
+} from "../oracle/core/submission.ts";
 import { buildTree, hashRecords, proofOf, rootOf } from "../oracle/core/tree.ts";
 import {
   DOMAIN_NAME,
@@ -60,6 +75,7 @@ export function buildVectors(): { readonly [file: string]: unknown } {
   const { deviceRegistry, customerEscrow, epochLedger } = deployment.contracts;
   return {
     "receipts.json": receiptVectors(),
+    "packed.json": packedVectors(),
     "vouchers.json": typedVectors(VOUCHER, customerEscrow, "gateway-1", [
       { customer: address("customer-1"), epoch: 1, cumulative: 123_456_789_000_000_000n },
       { customer: address("customer-1"), epoch: 2 ** 32 - 1, cumulative: 2n ** 96n - 1n },
@@ -225,6 +241,41 @@ function refusedReceipts() {
     ],
     ["key-unknown", "the signatures swapped", signedReceiptToJson(swapped)],
   ].map(([refusal, name, item]) => ({ refusal, name, item }));
+}
+
+/** Bodies of POST /v1/receipts in their packed form, and the refusal of those that are refused as a whole. */
+function packedVectors() {
+  const { chainId, contracts } = deployment;
+  const envelope = { chainId, registry: contracts.deviceRegistry };
+  const receipts = [receiptOf(), receiptOf({ device: address("device-2") })].map((receipt) =>
+    signReceipt(receipt),
+  );
+  const good = packBatch(envelope, receipts);
+  const header = good.subarray(0, PACKED_HEADER_BYTES);
+  const later = good.slice();
+  later[3] = PACKED_VERSION + 1;
+  const refused: readonly (readonly [Refusal, string, Uint8Array])[] = [
+    ["malformed", "nothing at all", new Uint8Array()],
+    ["malformed", "no receipt", header],
+    ["malformed", "a byte too few", good.subarray(0, -1)],
+    ["malformed", "a byte too many", concatBytes(good, Uint8Array.of(0))],
+    ["malformed", "another version", later],
+    ["wrong-chain", "another chain", packBatch({ ...envelope, chainId: 1 }, receipts)],
+    [
+      "wrong-chain",
+      "another registry",
+      packBatch({ ...envelope, registry: contracts.customerEscrow }, receipts),
+    ],
+  ];
+  return {
+    contentType: PACKED_BATCH_TYPE,
+    header: PACKED_HEADER_FIELDS.map(({ name, type }) => ({ name, bytes: BYTES_OF[type] })),
+    version: PACKED_VERSION,
+    ...envelope,
+    receipts: receipts.map(signedReceiptToJson),
+    body: toHex(good),
+    refused: refused.map(([refusal, name, body]) => ({ refusal, name, body: toHex(body) })),
+  };
 }
 
 /** Leaf i of the generated trees: account i + 1, cumulative i² mod 1009, in wei. */

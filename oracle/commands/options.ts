@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { type Address, isHexOf, lowercaseHex } from "../core/bytes.ts";
 import { type Chain, connectChain, readDeploymentFile } from "../edge/chain.ts";
+import { loadRecover } from "../edge/recover.ts";
 
 /** Exit codes of every command; see docs/operating.md. */
 export const EXIT = { ok: 0, differs: 1, unavailable: 2, usage: 3 } as const;
@@ -40,9 +41,15 @@ export function memberCommand(name: string) {
   const key = keyOptions();
   return chainCommand(name)
     .addOption(
-      new Option("--data <folder>", "folder of the oracle's database and bundles")
+      new Option("--data <folder>", "folder of the oracle's bundles and database")
         .env("LINK_DATA")
         .default("data"),
+    )
+    .addOption(
+      new Option(
+        "--database <url>",
+        "PostgreSQL in place of the file in the data folder; with a password in it, better from the environment",
+      ).env("DATABASE_URL"),
     )
     .addOption(
       new Option("--peer <url...>", "other members' oracles")
@@ -91,6 +98,12 @@ export async function withChain<T>(
   options: ChainOptions,
   work: (chain: Chain) => Promise<T>,
 ): Promise<T> {
+  const { name, reason } = loadRecover();
+  if (name === "pure") {
+    process.stderr.write(
+      `native signature check not available, audits take far longer: ${reason}\n`,
+    );
+  }
   const chain = await chainOf(options);
   try {
     return await work(chain);

@@ -32,6 +32,12 @@ export function serveCommand() {
         .default(DEFAULT_FOLLOW_SECONDS)
         .argParser(wholeNumber),
     )
+    .addOption(
+      new Option(
+        "--pages <folder>",
+        "also serve the claim and audit pages (web/dist and a config.json) under /pages/",
+      ).env("LINK_PAGES"),
+    )
     .action((options) =>
       withOracle(options, async (oracle, _signer, log) => {
         const stop = new AbortController();

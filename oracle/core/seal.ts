@@ -43,7 +43,7 @@ export type StoreSeal = {
 
 /**
  * A store has one head for each (device, customer) and takes verified receipts only. What may have changed since is the
- * law, and that is asked again; the signatures are not (docs/decisions/sealing.md).
+ * law, and that is asked again; the signatures are not (docs/decisions/0021).
  */
 export function sealStored(law: Law, epoch: number): StoreSeal {
   const gathering = gatherUnordered(law, epoch);

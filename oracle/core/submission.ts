@@ -1,8 +1,17 @@
-import { type Address, type Hex, toHex } from "./bytes.ts";
+import { type Address, concatBytes, type Hex, toHex } from "./bytes.ts";
 import type { OpenEpoch } from "./clock.ts";
+import { byteLengthOf, packFields, unpackFields } from "./fields.ts";
 import { parseFields } from "./json.ts";
 import type { Contracts } from "./manifest.ts";
-import { parseSignature, type SignedReceipt, signedReceiptToJson } from "./receipt.ts";
+import {
+  packSignedReceipt,
+  parseSignature,
+  parseSignedReceipt,
+  SIGNED_RECEIPT_BYTES,
+  type SignedReceipt,
+  signedReceiptToJson,
+  unpackSignedReceipt,
+} from "./receipt.ts";
 import { isRefused, type Refused, refuse } from "./refusal.ts";
 import { parseVoucher, type SignedVoucher, voucherToJson } from "./voucher.ts";
 
@@ -22,30 +31,85 @@ export const ENVELOPE_FIELDS = [
 
 export type Envelope = { readonly chainId: number; readonly registry: Address };
 
-/** The items as they came: each is parsed for itself, so that a bad one does not spoil the rest. */
-export function parseBatch(body: unknown, served: Envelope): readonly unknown[] | Refused {
+/** What was sent in one request: each item stands for itself, so that a bad one does not spoil the rest. */
+export type Batch = readonly (SignedReceipt | Refused)[];
+
+/** Body of POST /v1/receipts: the envelope and `receipts`, a list of signed receipts. */
+export function parseBatch(body: unknown, served: Envelope): Batch | Refused {
   if (typeof body !== "object" || body === null || Array.isArray(body)) {
     return refuse("malformed", "body must be an object");
   }
   const { receipts, ...rest } = body as Record<string, unknown>;
   const envelope = parseFields(ENVELOPE_FIELDS, rest, "body");
   if (isRefused(envelope)) return envelope;
-  if (envelope.chainId !== served.chainId || envelope.registry !== served.registry) {
-    return refuse(
-      "wrong-chain",
-      `served here: registry ${served.registry} on chain ${served.chainId}; sent: ${envelope.registry} on ${envelope.chainId}`,
-    );
-  }
-  if (!Array.isArray(receipts) || receipts.length === 0) {
+  const elsewhere = refuseUnlessServed(envelope, served);
+  if (elsewhere !== undefined) return elsewhere;
+  if (!Array.isArray(receipts)) {
     return refuse("malformed", `body.receipts must be a list of 1 to ${MAX_BATCH_RECEIPTS}`);
   }
-  if (receipts.length > MAX_BATCH_RECEIPTS) {
+  return (
+    refuseUnlessCounted(receipts.length) ??
+    receipts.map((item, i) => parseSignedReceipt(item, `receipts[${i}]`))
+  );
+}
+
+/** The other body of POST /v1/receipts: this header, then signed receipts as in the bundle, back to back. */
+export const PACKED_BATCH_TYPE = "application/vnd.link-rewards.receipts";
+export const PACKED_HEADER_FIELDS = [
+  { name: "version", type: "uint32" },
+  ...ENVELOPE_FIELDS,
+] as const;
+export const PACKED_HEADER_BYTES = byteLengthOf(PACKED_HEADER_FIELDS);
+export const PACKED_VERSION = 1;
+
+export function packBatch(envelope: Envelope, receipts: readonly SignedReceipt[]): Uint8Array {
+  const header = packFields(PACKED_HEADER_FIELDS, { version: PACKED_VERSION, ...envelope });
+  return concatBytes(header, ...receipts.map(packSignedReceipt));
+}
+
+/** Any bytes are fields: what is wrong with a record shows when it is verified. */
+export function parsePackedBatch(body: Uint8Array, served: Envelope): Batch | Refused {
+  const count = (body.length - PACKED_HEADER_BYTES) / SIGNED_RECEIPT_BYTES;
+  if (!Number.isInteger(count) || count < 0) {
     return refuse(
-      "too-large",
-      `body.receipts has ${receipts.length} items, at most ${MAX_BATCH_RECEIPTS} are taken`,
+      "malformed",
+      `body must be ${PACKED_HEADER_BYTES} bytes and ${SIGNED_RECEIPT_BYTES} for each receipt, not ${body.length}`,
     );
   }
-  return receipts;
+  const { version, ...envelope } = unpackFields(
+    PACKED_HEADER_FIELDS,
+    body.subarray(0, PACKED_HEADER_BYTES),
+  );
+  if (version !== PACKED_VERSION) {
+    return refuse("malformed", `body.version must be ${PACKED_VERSION}, not ${version}`);
+  }
+  return (
+    refuseUnlessServed(envelope, served) ??
+    refuseUnlessCounted(count) ??
+    Array.from({ length: count }, (_, i) => {
+      const at = PACKED_HEADER_BYTES + i * SIGNED_RECEIPT_BYTES;
+      return unpackSignedReceipt(body.subarray(at, at + SIGNED_RECEIPT_BYTES));
+    })
+  );
+}
+
+function refuseUnlessServed(sent: Envelope, served: Envelope): Refused | undefined {
+  if (sent.chainId === served.chainId && sent.registry === served.registry) return undefined;
+  return refuse(
+    "wrong-chain",
+    `served here: registry ${served.registry} on chain ${served.chainId}; sent: ${sent.registry} on ${sent.chainId}`,
+  );
+}
+
+function refuseUnlessCounted(receipts: number): Refused | undefined {
+  if (receipts === 0) {
+    return refuse("malformed", `body.receipts must be a list of 1 to ${MAX_BATCH_RECEIPTS}`);
+  }
+  if (receipts <= MAX_BATCH_RECEIPTS) return undefined;
+  return refuse(
+    "too-large",
+    `body.receipts has ${receipts} items, at most ${MAX_BATCH_RECEIPTS} are taken`,
+  );
 }
 
 /** A receipt's answer, at the place of its item in the batch. */

@@ -121,10 +121,13 @@ async function readAtMost(response: Response, limit: number): Promise<Uint8Array
   return new Uint8Array(Buffer.concat(parts));
 }
 
+/** Files that are published with a bundle and are no part of it: they differ from member to member. */
+export type BesideFiles = ReadonlyMap<string, Uint8Array>;
+
 /** The folder an oracle publishes to. */
 export type BundleFolder = BundleSource & {
   /** Writes a bundle beside its place, durably; it is seen by nobody until it is published. */
-  stage(epoch: number, bundle: Bundle): Promise<void>;
+  stage(epoch: number, bundle: Bundle, beside?: BesideFiles): Promise<void>;
   /** Moves a staged bundle to its place in one step. One that is there already is compared, never overwritten. */
   publish(epoch: number, bundleHash: string): Promise<void>;
 };
@@ -135,11 +138,13 @@ export async function openBundleFolder(folder: string): Promise<BundleFolder> {
   const stagePath = (epoch: number, hash: string) => join(folder, `.staged-${epoch}-${hash}`);
   return {
     ...source,
-    async stage(epoch, { bundleHash, files }) {
+    async stage(epoch, { bundleHash, files }, beside = new Map()) {
       const staged = stagePath(epoch, bundleHash);
       await rm(staged, { recursive: true, force: true });
       await mkdir(staged);
-      for (const [name, bytes] of files) await writeDurably(join(staged, name), bytes);
+      for (const [name, bytes] of [...files, ...beside]) {
+        await writeDurably(join(staged, name), bytes);
+      }
       await syncFolder(staged);
       await syncFolder(folder);
     },

@@ -16,6 +16,7 @@ import { isRefused, type Refusal, type Refused, refuse } from "../core/refusal.t
 import { type JsonSchema, SCHEMAS } from "../core/schema.ts";
 import {
   type HeadAnswer,
+  PACKED_BATCH_TYPE,
   type ReceiptResult,
   signedVoucherToJson,
   type Terms,
@@ -47,6 +48,13 @@ const BUNDLE_FILE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 /** Fixed by the bundle hash. The manifest and what stands beside the hash may still be added to. */
 const HASHED_FILE = /\.(bin|fence|tree)$/;
 const FOR_EVER = "public, max-age=31536000, immutable";
+/** The build names these by their content. */
+const HASHED_ASSET = /[/\\]assets[/\\]/;
+const NO_CONTENT = "default-src 'none'; frame-ancestors 'none'";
+/** The pages' own, as in their index.html; a header can also forbid frames. They ask nodes and mirrors of any origin. */
+const PAGES_CONTENT =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
+  "connect-src 'self' http: https:; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const STATUS_OF: Partial<Record<Refusal, number>> = {
   malformed: 400,
@@ -82,6 +90,8 @@ export type HttpServerOptions = {
   readonly attest?: (body: unknown) => Promise<AttestationAnswer | Refused>;
   /** Absolute path of the published bundles; without it there are none. */
   readonly bundles?: string;
+  /** Absolute path of the claim and audit pages, with their config.json; without it there are none. */
+  readonly pages?: string;
 };
 
 /** `reason` is a fixed word for alerts, `message` says the numbers. */
@@ -114,7 +124,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => JSON.stringify);
   for (const [$id, schema] of Object.entries(SCHEMAS)) app.addSchema({ $id, ...schema });
-  acceptOnlyJson(app);
+  acceptBodies(app);
   answerErrors(app, options);
   addHeaders(app);
   await documentRoutes(app);
@@ -122,6 +132,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   serveVouchers(app, options);
   serveAttestations(app, options);
   await serveBundles(app, options);
+  await servePages(app, options);
   serveOperation(app, options);
   return {
     async listen({ host = LOOPBACK, port = 0 } = {}) {
@@ -140,8 +151,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   };
 }
 
-/** JSON, plain or gzipped, and nothing else. Plain `JSON.parse`: core copies the fields it knows and no others. */
-function acceptOnlyJson(app: FastifyInstance): void {
+/** JSON and packed receipts, plain or gzipped. Plain `JSON.parse`: core copies the fields it knows and no others. */
+function acceptBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser<Buffer>(
     "application/json",
@@ -154,6 +165,11 @@ function acceptOnlyJson(app: FastifyInstance): void {
         throw refusalError(400, refuse("malformed", "the body is no JSON"));
       }
     },
+  );
+  app.addContentTypeParser<Buffer>(
+    [PACKED_BATCH_TYPE, "application/octet-stream"],
+    { parseAs: "buffer" },
+    ({ headers }: FastifyRequest, body: Buffer) => unpack(body, headers["content-encoding"]),
   );
 }
 
@@ -235,11 +251,10 @@ function addHeaders(app: FastifyInstance): void {
     // Else the server would wait for a next request that must not come.
     if (closing) reply.header("connection", "close");
     if (!reply.hasHeader("cache-control")) reply.header("cache-control", "no-store");
-    reply.headers({
-      "x-content-type-options": "nosniff",
-      "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-      "referrer-policy": "no-referrer",
-    });
+    if (!reply.hasHeader("content-security-policy")) {
+      reply.header("content-security-policy", NO_CONTENT);
+    }
+    reply.headers({ "x-content-type-options": "nosniff", "referrer-policy": "no-referrer" });
     if (request.method === "POST") return;
     reply.headers({
       "access-control-allow-origin": "*",
@@ -281,7 +296,7 @@ function refTo(schema: keyof typeof SCHEMAS): JsonSchema {
 const REFUSED_BODY = {
   400: json("The body cannot be read, or is for another chain.", "Refused"),
   413: json("Over the limit of a body or a batch.", "Refused"),
-  415: json("Not JSON, or packed otherwise than with gzip.", "Refused"),
+  415: json("Of no type that is taken, or compressed otherwise than with gzip.", "Refused"),
 };
 const BUSY = json("Nothing of it was stored; send it again after Retry-After.", "Refused");
 const EPOCH = { epoch: { type: "integer", minimum: 0, maximum: MAX_EPOCH } };
@@ -295,8 +310,14 @@ function serveReceipts(app: FastifyInstance, { ingest, receipts }: HttpServerOpt
     {
       schema: {
         summary: "Hand in receipts, one or many",
-        description: "The body may be gzipped. What is acknowledged is durable.",
-        body: refTo("Batch"),
+        description:
+          "JSON, or packed: 4 bytes version (1), 8 chain id, 20 registry, then 204 for each receipt. The body may be gzipped. What is acknowledged is durable.",
+        body: {
+          content: {
+            "application/json": { schema: refTo("Batch") },
+            [PACKED_BATCH_TYPE]: { schema: { type: "string" } },
+          },
+        },
         response: {
           200: json("An answer for each, in the order of the batch.", "Results"),
           ...REFUSED_BODY,
@@ -466,6 +487,22 @@ async function serveBundles(app: FastifyInstance, { bundles }: HttpServerOptions
       .code(204)
       .send(),
   );
+}
+
+/** Below /pages/: static files that could as well stand anywhere else. */
+async function servePages(app: FastifyInstance, { pages }: HttpServerOptions): Promise<void> {
+  if (pages === undefined) return;
+  await app.register(fastifyStatic, {
+    root: pages,
+    prefix: "/pages/",
+    decorateReply: false,
+    dotfiles: "ignore",
+    cacheControl: false,
+    setHeaders: (reply, path) => {
+      reply.header("cache-control", HASHED_ASSET.test(path) ? FOR_EVER : "no-cache");
+      reply.header("content-security-policy", PAGES_CONTENT);
+    },
+  });
 }
 
 /** Liveness asks nothing of anyone: a slow database must not get a healthy process restarted. */

@@ -558,8 +558,9 @@ function eventTable({ url, query, write }: Database): EventTable {
           events.map(({ name }) => name),
           events.map((event) => JSON.stringify(eventToJson(event).args)),
         ];
-        await q(PUT_EVENTS, columns);
+        // First, so that another process with the same events waits here and then sees that it was slower.
         await q(SET_CURSOR, [cursor.number, cursor.hash]);
+        await q(PUT_EVENTS, columns);
         return true;
       }),
 

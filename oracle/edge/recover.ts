@@ -80,12 +80,15 @@ const RECEIPTS_PER_TASK = 200;
 const TASKS_AHEAD = 2;
 const IDLE_MS = 5_000;
 
-/** Threads that recover signers; they begin with the first task and end when there is nothing to do. */
-export function openSigners(threads: number = availableParallelism()): SignerPool {
+/**
+ * Threads that recover signers. `kept` of them begin at once and stay; the others begin with the first task and end when
+ * there is nothing to do.
+ */
+export function openSigners(threads: number = availableParallelism(), kept = 0): SignerPool {
   const pool = new Piscina<SignersTask, Uint8Array>({
     filename: import.meta.url,
     name: "recoverTask",
-    minThreads: 0,
+    minThreads: kept,
     maxThreads: threads,
     concurrentTasksPerWorker: TASKS_AHEAD,
     idleTimeout: IDLE_MS,
@@ -122,7 +125,7 @@ type SignersTask = {
   readonly recordBytes: number;
 };
 
-/** What runs in each thread. */
+/** What runs in each thread; Piscina finds it by its name. @public */
 export function recoverTask({ domain, records, recordBytes }: SignersTask) {
   return move(recoverHere(domain, records, recordBytes, loadRecover().recover));
 }

@@ -34,7 +34,8 @@ export type Operator = {
 
 const LEASE_SECONDS = 1;
 
-export async function startOperator(devnet: Devnet): Promise<Operator> {
+/** `pages` is the folder of the claim and audit pages, if they are to be served too. */
+export async function startOperator(devnet: Devnet, pages?: string): Promise<Operator> {
   const data = join(devnet.folder, "oracle");
   const chainArgs = ["--rpc", devnet.rpcUrl, "--deployment", devnet.deploymentFile];
   let keyFile = await devnet.keyFile("member", devnet.role("member"));
@@ -52,6 +53,7 @@ export async function startOperator(devnet: Devnet): Promise<Operator> {
       port,
       "--follow-seconds",
       "1",
+      ...(pages === undefined ? [] : ["--pages", pages]),
     ]);
     await started.line(/^http/);
     return started;

@@ -9,8 +9,10 @@ import {
   depthOf,
   HASH_BYTES,
   hashRecords,
+  packProofs,
   proofOf,
   rootOf,
+  rootOver,
   type Tree,
   verifyProof,
 } from "../../oracle/core/tree.ts";
@@ -139,5 +141,36 @@ describe("verifyProof", () => {
 
   it("does not mistake hashes for each other", () => {
     expect(equalBytes(leafAt(0), leafAt(1))).to.equal(false);
+  });
+});
+
+describe("rootOver", () => {
+  it("is the root of the whole tree, and zero over nothing", () => {
+    for (const count of [0, 1, 2, 3, 5, 8, 257]) {
+      const records = concatBytes(
+        ...Array.from({ length: count }, (_, i) => utf8(`record ${i % 9}`)),
+      );
+      const tree = buildTree(hashRecords(records, 8));
+      expect(toHex(rootOver(records, 8))).to.equal(toHex(rootOf(tree)));
+    }
+  });
+});
+
+describe("packProofs", () => {
+  it("are the proofs of the leaves, one after the other", () => {
+    for (const count of [1, 2, 3, 7, 8, 300]) {
+      const tree = buildTree(leafHashes(count));
+      const expected = concatBytes(
+        ...Array.from({ length: count }, (_, i) => concatBytes(...proofOf(tree, i))),
+      );
+      expect(equalBytes(packProofs(tree, 0, count), expected)).to.equal(true);
+      const depth = depthOf(count) * HASH_BYTES;
+      const tail = expected.subarray((count - 1) * depth);
+      expect(equalBytes(packProofs(tree, count - 1, 1), tail)).to.equal(true);
+    }
+  });
+
+  it("are not given for leaves that do not exist", () => {
+    expect(() => packProofs(buildTree(leafHashes(3)), 2, 2)).to.throw("no leaves 2 to 3 among 3");
   });
 });
