@@ -85,7 +85,7 @@ export type ChainOptions = {
   readonly confirmations?: number | undefined;
 };
 
-export async function chainOf({ rpc, deployment, confirmations }: ChainOptions): Promise<Chain> {
+async function chainOf({ rpc, deployment, confirmations }: ChainOptions): Promise<Chain> {
   return connectChain({
     rpcUrl: rpc,
     deploymentFile: await readDeploymentFile(deployment),

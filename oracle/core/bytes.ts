@@ -72,16 +72,25 @@ export function writeUint(
   size: number,
   value: bigint | number,
 ): void {
+  if (size < PIECE_BYTES && Number.isInteger(value) && value >= 0 && value < 2 ** (8 * size)) {
+    writePiece(target, offset, offset + size, value as number);
+    return;
+  }
   let rest = BigInt(value);
   if (rest < 0n || rest >> BigInt(8 * size) !== 0n)
     throw new RangeError(`${value} does not fit ${size} bytes`);
   for (let end = offset + size; end > offset; end -= PIECE_BYTES) {
-    let piece = Number(BigInt.asUintN(8 * PIECE_BYTES, rest));
+    const piece = Number(BigInt.asUintN(8 * PIECE_BYTES, rest));
     rest >>= PIECE_BITS;
-    for (let i = end - 1; i >= Math.max(offset, end - PIECE_BYTES); i--) {
-      target[i] = piece % 256;
-      piece = Math.floor(piece / 256);
-    }
+    writePiece(target, Math.max(offset, end - PIECE_BYTES), end, piece);
+  }
+}
+
+function writePiece(target: Uint8Array, from: number, to: number, piece: number): void {
+  let rest = piece;
+  for (let i = to - 1; i >= from; i--) {
+    target[i] = rest % 256;
+    rest = Math.floor(rest / 256);
   }
 }
 

@@ -159,7 +159,7 @@ export async function connectChain(options: {
   }
 }
 
-export function connectSuite(contracts: Contracts, runner: ContractRunner): Suite {
+function connectSuite(contracts: Contracts, runner: ContractRunner): Suite {
   const connect = <C extends BaseContract>(address: Address, { abi }: { abi: unknown }) =>
     new Contract(address, abi as string[], runner) as unknown as C;
   return {
@@ -175,7 +175,7 @@ export function connectSuite(contracts: Contracts, runner: ContractRunner): Suit
   };
 }
 
-export function addressesOf({ contracts }: DeploymentFile): Contracts {
+function addressesOf({ contracts }: DeploymentFile): Contracts {
   return {
     linkToken: lowercaseHex(contracts.LinkToken.address),
     deviceRegistry: lowercaseHex(contracts.DeviceRegistry.address),

@@ -19,7 +19,7 @@ import {
 } from "../devnet.ts";
 
 /** Who takes part. The first four owners have two devices each. */
-export const OWNERS = 8;
+const OWNERS = 8;
 const DEVICES = 12;
 const CUSTOMERS = 3;
 const FILE_BYTES = 1_500_000;

@@ -1,6 +1,14 @@
 import { expect } from "chai";
+import { lowercaseHex } from "../../oracle/core/bytes.ts";
+import type { VerifiedVoucher } from "../../oracle/core/verify.ts";
 import { checkpoint } from "./support/checkpoint.ts";
-import { lastFinalEpoch, proposals, publishedFiles, remembered } from "./support/chronicle.ts";
+import {
+  inStore,
+  lastFinalEpoch,
+  proposals,
+  publishedFiles,
+  remembered,
+} from "./support/chronicle.ts";
 import {
   type BundleFiles,
   bundleOf,
@@ -70,7 +78,6 @@ describe("close, when a person must look", () => {
       const held = await oracle.close();
       expect(held.code).to.equal(1);
       expect(held.outcome.held).to.contain(`the report pending on chain, ${digest}, is not ours`);
-      expect((await oracle.close()).code).to.equal(1);
       expect(await heldIn()).to.include({ epoch: 1, heldFrom: "attested" });
       await veto();
       const resumed = await oracle.close();
@@ -106,6 +113,30 @@ describe("close, when a person must look", () => {
         [1, 2],
       ]);
       expect(await publishedFiles(oracle, 1)).to.deep.equal(files);
+    });
+
+    it("leaves a voucher that the escrow refuses and collects the others (TAP 214: one poison record blocks the good ones)", async () => {
+      const { suite, role } = world.devnet;
+      const treasury = role("treasury");
+      const stranger = lowercaseHex(role("bystander").address);
+      await (await suite.token.connect(treasury).approve(suite.escrow, LTK)).wait();
+      await (await suite.escrow.connect(treasury).depositFor(stranger, LTK)).wait();
+      const good = world.promise(1, 4n * LTK);
+      const bad = { ...good, voucher: { ...good.voucher, customer: stranger } };
+      await inStore(oracle, async (store) => {
+        for (const signed of [bad, good]) await store.putVoucher(signed as VerifiedVoucher);
+      });
+      const { code, outcome } = await oracle.close();
+      expect(code).to.equal(0);
+      expect(outcome.actions).to.deep.include({
+        action: "collect",
+        customer: good.voucher.customer,
+        epoch: 1,
+        amount: String(LTK),
+      });
+      const refused = outcome.actions?.find(({ action }) => action === "uncollectable");
+      expect(refused).to.include({ customer: stranger, epoch: 1 });
+      expect(refused?.reason).to.match(/^KeyUnknown\(/);
     });
 
     it("waits, and does not spin, while the end of an attempt is not final yet", async () => {
@@ -158,23 +189,17 @@ describe("close, when a person must look", () => {
     });
     beforeEach(() => toTheSecond());
 
-    it("holds, and goes on when a person releases it", async () => {
+    it("holds, and goes on by itself where the share that is set allows it", async () => {
       const held = await oracle.close();
       expect(held.code).to.equal(1);
       expect(held.outcome.held).to.equal("contributions fell from 3 to 1");
       expect(await heldIn()).to.include({ epoch: 2, heldReason: "contributions fell from 3 to 1" });
-      expect((await oracle.close()).code).to.equal(1);
-      const released = await oracle.close("--release");
-      expect(released.code).to.equal(0);
+      expect((await oracle.close("--least-share-bps", "3334")).code).to.equal(1);
+      expect((await oracle.close("--least-share-bps", "3333")).code).to.equal(0);
       expect(await proposals(world)).to.deep.include([2, 0]);
     });
 
-    it("does not hold when no less came in than the share that is set", async () => {
-      expect((await oracle.close("--least-share-bps", "3334")).code).to.equal(1);
-      expect((await oracle.close("--least-share-bps", "3333")).code).to.equal(0);
-    });
-
-    it("signs again for the next attempt when this one is abandoned, with the same bytes", async () => {
+    it("goes on when a person releases it: for the next attempt when this one was abandoned, with the same bytes", async () => {
       await oracle.close();
       const files = await publishedFiles(oracle, 2);
       await abandon(2);

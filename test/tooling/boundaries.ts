@@ -116,6 +116,33 @@ const plants: { name: string; path: string; source: string; objections: string[]
     objections: [IMPORTS],
   },
   {
+    name: "lets a page import core and libraries",
+    path: "web/clean.ts",
+    source: `
+      import { id } from "ethers";
+      import { neighbour } from "../oracle/core/neighbour.ts";
+      export const clean = [id, neighbour];`,
+    objections: [],
+  },
+  {
+    name: "keeps the oracle's edges out of pages",
+    path: "web/imports-edge.ts",
+    source: `import { http } from "../oracle/edge/http.ts"; export const planted = http;`,
+    objections: [IMPORTS],
+  },
+  {
+    name: "keeps the oracle's composition out of pages",
+    path: "web/sources/imports-composition.ts",
+    source: `import { oracle } from "../../oracle/oracle.ts"; export const planted = oracle;`,
+    objections: [IMPORTS],
+  },
+  {
+    name: "keeps Node's modules out of pages",
+    path: "web/imports-node.ts",
+    source: `import { readFileSync } from "node:fs"; export const planted = readFileSync;`,
+    objections: [NODE_MODULES],
+  },
+  {
     name: "refuses an import cycle",
     path: "oracle/cycle-start.ts",
     source: `import { end } from "./cycle-end.ts"; export const start = () => end;`,

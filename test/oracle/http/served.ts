@@ -51,7 +51,7 @@ export type Circumstances = {
   /** Stands between the ingest and the database, to fail or to delay. */
   readonly between?: (store: Store) => IngestOptions["store"];
   readonly sources?: Partial<MetricSources>;
-} & Partial<Pick<HttpServerOptions, "attest" | "bundles" | "readiness">> &
+} & Partial<Pick<HttpServerOptions, "attest" | "bundles" | "pages" | "readiness">> &
   Partial<Pick<IngestOptions, "maxQueuedReceipts">>;
 
 export async function serve(circumstances: Circumstances = {}): Promise<Served> {
@@ -61,6 +61,7 @@ export async function serve(circumstances: Circumstances = {}): Promise<Served> 
     maxQueuedReceipts,
     attest,
     bundles,
+    pages,
   } = circumstances;
   let law = circumstances.law ?? lawOf();
   let now = NOON;
@@ -97,6 +98,7 @@ export async function serve(circumstances: Circumstances = {}): Promise<Served> 
     log,
     ...(attest && { attest }),
     ...(bundles !== undefined && { bundles }),
+    ...(pages !== undefined && { pages }),
   });
   const { url } = await server.listen();
   const document = (await (await fetch(`${url}/openapi.json`)).json()) as OpenApi;

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { openPostgresStore } from "../../../oracle/edge/postgres.ts";
-import { type PostgresServer, startPostgres } from "../../../scripts/postgres-server.ts";
+import { type PostgresServer, runSql, startPostgres } from "../../../scripts/postgres-server.ts";
 import { buildWorld } from "../support/world.ts";
 import { expectStored, type StorePlace, storeSuite } from "./suite.ts";
 import { startWriter } from "./writer.ts";
@@ -48,19 +48,19 @@ describe("PostgreSQL", () => {
 
     it("written by newer software is refused, and left as it is", async () => {
       await (await openPostgresStore(url)).close();
-      await server.query(url, "INSERT INTO migrations (version) VALUES (99)");
+      await runSql(url, "INSERT INTO migrations (version) VALUES (99)");
       expect(await message(openPostgresStore(url))).to.match(
         /newer software \(schema 99, this knows 1\).*update/,
       );
-      expect(await server.query(url, "SELECT version FROM migrations")).to.have.length(2);
+      expect(await runSql(url, "SELECT version FROM migrations")).to.have.length(2);
     });
 
     it("that does not wait for the disk is refused", async () => {
-      await server.query(url, "ALTER ROLE link SET synchronous_commit = off");
+      await runSql(url, "ALTER ROLE link SET synchronous_commit = off");
       try {
         expect(await message(openPostgresStore(url))).to.match(/synchronous_commit is off/);
       } finally {
-        await server.query(url, "ALTER ROLE link RESET synchronous_commit");
+        await runSql(url, "ALTER ROLE link RESET synchronous_commit");
       }
     });
 
@@ -83,7 +83,7 @@ describe("PostgreSQL", () => {
 
     it("names the device in every key and index of receipts, to be distributed by it", async () => {
       await (await openPostgresStore(url)).close();
-      const indexes = await server.query(
+      const indexes = await runSql(
         url,
         `SELECT indexdef FROM pg_indexes WHERE schemaname = current_schema()
          AND tablename IN ('receipts', 'equivocations')`,
@@ -138,7 +138,7 @@ async function postgresPlace(server: PostgresServer): Promise<StorePlace> {
   return {
     open: (options) => openPostgresStore(url, options),
     elsewhere: [module, openPostgresStore.name, url],
-    failCommits: () => sabotage(server, url),
+    failCommits: () => sabotage(url),
     holdLock: () => server.hold(url, `LOCK TABLE ${TABLES} IN EXCLUSIVE MODE`),
     // Its server goes, with all that is in it.
     remove: async () => undefined,
@@ -146,19 +146,19 @@ async function postgresPlace(server: PostgresServer): Promise<StorePlace> {
 }
 
 /** Changes call a function that raises when it comes to commit and not before. */
-async function sabotage(server: PostgresServer, url: string): Promise<() => Promise<void>> {
+async function sabotage(url: string): Promise<() => Promise<void>> {
   const triggers = TABLES.map(
     (table) => `
       CREATE CONSTRAINT TRIGGER broken AFTER INSERT OR UPDATE OR DELETE ON ${table}
       DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION break_commit();`,
   );
-  await server.query(
+  await runSql(
     url,
     `CREATE FUNCTION break_commit() RETURNS TRIGGER LANGUAGE plpgsql AS
      $$ BEGIN RAISE EXCEPTION 'the commit was broken'; END $$;
      ${triggers.join("\n")}`,
   );
   return async () => {
-    await server.query(url, "DROP FUNCTION break_commit() CASCADE");
+    await runSql(url, "DROP FUNCTION break_commit() CASCADE");
   };
 }

@@ -2,7 +2,6 @@ import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { EpochRow, Store, StoredTransaction } from "../../../oracle/core/store.ts";
-import { openSqliteStore } from "../../../oracle/edge/sqlite.ts";
 import type { MemberWorld } from "./member.ts";
 import type { MemberOracle } from "./member-oracle.ts";
 
@@ -35,10 +34,10 @@ export async function lastFinalEpoch({ devnet }: MemberWorld): Promise<number> {
 
 /** Looks into a member's store while no process of it runs, or beside one. */
 export async function inStore<T>(
-  { data }: MemberOracle,
+  oracle: MemberOracle,
   look: (store: Store) => Promise<T>,
 ): Promise<T> {
-  const store = await openSqliteStore(data);
+  const store = await oracle.openStore();
   try {
     return await look(store);
   } finally {

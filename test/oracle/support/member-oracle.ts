@@ -1,6 +1,9 @@
 import { join } from "node:path";
 import type { HDNodeWallet } from "ethers";
 import { type Address, lowercaseHex } from "../../../oracle/core/bytes.ts";
+import type { Store } from "../../../oracle/core/store.ts";
+import { openPostgresStore } from "../../../oracle/edge/postgres.ts";
+import { openSqliteStore } from "../../../oracle/edge/sqlite.ts";
 import type { Devnet } from "../../../scripts/devnet.ts";
 import {
   type Finished,
@@ -38,6 +41,8 @@ export type MemberOracle = {
   readonly wallet: HDNodeWallet;
   readonly member: Address;
   readonly data: string;
+  /** Of its PostgreSQL database, if its store is one. */
+  readonly database: string | undefined;
   readonly bundles: string;
   readonly args: readonly string[];
   serve(...more: readonly string[]): Promise<Serving>;
@@ -48,6 +53,8 @@ export type MemberOracle = {
   /** Starts a `close --execute` and does not wait for it. */
   startClose(...more: readonly string[]): OracleProcess;
   run(command: string, ...more: readonly string[]): Promise<Finished>;
+  /** Its store, beside its processes. */
+  openStore(): Promise<Store>;
   stop(): Promise<void>;
 };
 
@@ -59,14 +66,16 @@ export type MemberOracleOptions = {
   readonly rpcUrl?: string;
   /** Another member's, for a take-over; its own when not given. */
   readonly data?: string;
+  readonly database?: string | undefined;
 };
 
 export async function memberOracle(options: MemberOracleOptions): Promise<MemberOracle> {
-  const { devnet, name, wallet, rpcUrl = devnet.rpcUrl } = options;
+  const { devnet, name, wallet, rpcUrl = devnet.rpcUrl, database } = options;
   const data = options.data ?? join(devnet.folder, name);
   const keyFile = await devnet.keyFile(name, wallet);
   const chainArgs = ["--rpc", rpcUrl, "--deployment", devnet.deploymentFile];
   const args = [...chainArgs, "--data", data, "--key-file", keyFile];
+  if (database !== undefined) args.push("--database", database);
   const running = new Set<OracleProcess>();
 
   const start = (...words: readonly string[]) => {
@@ -89,6 +98,7 @@ export async function memberOracle(options: MemberOracleOptions): Promise<Member
     wallet,
     member: lowercaseHex(wallet.address),
     data,
+    database,
     bundles: join(data, "bundles"),
     args,
     async serve(...more) {
@@ -105,6 +115,7 @@ export async function memberOracle(options: MemberOracleOptions): Promise<Member
     plan: (...more) => close(more),
     startClose: (...more) => start(...closeArgs(more), "--execute"),
     run: (command, ...more) => runOracle([command, ...args, ...more]),
+    openStore: () => (database === undefined ? openSqliteStore(data) : openPostgresStore(database)),
     async stop() {
       for (const process of running) await end(process, "SIGKILL");
     },

@@ -9,7 +9,7 @@ import {
 import { sign } from "../../../oracle/core/signature.ts";
 import { signedVoucherToJson } from "../../../oracle/core/submission.ts";
 import { domainSeparator } from "../../../oracle/core/typed.ts";
-import { voucherDigest } from "../../../oracle/core/voucher.ts";
+import { type SignedVoucher, voucherDigest } from "../../../oracle/core/voucher.ts";
 import {
   addMember,
   admitCustomer,
@@ -41,7 +41,9 @@ export type MemberWorld = {
     url: string,
     receipts: readonly Partial<Receipt>[],
   ): Promise<readonly Record<string, unknown>[]>;
-  /** Signs and submits what a customer owes in all, up to and with `epoch`. */
+  /** What a customer owes in all, up to and with `epoch`, signed. */
+  promise(epoch: number, cumulative: bigint, customer?: number): SignedVoucher;
+  /** Submits such a promise. */
   owe(url: string, epoch: number, cumulative: bigint, customer?: number): Promise<void>;
   /** Ends `epoch` on chain, its grace not yet. */
   endEpoch(epoch: number): Promise<void>;
@@ -69,6 +71,7 @@ export async function startMemberWorld({
   members = 1,
   threshold = 1,
   startChain = startHardhatChain,
+  createDatabase = async (): Promise<string | undefined> => undefined,
 } = {}): Promise<MemberWorld> {
   const devnet = await startDevnet({}, startChain);
   const { suite, role, parameters } = devnet;
@@ -101,7 +104,8 @@ export async function startMemberWorld({
 
   const oracles: MemberOracle[] = [];
   for (const [i, wallet] of memberWallets.entries()) {
-    oracles.push(await memberOracle({ devnet, name: `member-${i + 1}`, wallet }));
+    const database = await createDatabase();
+    oracles.push(await memberOracle({ devnet, name: `member-${i + 1}`, wallet, database }));
   }
   const [oracle] = oracles;
   const [customer] = customers;
@@ -132,6 +136,12 @@ export async function startMemberWorld({
       ),
     };
   };
+  const promise: MemberWorld["promise"] = (epoch, cumulative, index = 0) => {
+    const debtor = lowercaseHex((customers[index] as HDNodeWallet).address);
+    const voucher = { customer: debtor, epoch, cumulative };
+    const signature = sign(voucherDigest(escrowDomain, voucher), keyOf(gateways[index]));
+    return { voucher, signature };
+  };
   const warpToSeal = (epoch: number, seconds: number) =>
     devnet.warpTo(parameters.genesis + epoch * parameters.epochSeconds + seconds);
 
@@ -157,11 +167,10 @@ export async function startMemberWorld({
       });
       return answer.results as readonly Record<string, unknown>[];
     },
-    async owe(url, epoch, cumulative, index = 0) {
-      const debtor = lowercaseHex((customers[index] as HDNodeWallet).address);
-      const voucher = { customer: debtor, epoch, cumulative };
-      const signature = sign(voucherDigest(escrowDomain, voucher), keyOf(gateways[index]));
-      await post(url, "/v1/vouchers", signedVoucherToJson({ voucher, signature }));
+    promise,
+    async owe(url, epoch, cumulative, index) {
+      const promised = promise(epoch, cumulative, index);
+      await post(url, "/v1/vouchers", signedVoucherToJson(promised));
     },
     endEpoch: (epoch) => warpToSeal(epoch, 0),
     sealEpoch: (epoch) => warpToSeal(epoch, parameters.graceSeconds),

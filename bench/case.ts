@@ -1,0 +1,21 @@
+/** One comparison: the same work by us and by what a user would pick instead. Each contestant runs in a process of its own. */
+export type Case = {
+  readonly what: string;
+  /** "ms" is time for one round, less is better; a rate is items a second, more is better; "gas" is what a round returns. */
+  readonly unit: "ms" | "receipts/s" | "gas";
+  readonly sizes: { readonly quick: readonly number[]; readonly full: readonly number[] };
+  readonly rounds: { readonly quick: number; readonly full: number };
+  readonly ours: Contestant;
+  /** By the name of the package. None: there is nothing to compare with, and the figure stands alone. */
+  readonly peers: Readonly<Record<string, Peer>>;
+};
+
+/** Prepares its input, untimed, and gives what a round does. A round that returns a number has measured for itself. */
+export type Contestant = (size: number) => Promise<Round>;
+export type Round = () => Promise<number | undefined> | number | undefined | Promise<void> | void;
+
+export type Peer = {
+  readonly run: Contestant;
+  /** The largest size that is asked of it: beyond, it takes minutes or all memory. */
+  readonly upTo?: number;
+};

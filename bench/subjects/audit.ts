@@ -1,0 +1,81 @@
+import { compareTrees } from "../../oracle/audit.ts";
+import { ZERO_HASH } from "../../oracle/core/bytes.ts";
+import { checkBundle } from "../../oracle/core/divergence.ts";
+import { computeEpoch } from "../../oracle/core/epoch.ts";
+import { type DataFile, MANIFEST_FILE, reportOf } from "../../oracle/core/manifest.ts";
+import { CONTRIBUTION_BYTES } from "../../oracle/core/records.ts";
+import { sealStored } from "../../oracle/core/seal.ts";
+import { recoverSigners } from "../../oracle/edge/recover.ts";
+import { sha256, verification } from "../../oracle/verification.ts";
+import type { Case, Contestant } from "../case.ts";
+import { deployment, domain, EPOCH, signReceipts, worldOf } from "../world.ts";
+
+/** A bundle checked from scratch, against two recoveries a contribution on the same threads: less is not possible. */
+function signedEpoch(size: number) {
+  const world = worldOf(size, { signed: true });
+  const seal = sealStored(world.law, EPOCH);
+  seal.take(signReceipts(world), (_, { message }) => {
+    throw new Error(message);
+  });
+  const input = {
+    deployment,
+    law: world.law,
+    epoch: EPOCH,
+    sealBlock: { number: 1, hash: ZERO_HASH },
+    previousRewards: new Uint8Array(),
+  };
+  const { manifest, bundleHash, files } = computeEpoch({
+    ...input,
+    contributions: seal.finish(),
+    sha256,
+  });
+  const published = {
+    manifest: files.get(MANIFEST_FILE) as Uint8Array,
+    files: files as ReadonlyMap<DataFile, Uint8Array>,
+  };
+  return { input: { ...input, published }, report: reportOf(manifest, bundleHash, 0) };
+}
+
+const attests: Contestant = async (size) => {
+  const { input, report } = signedEpoch(size);
+  return async () => {
+    const outcome = checkBundle({
+      ...input,
+      report,
+      ...(await verification(deployment, input.published)),
+    });
+    if (!outcome.agrees) throw new Error(outcome.divergence.message);
+  };
+};
+
+const audits: Contestant = async (size) => {
+  const { input, report } = signedEpoch(size);
+  return async () => {
+    const outcome = checkBundle({
+      ...input,
+      report,
+      ...(await verification(deployment, input.published)),
+    });
+    if (!outcome.agrees) throw new Error(outcome.divergence.message);
+    const divergence = compareTrees(outcome, report);
+    if (divergence !== undefined) throw new Error(divergence.message);
+  };
+};
+
+const floor: Contestant = async (size) => {
+  const { input } = signedEpoch(size);
+  const contributions = input.published.files.get("contributions.bin") as Uint8Array;
+  return async () => void (await recoverSigners(domain, contributions, CONTRIBUTION_BYTES));
+};
+
+const both = {
+  unit: "ms",
+  sizes: { quick: [4_000], full: [10_000, 100_000, 1_000_000] },
+  rounds: { quick: 3, full: 3 },
+  peers: { "secp256k1 alone": { run: floor } },
+} as const;
+
+export const cases: readonly Case[] = [
+  { ...both, what: "attest: signatures, sums, files", ours: attests },
+  { ...both, what: "audit: the same and merkletreejs", ours: audits },
+];

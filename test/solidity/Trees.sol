@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {RewardLeaf} from "../../contracts/libraries/RewardTree.sol";
+
+/// @title Trees
+/// @notice Builds reward trees in memory, apart from the contracts' own code: small ones, for tests.
+library Trees {
+    /// @notice Gives each leaf the slice that begins where the one before it ends.
+    function pack(
+        address[] memory accounts,
+        uint96[] memory cumulatives
+    ) internal pure returns (RewardLeaf[] memory leaves) {
+        leaves = new RewardLeaf[](accounts.length);
+        uint96 prefix = 0;
+        for (uint256 i = 0; i < leaves.length; ++i) {
+            leaves[i] = RewardLeaf(accounts[i], cumulatives[i], prefix);
+            prefix += cumulatives[i];
+        }
+    }
+
+    function hashes(RewardLeaf[] memory leaves) internal pure returns (bytes32[] memory level) {
+        level = new bytes32[](leaves.length);
+        for (uint256 i = 0; i < leaves.length; ++i) level[i] = hash(leaves[i]);
+    }
+
+    function hash(RewardLeaf memory leaf) internal pure returns (bytes32) {
+        return
+            keccak256(
+                bytes.concat(bytes20(leaf.account), bytes12(leaf.cumulative), bytes12(leaf.prefix))
+            );
+    }
+
+    /// @notice The root over `leaves` hashes, and zero over none.
+    function root(bytes32[] memory leaves) internal pure returns (bytes32) {
+        if (leaves.length == 0) return 0;
+        bytes32[] memory level = _padded(leaves);
+        while (level.length > 1) level = _above(level);
+        return level[0];
+    }
+
+    /// @notice The siblings of position `index`, from the leaf's level upwards; padding included, and round again.
+    function proof(
+        bytes32[] memory leaves,
+        uint256 index
+    ) internal pure returns (bytes32[] memory siblings) {
+        bytes32[] memory level = _padded(leaves);
+        siblings = new bytes32[](_levelsAbove(level.length));
+        for (uint256 k = 0; k < siblings.length; ++k) {
+            siblings[k] = level[((index >> k) ^ 1) % level.length];
+            level = _above(level);
+        }
+    }
+
+    /// @dev Zero hashes up to the next power of two.
+    function _padded(bytes32[] memory leaves) private pure returns (bytes32[] memory level) {
+        level = new bytes32[](2 ** _levelsAbove(leaves.length));
+        for (uint256 i = 0; i < leaves.length; ++i) level[i] = leaves[i];
+    }
+
+    function _levelsAbove(uint256 leaves) private pure returns (uint256 levels) {
+        while (2 ** levels < leaves) ++levels;
+    }
+
+    function _above(bytes32[] memory level) private pure returns (bytes32[] memory above) {
+        above = new bytes32[](level.length / 2);
+        for (uint256 i = 0; i < above.length; ++i) {
+            above[i] = keccak256(bytes.concat(level[2 * i], level[2 * i + 1]));
+        }
+    }
+}

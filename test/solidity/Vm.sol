@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+/// @notice The cheatcodes these tests use, of those that Hardhat's Solidity test runner has.
+interface Vm {
+    function warp(uint256 timestamp) external;
+
+    // `block.timestamp` may be read before a `warp` in the same function: the optimizer takes it for a constant.
+    function getBlockTimestamp() external view returns (uint256);
+
+    function prank(address sender) external;
+
+    function addr(uint256 key) external pure returns (address);
+
+    function signCompact(uint256 key, bytes32 digest) external pure returns (bytes32 r, bytes32 vs);
+
+    function getCode(string calldata contractName) external view returns (bytes memory);
+
+    function assume(bool condition) external pure;
+}
+
+Vm constant VM = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));

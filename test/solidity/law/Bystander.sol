@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {Actor} from "./Actor.sol";
+import {World} from "./World.sol";
+
+/// @title Bystander
+/// @notice Anyone: lets time pass, finalizes what is ripe, disproves what is false, ends attempts that came to nothing.
+contract Bystander is Actor {
+    constructor(World world_) Actor(world_) {}
+
+    /// @notice Moves to where something begins or ends, a second before or after it, or just on.
+    function wait(uint256 seed) external {
+        uint256 choice = _random(seed, 0) % 6;
+        uint32 next = world.lastEpoch() + 1;
+        uint256 to = world.time() + (_random(seed, 1) % (choice == 5 ? 45 days : 3 days));
+        if (choice == 0) to = world.sealTimeOf(next);
+        if (choice == 1) to = world.endOf(world.currentEpoch());
+        if (choice == 2) to = world.sealTimeOf(world.sealedEpochs() + 1);
+        if (choice == 3) to = world.abandonableAt();
+        if (choice == 4 && world.isPending()) to = world.finalizableAt();
+        world.moveTo(to + (_random(seed, 2) % 3) - 1);
+        world.did("wait");
+    }
+
+    function disprove(uint256 seed) external {
+        if (world.watched() && world.isPending()) _disprove(seed);
+    }
+
+    /// @notice Waits for the end of the window, and finalizes what nothing can be held against.
+    function finalize(uint256 seed) external {
+        if (!world.isPending()) return;
+        address passerBy = _passerBy(seed);
+        bytes memory call = abi.encodeCall(ledger.finalize, (world.pendingReport()));
+        if (world.time() < world.finalizableAt()) {
+            _refused(
+                5,
+                "a root became final before its window ended",
+                passerBy,
+                address(ledger),
+                call
+            );
+        }
+        world.moveTo(world.finalizableAt() + (_random(seed, 0) % 2 days));
+        if (world.watched() && _disprove(seed)) {
+            _refused(6, "a disproven root became final", passerBy, address(ledger), call);
+            return;
+        }
+        if (_tried(passerBy, address(ledger), call)) {
+            world.finalized();
+            world.did("finalize");
+        } else {
+            world.broken(14, "a root whose window had ended could not become final");
+        }
+    }
+
+    function abandon(uint256 seed) external {
+        bool due = !world.isPending() && world.time() >= world.abandonableAt();
+        uint32 epoch = world.lastEpoch() + 1;
+        bytes memory call = abi.encodeCall(ledger.abandon, (epoch));
+        if (_tried(_passerBy(seed), address(ledger), call) != due) {
+            world.broken(14, "an attempt was ended before its time, or could not be ended after");
+        }
+        if (!due) return;
+        world.abandoned();
+        world.did("abandon");
+    }
+}
