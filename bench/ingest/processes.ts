@@ -54,9 +54,15 @@ function forkOf(file: string, args: readonly string[]): ChildProcess {
 }
 
 async function answerOf(child: ChildProcess): Promise<unknown> {
-  const ended = once(child, "exit").then(([code, signal]) => {
-    throw new Error(`a process of this case ended with ${signal ?? code}`);
+  const settled = new AbortController();
+  const { signal } = settled;
+  const ended = once(child, "exit", { signal }).then(([code, killedBy]) => {
+    throw new Error(`a process of this case ended with ${killedBy ?? code}`);
   });
-  const [message] = await Promise.race([once(child, "message"), ended]);
-  return message;
+  try {
+    const [message] = await Promise.race([once(child, "message", { signal }), ended]);
+    return message;
+  } finally {
+    settled.abort();
+  }
 }

@@ -28,10 +28,10 @@ describe("close, when a person must look", () => {
   let toTheSealTime: () => Promise<void>;
 
   before(async () => {
-    world = await startMemberWorld();
+    world = await startMemberWorld({ owners: 4 });
     oracle = world.oracle;
     const serving = await oracle.serve();
-    await world.submit(serving.url, [{}, {}, {}]);
+    await world.submit(serving.url, [{}, {}, {}, {}]);
     await world.owe(serving.url, 1, 3n * LTK);
     await serving.stop();
     await world.endEpoch(1);
@@ -192,10 +192,10 @@ describe("close, when a person must look", () => {
     it("holds, and goes on by itself where the share that is set allows it", async () => {
       const held = await oracle.close();
       expect(held.code).to.equal(1);
-      expect(held.outcome.held).to.equal("contributions fell from 3 to 1");
-      expect(await heldIn()).to.include({ epoch: 2, heldReason: "contributions fell from 3 to 1" });
-      expect((await oracle.close("--least-share-bps", "3334")).code).to.equal(1);
-      expect((await oracle.close("--least-share-bps", "3333")).code).to.equal(0);
+      expect(held.outcome.held).to.equal("contributions fell from 4 to 1");
+      expect(await heldIn()).to.include({ epoch: 2, heldReason: "contributions fell from 4 to 1" });
+      expect((await oracle.close("--least-share-bps", "2501")).code).to.equal(1);
+      expect((await oracle.close("--least-share-bps", "2500")).code).to.equal(0);
       expect(await proposals(world)).to.deep.include([2, 0]);
     });
 

@@ -3,7 +3,9 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { expect } from "chai";
+import { fromHex, keccak256, lowercaseHex, toHex, utf8 } from "../../oracle/core/bytes.ts";
 import { decodeContributions } from "../../oracle/core/records.ts";
+import { sign } from "../../oracle/core/signature.ts";
 import { openBundles } from "../../oracle/edge/bundles.ts";
 import { lastFinalEpoch, proposals, publishedFiles } from "./support/chronicle.ts";
 import { LTK, type MemberWorld, startMemberWorld } from "./support/member.ts";
@@ -121,10 +123,13 @@ describe("three members of which two must sign", () => {
     liar = createServer((request, response) => {
       if (request.method !== "POST") return response.end(Buffer.alloc(204 * 3 + 7, 0x5a));
       response.setHeader("content-type", "application/json");
-      // Somebody else's name under a signature that is nobody's.
-      return response.end(
-        JSON.stringify({ member: second.member, signature: `0x${"11".repeat(64)}` }),
+      // Another member's name under a good signature of something else.
+      const { member, wallet } = second;
+      const signature = sign(
+        keccak256(utf8("something")),
+        fromHex(lowercaseHex(wallet.privateKey)),
       );
+      return response.end(JSON.stringify({ member, signature: toHex(signature) }));
     });
     await new Promise<void>((listening) => liar.listen(0, "127.0.0.1", listening));
     const lies = `http://127.0.0.1:${(liar.address() as AddressInfo).port}`;

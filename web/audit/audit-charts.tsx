@@ -1,0 +1,133 @@
+import { useEffect, useState } from "preact/hooks";
+import { emission } from "../../oracle/core/emission.ts";
+import type { Manifest } from "../../oracle/core/manifest.ts";
+import { RESOURCES } from "../../oracle/core/receipt.ts";
+import { decodeContributions } from "../../oracle/core/records.ts";
+import { valueAtTariff } from "../../oracle/core/value.ts";
+import { tokens } from "../format.ts";
+import { useText } from "../language.ts";
+import { BarChart, Legend, LineChart } from "../parts/charts.tsx";
+import { Card } from "../parts/pieces.tsx";
+import { fromMirrors } from "../sources/bundles.ts";
+import type { Chain } from "../sources/chain.ts";
+import type { History } from "./history.ts";
+import type { Audit } from "./use-audit.ts";
+
+/** The charts look back no further: a picture, not the record. */
+const EPOCHS_SHOWN = 48;
+/** The split by resource needs every contribution; a larger file is not fetched for a picture. */
+const MAX_CHART_BYTES = 512 * 1024;
+
+export function AuditCharts(props: { chain: Chain; audit: Audit; history: History }) {
+  const { t, locale } = useText();
+  const { chain, audit, history } = props;
+  const { law, claims, deployment } = history;
+  const finals = [...law.finals.values()].filter(({ epoch }) => epoch > 0).slice(-EPOCHS_SHOWN);
+  const values = useValues(chain, audit);
+  if (finals.length === 0) return null;
+  const labels = finals.map(({ epoch }) => String(epoch));
+  const claimedUpTo = (last: number) =>
+    claims.reduce((sum, { epoch, amount }) => (epoch <= last ? sum + amount : sum), 0n);
+  const names = [t("earnings.bandwidth"), t("earnings.storage"), t("earnings.compute")];
+  return (
+    <div class="charts">
+      <Card title={t("audit.chart.released")}>
+        <LineChart
+          label={t("audit.chart.released")}
+          labels={labels}
+          lines={[
+            {
+              name: t("audit.legend.released"),
+              values: finals.map(({ total }) => toNumber(total)),
+            },
+            {
+              name: t("audit.legend.claimed"),
+              values: finals.map(({ epoch }) => toNumber(claimedUpTo(epoch))),
+            },
+          ]}
+        />
+        <Legend line names={[t("audit.legend.released"), t("audit.legend.claimed")]} />
+      </Card>
+      <Card title={t("audit.chart.value")}>
+        <BarChart
+          label={t("audit.chart.value")}
+          bars={finals.map(({ epoch }) => {
+            const parts = values.get(epoch) ?? [];
+            const spoken = parts.map((wei, i) => `${names[i]} ${tokens(wei, locale)} LTK`);
+            return {
+              label: String(epoch),
+              parts: parts.map(toNumber),
+              title: `${t("earnings.epoch", { epoch })}: ${spoken.join(", ")}`,
+            };
+          })}
+        />
+        <Legend names={names} />
+      </Card>
+      <Card title={t("audit.chart.contributions")}>
+        <BarChart
+          label={t("audit.chart.contributions")}
+          bars={finals.map(({ epoch, proposal }) => {
+            const count = proposal?.report.contributions ?? 0;
+            const title = `${t("earnings.epoch", { epoch })}: ${count.toLocaleString(locale)}`;
+            return { label: String(epoch), parts: [count], title };
+          })}
+        />
+      </Card>
+      <Card title={t("audit.chart.emission")}>
+        <LineChart
+          label={t("audit.chart.emission")}
+          labels={labels}
+          lines={[
+            {
+              name: t("audit.legend.released"),
+              values: finals.map(({ delta }) => toNumber(delta)),
+            },
+            {
+              name: t("audit.legend.emission"),
+              values: finals.map(({ epoch }) =>
+                toNumber(emission(epoch, deployment.emissionShare, deployment.epochSeconds)),
+              ),
+            },
+          ]}
+        />
+        <Legend line names={[t("audit.legend.released"), t("audit.legend.emission")]} />
+      </Card>
+    </div>
+  );
+}
+
+/** Each epoch's value by resource, in the order of RESOURCES. */
+function useValues(chain: Chain, { manifests }: Audit): ReadonlyMap<number, readonly bigint[]> {
+  const [values, setValues] = useState<ReadonlyMap<number, readonly bigint[]>>(new Map());
+  useEffect(() => {
+    for (const [epoch, manifest] of manifests) {
+      if (typeof manifest !== "object" || values.has(epoch)) continue;
+      if (manifest.files["contributions.bin"].bytes > MAX_CHART_BYTES) continue;
+      valuesOf(chain, manifest).then(
+        (parts) => setValues((have) => new Map(have).set(epoch, parts)),
+        // A picture with a gap; the table says that the files are missing.
+        () => undefined,
+      );
+    }
+  }, [chain, manifests]);
+  return values;
+}
+
+async function valuesOf(chain: Chain, { epoch, tariff }: Manifest): Promise<readonly bigint[]> {
+  const bytes = await fromMirrors(chain.config, epoch, (mirror) =>
+    mirror.read("contributions.bin"),
+  );
+  const contributions = decodeContributions(bytes);
+  const nothing = { egressBytes: 0n, storageByteSeconds: 0n, computeMilliseconds: 0n };
+  return RESOURCES.map((resource) =>
+    contributions.reduce(
+      (sum, { receipt }) =>
+        sum + valueAtTariff({ ...nothing, [resource]: receipt[resource] }, tariff),
+      0n,
+    ),
+  );
+}
+
+function toNumber(wei: bigint): number {
+  return Number(wei) / 1e18;
+}

@@ -1,0 +1,149 @@
+import { sealTimeOf } from "../../oracle/core/clock.ts";
+import type { Divergence } from "../../oracle/core/divergence.ts";
+import { fileEntry } from "../../oracle/core/manifest.ts";
+import { CONTRIBUTION_BYTES } from "../../oracle/core/records.ts";
+import { SIGNERS_BYTES } from "../../oracle/core/signers.ts";
+import { domainSeparator } from "../../oracle/core/typed.ts";
+import { fromMirrors, readBundle, readManifest } from "../sources/bundles.ts";
+import type { Block, Chain } from "../sources/chain.ts";
+import { trouble } from "../sources/trouble.ts";
+import type { History } from "./history.ts";
+import type { VerifyAnswer, VerifyRequest } from "./verify.worker.ts";
+
+export type Verdict =
+  | { readonly verdict: "agrees"; readonly contributions: number; readonly seconds: number }
+  | { readonly verdict: "differs"; readonly divergence: Divergence };
+
+export type Progress = { readonly done: number; readonly total: number };
+
+/** Downloads an epoch's bundle and recomputes all of it in a worker. */
+export async function verifyEpoch(
+  chain: Chain,
+  history: History,
+  epoch: number,
+  onProgress: (progress: Progress) => void,
+  signal: AbortSignal,
+): Promise<Verdict> {
+  const started = performance.now();
+  const report = history.reports.get(epoch)?.report;
+  if (report === undefined) throw new RangeError(`epoch ${epoch} is not on chain`);
+  const sealBlock = await lastBlockBefore(
+    chain,
+    sealTimeOf(history.deployment, epoch),
+    history.head,
+  );
+  const [previousRewards, published] = await Promise.all([
+    rewardsBefore(chain, history, epoch),
+    fromMirrors(chain.config, epoch, readBundle),
+  ]);
+  const { number, hash } = sealBlock;
+  const { deployment, events } = history;
+  const signers = await recoverInPieces(
+    domainSeparator(deployment.chainId, deployment.contracts.deviceRegistry),
+    published.files.get("contributions.bin") ?? new Uint8Array(),
+    onProgress,
+    signal,
+  );
+  const answer = await withWorker(signal, (ask) =>
+    ask({
+      task: "check",
+      input: {
+        ...{ deployment, epoch, previousRewards, published, report, signers },
+        sealBlock: { number, hash },
+      },
+      events,
+    }),
+  );
+  if (!("agrees" in answer)) throw new Error("the worker answered something else");
+  if (!answer.agrees) return { verdict: "differs", divergence: answer.divergence };
+  const seconds = (performance.now() - started) / 1000;
+  return { verdict: "agrees", contributions: answer.contributions, seconds };
+}
+
+/** Records in one piece: often enough to see it move, seldom enough to cost nothing. */
+const PIECE_RECORDS = 100;
+const MAX_WORKERS = 8;
+
+/** Who signed each contribution, worked out on every core. A record that is cut off is left to the check. */
+async function recoverInPieces(
+  domain: Uint8Array,
+  contributions: Uint8Array,
+  onProgress: (progress: Progress) => void,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  const total = Math.floor(contributions.length / CONTRIBUTION_BYTES);
+  const signers = new Uint8Array(total * SIGNERS_BYTES);
+  let next = 0;
+  let done = 0;
+  const work = async (ask: Ask) => {
+    while (next < total) {
+      const first = next;
+      const last = Math.min(total, first + PIECE_RECORDS);
+      next = last;
+      const records = contributions.slice(first * CONTRIBUTION_BYTES, last * CONTRIBUTION_BYTES);
+      const answer = await ask({ task: "signers", domain, records });
+      if (!("signers" in answer)) throw new Error("the worker answered something else");
+      signers.set(answer.signers, first * SIGNERS_BYTES);
+      done += last - first;
+      onProgress({ done, total });
+    }
+  };
+  const cores = Math.min(MAX_WORKERS, navigator.hardwareConcurrency);
+  const workers = Math.min(cores, Math.ceil(total / PIECE_RECORDS));
+  await Promise.all(Array.from({ length: workers }, () => withWorker(signal, work)));
+  return signers;
+}
+
+type Ask = (request: VerifyRequest) => Promise<Exclude<VerifyAnswer, { failed: string }>>;
+
+/** A worker for as long as `use` takes. */
+async function withWorker<T>(signal: AbortSignal, use: (ask: Ask) => Promise<T>): Promise<T> {
+  const worker = new Worker(new URL("./verify.worker.ts", import.meta.url), { type: "module" });
+  const ask: Ask = (request) =>
+    new Promise((resolve, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      worker.onerror = ({ message }) => reject(new Error(`the worker failed: ${message}`));
+      worker.onmessage = ({ data }: MessageEvent<VerifyAnswer>) => {
+        if ("failed" in data) reject(new Error(data.failed));
+        else resolve(data);
+      };
+      worker.postMessage(request);
+    });
+  try {
+    return await use(ask);
+  } finally {
+    worker.terminate();
+  }
+}
+
+/** rewards.bin of the epoch before, as its manifest and the chain have it. */
+async function rewardsBefore(chain: Chain, history: History, epoch: number): Promise<Uint8Array> {
+  const before = history.reports.get(epoch - 1)?.report;
+  if (before === undefined || before.leaves === 0) return new Uint8Array();
+  return fromMirrors(chain.config, epoch - 1, async (mirror) => {
+    const { files } = await readManifest(mirror, before.bundleHash);
+    const rewards = await mirror.read("rewards.bin");
+    if (fileEntry(rewards).sha256 !== files["rewards.bin"].sha256) {
+      throw trouble("bundle-tampered", `${mirror.url}rewards.bin is not what its manifest says`);
+    }
+    return rewards;
+  });
+}
+
+/** Timestamps rise with numbers: low is before `time`, high is not. */
+async function lastBlockBefore(chain: Chain, time: number, head: Block): Promise<Block> {
+  const at = async (number: number) => {
+    const block = await chain.block(number);
+    if (block === undefined) throw new Error(`the node has no block ${number}`);
+    return block;
+  };
+  let low = await at(chain.config.deployment.startBlock);
+  let high = head;
+  if (high.timestamp < time) throw new Error("the epoch is not sealed yet");
+  while (high.number - low.number > 1) {
+    const middle = await at(low.number + Math.floor((high.number - low.number) / 2));
+    if (middle.timestamp < time) low = middle;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,46 @@
+import {
+  type CheckInput,
+  type CheckOutcome,
+  checkBundle,
+  type Divergence,
+} from "../../oracle/core/divergence.ts";
+import type { LawEvent } from "../../oracle/core/events.ts";
+import { CONTRIBUTION_BYTES } from "../../oracle/core/records.ts";
+import { replay } from "../../oracle/core/replay.ts";
+import { recoverSigners } from "../../oracle/core/signers.ts";
+
+/** Off the page's thread: the very code that the oracle's own audit runs. */
+export type VerifyRequest =
+  /** Nearly all the work, in pieces for as many workers as there are cores. */
+  | { readonly task: "signers"; readonly domain: Uint8Array; readonly records: Uint8Array }
+  | {
+      readonly task: "check";
+      readonly input: Omit<CheckInput, "law" | "recover" | "onProgress">;
+      readonly events: readonly LawEvent[];
+    };
+
+export type VerifyAnswer =
+  | { readonly signers: Uint8Array }
+  | { readonly agrees: true; readonly contributions: number }
+  | { readonly agrees: false; readonly divergence: Divergence }
+  | { readonly failed: string };
+
+self.onmessage = ({ data }: MessageEvent<VerifyRequest>) => {
+  try {
+    self.postMessage(answerTo(data));
+  } catch (error) {
+    self.postMessage({ failed: (error as Error).message } satisfies VerifyAnswer);
+  }
+};
+
+function answerTo(request: VerifyRequest): VerifyAnswer {
+  if (request.task === "signers") {
+    return { signers: recoverSigners(request.domain, request.records, CONTRIBUTION_BYTES) };
+  }
+  return verdictOf(checkBundle({ ...request.input, law: replay(request.events) }));
+}
+
+function verdictOf(outcome: CheckOutcome): VerifyAnswer {
+  if (!outcome.agrees) return { agrees: false, divergence: outcome.divergence };
+  return { agrees: true, contributions: outcome.computed.manifest.contributions };
+}

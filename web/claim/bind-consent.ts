@@ -1,0 +1,78 @@
+import { bindDigest } from "../../oracle/core/bind.ts";
+import { type Address, type Hex, toHex } from "../../oracle/core/bytes.ts";
+import { parseFields } from "../../oracle/core/json.ts";
+import { parseSignature } from "../../oracle/core/receipt.ts";
+import { isRefused } from "../../oracle/core/refusal.ts";
+import { recover } from "../../oracle/core/signature.ts";
+import { domainSeparator } from "../../oracle/core/typed.ts";
+import type { Chain } from "../sources/chain.ts";
+import { INTERFACES } from "../sources/contracts.ts";
+import type { Call } from "../sources/wallet.ts";
+
+/** What a device shows as text or QR code: `{chainId, registry, device, account, deadline, signature}`. */
+const CONSENT_FIELDS = [
+  { name: "chainId", type: "uint53" },
+  { name: "registry", type: "address" },
+  { name: "device", type: "address" },
+  { name: "account", type: "address" },
+  { name: "deadline", type: "uint53" },
+] as const;
+
+export type Consent = {
+  readonly device: Address;
+  readonly account: Address;
+  readonly deadline: number;
+  readonly call: Call;
+};
+
+export type ConsentProblem = "malformed" | "otherChain" | "otherAccount" | "expired" | "signature";
+
+/** Checked here before a wallet is asked for anything: for whom it is, until when, and whether the device signed it. */
+export async function readConsent(
+  chain: Chain,
+  text: string,
+  account: Address,
+  now: number,
+): Promise<Consent | { readonly problem: ConsentProblem; readonly account?: Address }> {
+  const { signature: hex, ...rest } = parseJson(text);
+  const consent = parseFields(CONSENT_FIELDS, rest, "consent");
+  const signature = parseSignature(hex, "signature");
+  if (isRefused(consent) || isRefused(signature)) return { problem: "malformed" };
+  const { chainId, contracts } = chain.config.deployment;
+  const registry = contracts.DeviceRegistry.address;
+  if (consent.chainId !== chainId || consent.registry !== registry)
+    return { problem: "otherChain" };
+  if (consent.account !== account) return { problem: "otherAccount", account: consent.account };
+  if (consent.deadline < now) return { problem: "expired" };
+  const { device, deadline } = consent;
+  const nonce = await chain.read<bigint>("DeviceRegistry", "nonces", device);
+  const bind = { device, account, nonce, deadline: BigInt(deadline) };
+  const digest = bindDigest(domainSeparator(chainId, registry), bind);
+  if (recover(digest, signature) !== device) return { problem: "signature" };
+  return {
+    device,
+    account,
+    deadline,
+    call: bindCall(registry, device, account, deadline, signature),
+  };
+}
+
+function parseJson(text: string): Record<string, unknown> {
+  try {
+    return Object(JSON.parse(text)) as Record<string, unknown>;
+  } catch {
+    return {};
+  }
+}
+
+function bindCall(
+  registry: Address,
+  device: Address,
+  account: Address,
+  deadline: number,
+  signature: Uint8Array,
+): Call {
+  const compact = { r: toHex(signature.subarray(0, 32)), vs: toHex(signature.subarray(32)) };
+  const args = [device, account, deadline, compact];
+  return { to: registry, data: INTERFACES.DeviceRegistry.encodeFunctionData("bind", args) as Hex };
+}

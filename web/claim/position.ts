@@ -1,0 +1,126 @@
+import type { Address, Hex } from "../../oracle/core/bytes.ts";
+import { lowercaseHex } from "../../oracle/core/bytes.ts";
+import { type ProvenLeaf, proveLeaf } from "../sources/bundles.ts";
+import type { Block, Chain } from "../sources/chain.ts";
+import { type ChainReport, readReports } from "../sources/reports.ts";
+import { isTrouble } from "../sources/trouble.ts";
+
+/** What an account can draw now, each number read from the chain or proven against it. */
+export type Position = {
+  readonly account: Address;
+  /** The newest final epoch; 0 before the first. */
+  readonly epoch: number;
+  readonly claimed: bigint;
+  /** All it has earned in final epochs. */
+  readonly earned: bigint;
+  readonly claimable: bigint;
+  readonly payee: Address;
+  /** The one leaf that covers every epoch up to `epoch`; none when there is nothing to prove. */
+  readonly leaf: ProvenLeaf | undefined;
+  readonly pending: Pending | undefined;
+  /** Why there is nothing, when nothing was ever earned. */
+  readonly nothing: Nothing | undefined;
+  /** Until when claims are paused (unix seconds); in the past when they are not. */
+  readonly pausedUntil: number;
+  readonly head: Block;
+  readonly reports: ReadonlyMap<number, ChainReport>;
+  readonly index: number | undefined;
+  /** All that decides about proofs; as long as it stays, they do. */
+  readonly state: string;
+};
+
+export type Pending = {
+  readonly epoch: number;
+  /** Undefined when its bundle cannot be read; what is final can be claimed all the same. */
+  readonly amount: bigint | undefined;
+  readonly opensAt: number;
+};
+
+export type Nothing = "no-epoch-final" | "never-bound" | "joined-later" | "nothing-earned";
+
+const NO_INDEX = 2n ** 256n - 1n;
+
+/** Logs and files are read again only when the chain has something new: `before` is what was read last. */
+export async function readPosition(
+  chain: Chain,
+  account: Address,
+  before?: Position,
+): Promise<Position> {
+  const [latest, proposal, indexed, claimed, payee, pausedUntil, head] = await Promise.all([
+    chain.read<bigint>("RewardDistributor", "latestEpoch"),
+    chain.read<{ digest: Hex }>("EpochLedger", "proposal"),
+    chain.read<bigint>("DeviceRegistry", "indexOf", account),
+    chain.read<bigint>("RewardDistributor", "claimed", account),
+    chain.read<string>("RewardDistributor", "payeeOf", account),
+    chain.read<bigint>("RewardDistributor", "pausedUntil"),
+    chain.block("latest") as Promise<Block>,
+  ]);
+  const epoch = Number(latest);
+  const index = indexed === NO_INDEX ? undefined : Number(indexed);
+  const state = `${account} ${epoch} ${index} ${proposal.digest}`;
+  const now = { claimed, payee: lowercaseHex(payee), pausedUntil: Number(pausedUntil), head };
+  if (before?.state === state) {
+    return { ...before, ...now, claimable: owed(before.earned, claimed) };
+  }
+  const reports = await readReports(chain, proposal.digest);
+  const final = await finalLeaf(chain, account, epoch, index);
+  const leaf = typeof final === "string" ? undefined : final;
+  const earned = leaf?.cumulative ?? 0n;
+  const pending = await readPending(chain, account, index, earned, reports.get(epoch + 1));
+  return {
+    ...now,
+    account,
+    epoch,
+    earned,
+    claimable: owed(earned, claimed),
+    leaf,
+    pending,
+    nothing: typeof final === "string" ? final : earned === 0n ? "nothing-earned" : undefined,
+    reports,
+    index,
+    state,
+  };
+}
+
+function owed(earned: bigint, claimed: bigint): bigint {
+  return earned > claimed ? earned - claimed : 0n;
+}
+
+async function finalLeaf(
+  chain: Chain,
+  account: Address,
+  epoch: number,
+  index: number | undefined,
+): Promise<ProvenLeaf | Nothing> {
+  if (epoch === 0) return index === undefined ? "never-bound" : "no-epoch-final";
+  if (index === undefined) return "never-bound";
+  const { root, leaves } = await chain.read<{ root: Hex; leaves: bigint }>(
+    "RewardDistributor",
+    "rootOf",
+    epoch,
+  );
+  if (index >= Number(leaves)) return "joined-later";
+  return proveLeaf(chain.config, { epoch, root, leaves: Number(leaves) }, index, account);
+}
+
+async function readPending(
+  chain: Chain,
+  account: Address,
+  index: number | undefined,
+  earned: bigint,
+  proposed: ChainReport | undefined,
+): Promise<Pending | undefined> {
+  if (proposed?.finalIn !== undefined || proposed === undefined || index === undefined) {
+    return undefined;
+  }
+  const { report, finalizableAt: opensAt } = proposed;
+  const { epoch } = report;
+  if (index >= report.leaves) return undefined;
+  try {
+    const { cumulative } = await proveLeaf(chain.config, report, index, account);
+    return { epoch, amount: cumulative - earned, opensAt };
+  } catch (error) {
+    if (!isTrouble(error)) throw error;
+    return { epoch, amount: undefined, opensAt };
+  }
+}

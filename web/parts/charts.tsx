@@ -1,0 +1,121 @@
+/** Small charts without a library: SVG by attributes only, so that no style is ever inline. */
+
+export type Bar = {
+  readonly label: string;
+  readonly parts: readonly number[];
+  readonly title: string;
+};
+
+const WIDTH = 640;
+const HEIGHT = 180;
+const FOOT = 34;
+const GAP = 0.35;
+const MAX_BAR = 56;
+
+export function BarChart({ bars, label }: { bars: readonly Bar[]; label: string }) {
+  const highest = Math.max(...bars.map(({ parts }) => sum(parts)), Number.MIN_VALUE);
+  const step = WIDTH / Math.max(bars.length, 1);
+  const width = Math.min(MAX_BAR, step * (1 - GAP));
+  const every = Math.ceil(bars.length / 12);
+  return (
+    <svg class="chart" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={label}>
+      <Grid />
+      {bars.map((bar, i) => {
+        const x = step * i + (step - width) / 2;
+        let top = HEIGHT - FOOT;
+        return (
+          <g key={bar.label}>
+            <title>{bar.title}</title>
+            {bar.parts.map((part, series) => {
+              const height = ((HEIGHT - FOOT - 10) * part) / highest;
+              top -= height;
+              return (
+                <rect
+                  key={series}
+                  class={`series-${series}`}
+                  x={x}
+                  y={top}
+                  width={width}
+                  height={Math.max(height, part > 0 ? 2 : 0)}
+                  rx={Math.min(4, width / 4)}
+                />
+              );
+            })}
+            {i % every === 0 && (
+              <text x={x + width / 2} y={HEIGHT - 8} text-anchor="middle">
+                {bar.label}
+              </text>
+            )}
+          </g>
+        );
+      })}
+    </svg>
+  );
+}
+
+export type Line = { readonly name: string; readonly values: readonly number[] };
+
+export function LineChart(props: {
+  lines: readonly Line[];
+  labels: readonly string[];
+  label: string;
+}) {
+  const { lines, labels, label } = props;
+  const highest = Math.max(...lines.flatMap(({ values }) => values), Number.MIN_VALUE);
+  const x = (i: number) =>
+    labels.length < 2 ? WIDTH / 2 : 12 + ((WIDTH - 24) * i) / (labels.length - 1);
+  const y = (value: number) => HEIGHT - FOOT - ((HEIGHT - FOOT - 10) * value) / highest;
+  const every = Math.ceil(labels.length / 12);
+  return (
+    <svg class="chart" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={label}>
+      <Grid />
+      {lines.map(({ name, values }, series) => (
+        <g key={name} class={`line line-${series}`}>
+          <polyline points={values.map((value, i) => `${x(i)},${y(value)}`).join(" ")} />
+          {values.map((value, i) => (
+            <circle key={labels[i]} cx={x(i)} cy={y(value)} r="3.5">
+              <title>{`${name}, ${labels[i]}: ${value.toLocaleString()}`}</title>
+            </circle>
+          ))}
+        </g>
+      ))}
+      {labels.map((text, i) =>
+        i % every === 0 ? (
+          <text key={text} x={x(i)} y={HEIGHT - 8} text-anchor="middle">
+            {text}
+          </text>
+        ) : null,
+      )}
+    </svg>
+  );
+}
+
+export function Legend({ names, line = false }: { names: readonly string[]; line?: boolean }) {
+  return (
+    <ul class="legend">
+      {names.map((name, series) => (
+        <li key={name}>
+          <svg viewBox="0 0 12 12" aria-hidden="true" class={line ? `line line-${series}` : ""}>
+            <circle class={line ? "" : `series-${series}`} cx="6" cy="6" r="5" />
+          </svg>
+          {name}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Grid() {
+  const lines = [0, 1, 2, 3].map((i) => 10 + ((HEIGHT - FOOT - 10) * i) / 3);
+  return (
+    <g class="grid">
+      {lines.map((y) => (
+        <line key={y} x1="0" x2={WIDTH} y1={y} y2={y} />
+      ))}
+    </g>
+  );
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

@@ -1,0 +1,143 @@
+import type { Result } from "ethers";
+import { eventFromLog } from "../../oracle/core/abi.ts";
+import { type Address, fromHex, type Hex } from "../../oracle/core/bytes.ts";
+import { isLawEventName, type LawEvent } from "../../oracle/core/events.ts";
+import type { PageConfig } from "./config.ts";
+import { CONTRACT_NAMES, type ContractName, INTERFACES } from "./contracts.ts";
+import { connectRpc, isRpcError, type Request } from "./rpc.ts";
+import { trouble } from "./trouble.ts";
+
+/** Blocks in one `eth_getLogs`; halved when a node refuses the answer as too large. */
+const LOG_BLOCKS = 10_000;
+
+export type Block = { readonly number: number; readonly hash: Hex; readonly timestamp: number };
+
+export type ChainLog = {
+  readonly contract: ContractName;
+  readonly name: string;
+  readonly args: Result;
+  readonly blockNumber: number;
+  readonly logIndex: number;
+  readonly transactionHash: Hex;
+};
+
+/** What the pages read: a public node, trusted for no more than the state of the chain. */
+export type Chain = {
+  readonly config: PageConfig;
+  readonly request: Request;
+  read<T = Result>(contract: ContractName, method: string, ...args: readonly unknown[]): Promise<T>;
+  block(tag: number | "latest"): Promise<Block | undefined>;
+  code(address: Address): Promise<Uint8Array>;
+  /** Logs since the deployment, in the order of the chain; `topics` as for `eth_getLogs`. */
+  logs(contracts: readonly ContractName[], topics?: readonly unknown[]): Promise<ChainLog[]>;
+};
+
+export function connectChain(config: PageConfig): Chain {
+  const request = guardChainId(connectRpc(config.rpcUrl), config);
+  const { contracts, startBlock } = config.deployment;
+  const nameOf = new Map(
+    CONTRACT_NAMES.map((name) => [contracts[name].address.toLowerCase(), name]),
+  );
+  const block: Chain["block"] = async (tag) => {
+    const found = await request<Record<"number" | "timestamp", string> & { hash: Hex }>(
+      "eth_getBlockByNumber",
+      [quantity(tag), false],
+    );
+    if (found === null) return undefined;
+    return { number: Number(found.number), hash: found.hash, timestamp: Number(found.timestamp) };
+  };
+  return {
+    config,
+    request,
+    async read<T>(contract: ContractName, method: string, ...args: readonly unknown[]) {
+      const face = INTERFACES[contract];
+      const call = {
+        to: contracts[contract].address,
+        data: face.encodeFunctionData(method, [...args]),
+      };
+      const answer = await request<Hex>("eth_call", [call, "latest"]);
+      const result = face.decodeFunctionResult(method, answer);
+      return (result.length === 1 ? result[0] : result) as T;
+    },
+    block,
+    code: async (address) => fromHex(await request<Hex>("eth_getCode", [address, "latest"])),
+    async logs(names, topics = []) {
+      const head = Number(await request<Hex>("eth_blockNumber"));
+      const address = names.map((name) => contracts[name].address);
+      const found: RawLog[] = [];
+      let size = LOG_BLOCKS;
+      for (let from = startBlock; from <= head; ) {
+        const to = Math.min(head, from + size - 1);
+        const range = { address, topics, fromBlock: quantity(from), toBlock: quantity(to) };
+        try {
+          found.push(...(await request<RawLog[]>("eth_getLogs", [range])));
+          from = to + 1;
+        } catch (error) {
+          if (!isRpcError(error) || size === 1) throw error;
+          size = Math.ceil(size / 2);
+        }
+      }
+      return found.flatMap((log) => {
+        const contract = nameOf.get(log.address.toLowerCase());
+        const parsed = contract && INTERFACES[contract].parseLog(log);
+        if (!contract || !parsed) return [];
+        return {
+          contract,
+          name: parsed.name,
+          args: parsed.args,
+          blockNumber: Number(log.blockNumber),
+          logIndex: Number(log.logIndex),
+          transactionHash: log.transactionHash,
+        };
+      });
+    },
+  };
+}
+
+type RawLog = {
+  readonly address: string;
+  readonly topics: readonly string[];
+  readonly data: string;
+  readonly blockNumber: Hex;
+  readonly logIndex: Hex;
+  readonly transactionHash: Hex;
+};
+
+/** A node of another chain would answer everything, and everything wrongly. Asked once, before the first answer. */
+function guardChainId(request: Request, { deployment, chain }: PageConfig): Request {
+  let checked: Promise<void> | undefined;
+  const check = async () => {
+    const found = Number(await request<Hex>("eth_chainId"));
+    if (found !== deployment.chainId) {
+      throw trouble("wrong-rpc", `the node serves chain ${found}, not ${chain.name}`);
+    }
+  };
+  return async <T>(method: string, params?: readonly unknown[]) => {
+    checked ??= check();
+    try {
+      await checked;
+    } catch (error) {
+      checked = undefined;
+      throw error;
+    }
+    return request<T>(method, params);
+  };
+}
+
+export function lawEvent(log: ChainLog): LawEvent | undefined {
+  if (!isLawEventName(log.name)) return undefined;
+  return eventFromLog(
+    log.name,
+    log.args as unknown as Record<string, unknown>,
+    log.blockNumber,
+    log.logIndex,
+  );
+}
+
+export function eventTopic(contract: ContractName, name: string): Hex {
+  return INTERFACES[contract].getEvent(name)?.topicHash as Hex;
+}
+
+function quantity(value: number | "latest"): string {
+  return value === "latest" ? value : `0x${value.toString(16)}`;
+}

@@ -1,0 +1,52 @@
+import type { Address, Hex } from "../../oracle/core/bytes.ts";
+import type { Contracts } from "../../oracle/core/manifest.ts";
+import type { ContractName } from "./contracts.ts";
+import { trouble } from "./trouble.ts";
+
+/** config.json beside the page: the one file that differs from place to place. */
+export type PageConfig = {
+  /** deployments/<chainId>.json, as scripts/deploy.ts writes it. */
+  readonly deployment: {
+    readonly chainId: number;
+    readonly genesis: number;
+    readonly epochSeconds: number;
+    readonly graceSeconds: number;
+    readonly startBlock: number;
+    readonly contracts: Readonly<
+      Record<ContractName, { readonly address: Address; readonly bytecodeHash: Hex }>
+    >;
+  };
+  readonly chain: {
+    readonly name: string;
+    /** What transactions are paid in. */
+    readonly currency: string;
+    /** Its address without a slash at the end, where the chain has one. */
+    readonly explorer?: string;
+  };
+  /** A public node that answers pages of any origin. */
+  readonly rpcUrl: string;
+  /** Mirrors of the bundles, relative to the page or absolute; the first that serves what is on chain is used. */
+  readonly bundles: readonly string[];
+};
+
+export async function loadConfig(): Promise<PageConfig> {
+  const url = new URL("config.json", document.baseURI);
+  try {
+    const response = await fetch(url, { cache: "no-cache" });
+    if (!response.ok) throw new Error(`HTTP ${response.status}`);
+    return (await response.json()) as PageConfig;
+  } catch (cause) {
+    throw trouble("config-missing", `${url} cannot be read: ${(cause as Error).message}`, cause);
+  }
+}
+
+export function contractsOf({ deployment: { contracts } }: PageConfig): Contracts {
+  return {
+    linkToken: contracts.LinkToken.address,
+    deviceRegistry: contracts.DeviceRegistry.address,
+    customerEscrow: contracts.CustomerEscrow.address,
+    oracleQuorum: contracts.OracleQuorum.address,
+    epochLedger: contracts.EpochLedger.address,
+    rewardDistributor: contracts.RewardDistributor.address,
+  };
+}

@@ -1,0 +1,55 @@
+import type { Hex } from "../../oracle/core/bytes.ts";
+import type { LawEventArgs } from "../../oracle/core/events.ts";
+import type { Report } from "../../oracle/core/report.ts";
+import { type Chain, type ChainLog, eventTopic, lawEvent } from "./chain.ts";
+
+/** A report on chain: the pending one, or the one an epoch became final with. */
+export type ChainReport = {
+  readonly report: Report;
+  readonly digest: Hex;
+  readonly signers: bigint;
+  readonly finalizableAt: number;
+  readonly proposedIn: Hex;
+  /** The transaction that made it final; none while it is pending. */
+  readonly finalIn: Hex | undefined;
+};
+
+/** By epoch. What was vetoed, revoked or abandoned is not among them. */
+export async function readReports(
+  chain: Chain,
+  pendingDigest: Hex,
+): Promise<ReadonlyMap<number, ChainReport>> {
+  const topics = [["RootProposed", "RootFinalized"].map((name) => eventTopic("EpochLedger", name))];
+  return reportsFrom(await chain.logs(["EpochLedger"], topics), pendingDigest);
+}
+
+/** `pendingDigest` is what the ledger calls pending; anything else that is not final was undone. */
+export function reportsFrom(
+  logs: readonly ChainLog[],
+  pendingDigest: Hex | undefined,
+): ReadonlyMap<number, ChainReport> {
+  const reports = new Map<number, ChainReport>();
+  let last: ChainReport | undefined;
+  for (const log of logs) {
+    const event = lawEvent(log);
+    if (event?.name === "RootProposed") last = proposed(event.args, log.transactionHash);
+    if (event?.name === "RootFinalized" && last !== undefined) {
+      reports.set(event.args.epoch, { ...last, finalIn: log.transactionHash });
+      last = undefined;
+    }
+  }
+  if (last !== undefined && last.digest === pendingDigest) reports.set(last.report.epoch, last);
+  return reports;
+}
+
+function proposed(args: LawEventArgs<"RootProposed">, proposedIn: Hex): ChainReport {
+  const { report, digest, signers, finalizableAt } = args;
+  return {
+    report,
+    digest,
+    signers,
+    finalizableAt: Number(finalizableAt),
+    proposedIn,
+    finalIn: undefined,
+  };
+}

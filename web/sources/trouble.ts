@@ -1,0 +1,21 @@
+/** Why a page cannot show something: one closed set, each with its own text. Anything else is a fault of ours. */
+export const TROUBLES = [
+  "rpc-down",
+  "wrong-rpc",
+  "bundle-missing",
+  "bundle-tampered",
+  "config-missing",
+] as const;
+
+export type TroubleKind = (typeof TROUBLES)[number];
+export type Trouble = Error & { readonly trouble: TroubleKind };
+
+export function trouble(kind: TroubleKind, message: string, cause?: unknown): Trouble {
+  return Object.assign(new Error(message, { cause }), { trouble: kind });
+}
+
+export function isTrouble(error: unknown, kind?: TroubleKind): error is Trouble {
+  return (
+    error instanceof Error && "trouble" in error && (kind === undefined || error.trouble === kind)
+  );
+}

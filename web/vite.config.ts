@@ -1,0 +1,24 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vite";
+import { pageContracts } from "../scripts/page-contracts.ts";
+
+/** How long a plugin took is of no interest here, and differs from run to run. */
+const QUIET = { checks: { pluginTimings: false } };
+
+/** Relative addresses only: the folder works from any path, object store or IPFS gateway. */
+export default defineConfig({
+  root: fileURLToPath(new URL(".", import.meta.url)),
+  base: "./",
+  oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  define: { PAGE_CONTRACTS: JSON.stringify(pageContracts()) },
+  worker: { format: "es", rolldownOptions: QUIET },
+  build: {
+    target: "es2022",
+    outDir: "dist",
+    emptyOutDir: true,
+    // Icons stay files: the Content-Security-Policy needs no `data:` then.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    rolldownOptions: QUIET,
+  },
+});
