@@ -87,9 +87,10 @@ async function measure(
   const children = new Map<string, ChildProcess>();
   const measured = new Map<string, Measured[]>(names.map((name) => [name, []]));
   try {
-    // One after the other: preparing is work too, and would disturb a round of somebody else.
     for (const name of names)
-      children.set(name, await start([file, what, name, String(size), options.clock]));
+      children.set(name, start([file, what, name, String(size), options.clock]));
+    // All of them, because preparing is work too and would disturb a round of somebody else.
+    await Promise.all([...children.values()].map(answer));
     const count = Number(options.rounds ?? (options.quick ? rounds.quick : rounds.full));
     for (let round = 0; round < count; round++) {
       for (const [name, child] of children) measured.get(name)?.push(await runRound(child));
@@ -119,13 +120,11 @@ async function measure(
   });
 }
 
-async function start(args: readonly string[]): Promise<ChildProcess> {
-  const child = fork(fileURLToPath(new URL("./contestant.ts", import.meta.url)), args, {
+function start(args: readonly string[]): ChildProcess {
+  return fork(fileURLToPath(new URL("./contestant.ts", import.meta.url)), args, {
     stdio: ["ignore", "ignore", "inherit", "ipc"],
     execArgv: ["--max-old-space-size=16384"],
   });
-  await answer(child);
-  return child;
 }
 
 async function runRound(child: ChildProcess): Promise<Measured> {

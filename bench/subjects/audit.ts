@@ -70,7 +70,7 @@ const floor: Contestant = async (size) => {
 
 const both = {
   unit: "ms",
-  sizes: { quick: [4_000], full: [10_000, 100_000, 1_000_000] },
+  sizes: { quick: [2_000], full: [10_000, 100_000, 1_000_000] },
   rounds: { quick: 3, full: 3 },
   peers: { "secp256k1 alone": { run: floor } },
 } as const;

@@ -102,7 +102,7 @@ export const cases: readonly Case[] = [
   {
     what: "the same, pool of 2 threads",
     unit: "receipts/s",
-    sizes: { quick: [8_000], full: [40_000] },
+    sizes: { quick: [4_000], full: [40_000] },
     rounds: { quick: 3, full: 7 },
     ours: inPool(2),
     peers: { "one thread": { run: onThisThread(loadRecover().recover) } },
