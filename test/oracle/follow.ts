@@ -148,7 +148,7 @@ describe("following the law", () => {
     await enrol(device);
     const reorg = await fork();
     const followed = await follower(0, slowly);
-    await mine();
+    await enrol(newDevice());
     await followed.refresh();
     await reorg();
     await mine(2);

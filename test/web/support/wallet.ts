@@ -36,7 +36,8 @@ export type WalletOptions = {
 };
 
 /** Plain script, not a function of this file: a compiler on the way would leave its own helpers in it. */
-const IN_PAGE = readFileSync(new URL("./wallet-in-page.mjs", import.meta.url), "utf8").replace(
+// Not by the name of a module: the test runner would load it, and it is for the page.
+const IN_PAGE = readFileSync(new URL("./wallet-in-page.js.txt", import.meta.url), "utf8").replace(
   /^\/\/.*\n/,
   "",
 );
