@@ -85,7 +85,8 @@ export function theStage(): Promise<Stage> {
 }
 
 export async function closeStage(): Promise<void> {
-  const stage = await started;
+  // When it could not be set up, the tests have said why.
+  const stage = await started?.catch(() => undefined);
   await stage?.browser.close();
   await stage?.server.close();
   await stage?.world.stop();

@@ -1,0 +1,189 @@
+import { useEffect, useState } from "preact/hooks";
+import type { Manifest } from "../../oracle/core/manifest.ts";
+import {
+  CONTRIBUTION_BYTES,
+  type ContributionRecord,
+  decodeContributions,
+  decodeRewards,
+  REWARD_BYTES,
+  type RewardLeaf,
+} from "../../oracle/core/records.ts";
+import { isRefused } from "../../oracle/core/refusal.ts";
+import { domainSeparator } from "../../oracle/core/typed.ts";
+import { verifyReceipt } from "../../oracle/core/verify.ts";
+import { byteHours, bytes, computeTime, tokens } from "../format.ts";
+import { useText } from "../language.ts";
+import { AddressText, Card, TroubleNotice } from "../parts/pieces.tsx";
+import { fromMirrors, type Mirror } from "../sources/bundles.ts";
+import type { Chain } from "../sources/chain.ts";
+import type { History } from "./history.ts";
+
+/** Rows of a page: one short range of a file each. */
+const ROWS = 10;
+
+/** One page of a file's records. */
+function useRecords<T>(
+  chain: Chain,
+  epoch: number,
+  file: string,
+  recordBytes: number,
+  count: number,
+  decode: (bytes: Uint8Array) => readonly T[],
+) {
+  const [page, setPage] = useState(0);
+  const [records, setRecords] = useState<readonly T[]>([]);
+  const [trouble, setTrouble] = useState<unknown>();
+  const from = page * ROWS;
+  const length = Math.max(0, Math.min(ROWS, count - from));
+  useEffect(() => {
+    let stopped = false;
+    fromMirrors(chain.config, epoch, (mirror: Mirror) =>
+      mirror.range(file, from * recordBytes, length * recordBytes),
+    ).then((read) => stopped || setRecords(decode(read)), setTrouble);
+    return () => {
+      stopped = true;
+    };
+  }, [chain, epoch, file, from, length]);
+  return { records, from, trouble, page, pages: Math.ceil(count / ROWS), setPage };
+}
+
+function Pager(props: {
+  page: number;
+  pages: number;
+  setPage: (page: number) => void;
+  label: string;
+}) {
+  const { page, pages, setPage, label } = props;
+  if (pages < 2) return null;
+  return (
+    <nav class="pager" aria-label={label}>
+      <button type="button" class="plain" disabled={page === 0} onClick={() => setPage(page - 1)}>
+        ←
+      </button>
+      <span>
+        {page + 1} / {pages}
+      </span>
+      <button
+        type="button"
+        class="plain"
+        disabled={page + 1 >= pages}
+        onClick={() => setPage(page + 1)}
+      >
+        →
+      </button>
+    </nav>
+  );
+}
+
+export function Contributions(props: { chain: Chain; history: History; manifest: Manifest }) {
+  const { t, locale } = useText();
+  const { chain, history, manifest } = props;
+  const { records, trouble, from, ...pager } = useRecords(
+    chain,
+    manifest.epoch,
+    "contributions.bin",
+    CONTRIBUTION_BYTES,
+    manifest.contributions,
+    decodeContributions,
+  );
+  if (manifest.contributions === 0) return null;
+  return (
+    <Card title={t("epoch.contributions")}>
+      {trouble !== undefined && <TroubleNotice error={trouble} />}
+      <table class="rows">
+        <thead>
+          <tr>
+            <th scope="col">{t("earnings.device")}</th>
+            <th scope="col">{t("earnings.customer")}</th>
+            <th scope="col">{t("earnings.bandwidth")}</th>
+            <th scope="col">{t("earnings.storage")}</th>
+            <th scope="col">{t("earnings.compute")}</th>
+            <th scope="col">{t("epoch.bothSigned")}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {records.map((record, i) => (
+            <tr key={`${from + i} ${record.receipt.device}`}>
+              <th scope="row">
+                <AddressText address={record.receipt.device} />
+              </th>
+              <td data-label={t("earnings.customer")}>
+                <AddressText address={record.receipt.customer} />
+              </td>
+              <td data-label={t("earnings.bandwidth")}>
+                {bytes(record.receipt.egressBytes, locale)}
+              </td>
+              <td data-label={t("earnings.storage")}>
+                {byteHours(record.receipt.storageByteSeconds, locale)}
+              </td>
+              <td data-label={t("earnings.compute")}>
+                {computeTime(record.receipt.computeMilliseconds, locale)}
+              </td>
+              <td data-label={t("epoch.bothSigned")}>
+                <SignatureBadge history={history} record={record} />
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      <Pager {...pager} label={t("epoch.contributions")} />
+    </Card>
+  );
+}
+
+/** Both signatures and the right to sign, checked here for the rows that are seen. */
+function SignatureBadge({ history, record }: { history: History; record: ContributionRecord }) {
+  const { t } = useText();
+  const { chainId, contracts } = history.deployment;
+  const domain = domainSeparator(chainId, contracts.deviceRegistry);
+  const outcome = verifyReceipt(record, { law: history.law, domain });
+  if (isRefused(outcome)) {
+    return (
+      <span class="badge broken" title={outcome.message}>
+        {t("epoch.badSignature")}
+      </span>
+    );
+  }
+  return <span class="badge holds">✓</span>;
+}
+
+export function Leaves({ chain, manifest }: { chain: Chain; manifest: Manifest }) {
+  const { t, locale } = useText();
+  const { records, trouble, from, ...pager } = useRecords<RewardLeaf>(
+    chain,
+    manifest.epoch,
+    "rewards.bin",
+    REWARD_BYTES,
+    manifest.leaves,
+    decodeRewards,
+  );
+  if (manifest.leaves === 0) return null;
+  return (
+    <Card title={t("epoch.leaves")}>
+      {trouble !== undefined && <TroubleNotice error={trouble} />}
+      <table class="rows">
+        <thead>
+          <tr>
+            <th scope="col">{t("account.label")}</th>
+            <th scope="col">{t("epoch.index")}</th>
+            <th scope="col">{t("epoch.cumulative")}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {records.map(({ account, cumulative }, i) => (
+            <tr key={account}>
+              <th scope="row">
+                <a href={`#/claim/${account}`}>
+                  <AddressText address={account} />
+                </a>
+              </th>
+              <td data-label={t("epoch.index")}>{(from + i).toLocaleString(locale)}</td>
+              <td data-label={t("epoch.cumulative")}>{tokens(cumulative, locale)} LTK</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      <Pager {...pager} label={t("epoch.leaves")} />
+    </Card>
+  );
+}

@@ -1,0 +1,71 @@
+import { getAddress } from "ethers";
+import { useState } from "preact/hooks";
+import { isHexOf, lowercaseHex } from "../../oracle/core/bytes.ts";
+import { tokens } from "../format.ts";
+import { useText } from "../language.ts";
+import { Card, Notice, TroubleNotice } from "../parts/pieces.tsx";
+import { type ProvenLeaf, proveLeaf } from "../sources/bundles.ts";
+import type { Chain } from "../sources/chain.ts";
+import type { ChainReport } from "../sources/reports.ts";
+import type { History } from "./history.ts";
+
+/** One account's leaf, proven here against the chain's root. */
+export function ProofChecker(props: { chain: Chain; history: History; entry: ChainReport }) {
+  const { t, locale } = useText();
+  const { chain, history, entry } = props;
+  const [text, setText] = useState("");
+  const [outcome, setOutcome] = useState<ProvenLeaf | "none" | "invalid" | { error: unknown }>();
+  const check = async (event: Event) => {
+    event.preventDefault();
+    const account = text.trim();
+    if (!isHexOf(account, 20)) return setOutcome("invalid");
+    const index = history.law.accountIndex.get(lowercaseHex(account));
+    if (index === undefined || index >= entry.report.leaves) return setOutcome("none");
+    try {
+      setOutcome(await proveLeaf(chain.config, entry.report, index, lowercaseHex(account)));
+    } catch (error) {
+      setOutcome({ error });
+    }
+  };
+  const leaf = typeof outcome === "object" && "proof" in outcome ? outcome : undefined;
+  return (
+    <Card title={t("epoch.proof")}>
+      <form onSubmit={check} noValidate>
+        <label for="proof-account">{t("welcome.address")}</label>
+        <div class="field">
+          <input
+            id="proof-account"
+            class="hex"
+            value={text}
+            onInput={(event) => setText(event.currentTarget.value)}
+            placeholder="0x…"
+            autocomplete="off"
+            spellcheck={false}
+          />
+          <button type="submit">{t("epoch.proof.action")}</button>
+        </div>
+      </form>
+      {outcome === "invalid" && <p class="problem">{t("welcome.invalid")}</p>}
+      {outcome === "none" && <Notice tone="warning">{t("epoch.proof.no")}</Notice>}
+      {typeof outcome === "object" && "error" in outcome && <TroubleNotice error={outcome.error} />}
+      {leaf !== undefined && (
+        <Notice tone="good" state="proven">
+          <p>
+            {t("epoch.proof.ok", {
+              account: getAddress(leaf.account),
+              amount: tokens(leaf.cumulative, locale),
+              epoch: entry.report.epoch,
+            })}
+          </p>
+          <ol class="proof">
+            {leaf.proof.map((node, level) => (
+              <li key={`${level} ${node}`} class="hex">
+                {node}
+              </li>
+            ))}
+          </ol>
+        </Notice>
+      )}
+    </Card>
+  );
+}
