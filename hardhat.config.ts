@@ -10,7 +10,8 @@ export default defineConfig({
     path: fileURLToPath(new URL("./node_modules/solc/soljson.js", import.meta.url)),
     settings: {
       viaIR: true,
-      optimizer: { enabled: true, runs: 800 },
+      // A claim is sent far more often than a contract is deployed.
+      optimizer: { enabled: true, runs: 100000 },
       evmVersion: "cancun",
     },
   },

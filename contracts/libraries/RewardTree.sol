@@ -2,7 +2,6 @@
 pragma solidity ^0.8.28;
 
 import {Hashes} from "@openzeppelin/contracts/utils/cryptography/Hashes.sol";
-import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 /// @notice What a reward root promises one account: the slice `[prefix, prefix + cumulative)` of `[0, total)`.
 /// @param account The account the registry indexed at this leaf's position.
@@ -25,9 +24,9 @@ library RewardTree {
         return keccak256(abi.encodePacked(leaf.account, leaf.cumulative, leaf.prefix));
     }
 
-    /// @notice The number of levels between the leaves and the root: `ceil(log2(leaves))`, and 0 for 0 or 1 leaf.
-    function depth(uint256 leaves) internal pure returns (uint256) {
-        return leaves < 2 ? 0 : Math.log2(leaves - 1) + 1;
+    /// @notice Whether a tree of `leaves` leaves, at least one, has `depth` levels below its root: `ceil(log2(leaves))`.
+    function hasDepth(uint256 leaves, uint256 depth) internal pure returns (bool) {
+        return depth == 0 ? leaves == 1 : (leaves - 1) >> (depth - 1) == 1;
     }
 
     /// @notice Whether `node` stands at position `index` among the `leaves` leaves under `root`.
@@ -39,7 +38,7 @@ library RewardTree {
         bytes32 node,
         bytes32[] calldata proof
     ) internal pure returns (bool) {
-        if (index >= leaves || proof.length != depth(leaves)) return false;
+        if (index >= leaves || !hasDepth(leaves, proof.length)) return false;
         for (uint256 level = 0; level < proof.length; ++level) {
             bytes32 sibling = proof[level];
             (bytes32 left, bytes32 right) = index & 1 == 0 ? (node, sibling) : (sibling, node);

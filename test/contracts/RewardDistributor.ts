@@ -170,6 +170,12 @@ describe("RewardDistributor", () => {
         .to.be.revertedWithCustomError(world.distributor, "InvalidProof")
         .withArgs(1, 3, accountOf(3));
       await world.distributor.claim([claimOf(tree, 1, 2)]);
+
+      // Nor when a newer root has a leaf at that index.
+      await finalizeEpoch(world, ltkTree(world.accounts.slice(0, 4), [1, 2, 3, 4]));
+      await expect(world.distributor.claim([claimOf(tree, 1, 3)]))
+        .to.be.revertedWithCustomError(world.distributor, "InvalidProof")
+        .withArgs(1, 3, accountOf(3));
     });
 
     it("refuses a node as a leaf: lesson, OpenZeppelin 3091, an internal node passes for a leaf", async () => {
@@ -197,6 +203,9 @@ describe("RewardDistributor", () => {
 
       const next = ltkTree(accounts, [1, 0, 0, 0, 2]);
       await finalizeEpoch(world, next);
+      await expect(distributor.claim([claimOf(tree, 1, 1)]), "the newer total is larger")
+        .to.be.revertedWithCustomError(distributor, "SliceBeyondTotal")
+        .withArgs(11, 10);
       await distributor.claim([claimOf(next, 2, 4)]);
     });
 

@@ -63,9 +63,11 @@ describe("reward trees of 0 to 300, 1,000 and 10,000 leaves", () => {
     for (const leaf of LEAVES.slice(0, 20)) {
       expect(await contract.getFunction("hash")(leaf)).to.equal(keccak256(record(leaf)));
     }
-    for (const leaves of [0, 1, 2, 3, 4, 5, 8, 9, 1023, 1024, 1025, 2 ** 31, 2 ** 32 - 1]) {
-      const depth = leaves < 2 ? 0 : Math.ceil(Math.log2(leaves));
-      expect(await contract.getFunction("depth")(leaves), `${leaves} leaves`).to.equal(depth);
+    for (const leaves of [1, 2, 3, 4, 5, 8, 9, 1023, 1024, 1025, 2 ** 31, 2 ** 32 - 1]) {
+      const depth = Math.ceil(Math.log2(leaves));
+      const depths = Array.from({ length: 34 }, (_, i) => i);
+      const held = depths.map((each) => contract.getFunction("hasDepth")(leaves, each));
+      expect(await Promise.all(held)).to.deep.equal(depths.map((each) => each === depth));
     }
   });
 

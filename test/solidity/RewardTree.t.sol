@@ -12,23 +12,25 @@ contract RewardTreeTest {
     uint96 private constant MOST = type(uint96).max;
 
     function testDepthOfSmallTrees() external pure {
-        uint8[10] memory expected = [0, 0, 1, 2, 2, 3, 3, 3, 3, 4];
-        for (uint256 leaves = 0; leaves < expected.length; ++leaves) {
-            _same(RewardTree.depth(leaves), expected[leaves]);
+        uint8[10] memory depthOf = [0, 0, 1, 2, 2, 3, 3, 3, 3, 4];
+        for (uint256 leaves = 1; leaves < depthOf.length; ++leaves) {
+            for (uint256 depth = 0; depth < 256; ++depth) {
+                assert(RewardTree.hasDepth(leaves, depth) == (depth == depthOf[leaves]));
+            }
         }
     }
 
-    function testFuzzDepthIsTheLeastThatHoldsTheLeaves(uint256 leaves) external pure {
-        uint256 depth = RewardTree.depth(leaves);
-        // Beyond 2^255 no power of two in 256 bits holds the leaves; a tree has at most 2^32.
-        assert(depth == 256 || leaves <= 2 ** depth);
-        assert(depth == 0 || leaves > 2 ** (depth - 1));
+    function testFuzzDepthIsTheLeastThatHoldsTheLeaves(uint32 seed, uint8 depth) external pure {
+        uint256 leaves = uint256(seed) + 1;
+        bool holdsThem = leaves <= 2 ** depth;
+        bool isLeast = depth == 0 || leaves > 2 ** (depth - 1);
+        assert(RewardTree.hasDepth(leaves, depth) == (holdsThem && isLeast));
     }
 
     function testFuzzAnOddTreeIsAsDeepAsItsPowerOfTwo(uint8 power) external pure {
-        uint256 leaves = 2 ** (power % 32);
-        _same(RewardTree.depth(leaves), power % 32);
-        _same(RewardTree.depth(leaves + 1), leaves == 1 ? 1 : (power % 32) + 1);
+        uint256 depth = power % 32;
+        assert(RewardTree.hasDepth(2 ** depth, depth));
+        assert(RewardTree.hasDepth(2 ** depth + 1, depth + 1));
     }
 
     function testFuzzALeafIsTheHashOf44Bytes(RewardLeaf calldata leaf) external pure {
@@ -114,7 +116,8 @@ contract RewardTreeTest {
     function testFuzzPaddingIsNotContained(uint256 seed, uint8 size) external view {
         bytes32[] memory leaves = _leaves(seed, size);
         bytes32 root = Trees.root(leaves);
-        uint256 padded = 2 ** RewardTree.depth(leaves.length);
+        uint256 padded = 1;
+        while (padded < leaves.length) padded *= 2;
         for (uint256 i = leaves.length; i < padded; ++i) {
             assert(!this.contains(root, leaves.length, i, bytes32(0), Trees.proof(leaves, i)));
         }

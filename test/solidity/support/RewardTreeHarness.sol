@@ -7,13 +7,14 @@ import {RewardLeaf, RewardTree} from "../../../contracts/libraries/RewardTree.so
 contract RewardTreeHarness {
     using RewardTree for bytes32;
     using RewardTree for RewardLeaf;
+    using RewardTree for uint256;
 
     function hash(RewardLeaf calldata leaf) external pure returns (bytes32) {
         return leaf.hash();
     }
 
-    function depth(uint256 leaves) external pure returns (uint256) {
-        return RewardTree.depth(leaves);
+    function hasDepth(uint256 leaves, uint256 depth) external pure returns (bool) {
+        return leaves.hasDepth(depth);
     }
 
     function contains(
