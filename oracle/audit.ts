@@ -1,15 +1,16 @@
-import { MerkleTree } from "merkletreejs";
-import { fromHex, type Hex, keccak256, toHex, ZERO_HASH } from "./core/bytes.ts";
+import { type Hex, toHex } from "./core/bytes.ts";
 import { sealTimeOf } from "./core/clock.ts";
-import { type CheckOutcome, checkBundle, type Divergence } from "./core/divergence.ts";
+import { checkBundle, type Divergence, type PublishedBundle } from "./core/divergence.ts";
 import type { ComputedEpoch } from "./core/epoch.ts";
 import type { FinalEpoch, Law } from "./core/law.ts";
-import { CONTRIBUTION_BYTES, REWARD_BYTES, recordAt } from "./core/records.ts";
+import type { DataFile } from "./core/manifest.ts";
+import { CONTRIBUTION_BYTES, REWARD_BYTES } from "./core/records.ts";
 import type { Report } from "./core/report.ts";
 import type { BlockMark } from "./core/store.ts";
 import { rootOver } from "./core/tree.ts";
 import { type BundleSource, isBundleUnavailable, openBundles, readBundle } from "./edge/bundles.ts";
 import { type Chain, lastBlockBefore } from "./edge/chain.ts";
+import { secondRoot } from "./edge/second-tree.ts";
 import { readLaw } from "./follow.ts";
 import { verification } from "./verification.ts";
 
@@ -102,8 +103,12 @@ export async function auditReport(
     const published = await readBundle(input.source, epoch);
     const { deployment } = input.chain;
     const onProgress = (done: number, total: number) => input.onProgress?.(epoch, done, total);
+    const [verified, roots] = await Promise.all([
+      verification(deployment, published, onProgress),
+      secondRoots(published),
+    ]);
     const outcome = checkBundle({
-      ...(await verification(deployment, published, onProgress)),
+      ...verified,
       deployment,
       law: input.law,
       epoch,
@@ -116,7 +121,7 @@ export async function auditReport(
       outcome.computed?.files.get("rewards.bin"),
       published.files.get("rewards.bin"),
     ]);
-    const divergence = outcome.agrees ? compareTrees(outcome, report) : outcome.divergence;
+    const divergence = outcome.agrees ? compareRoots(roots, report) : outcome.divergence;
     const { value, counted, pot } = outcome.computed?.manifest ?? {};
     return {
       ...facts,
@@ -166,65 +171,32 @@ function firstWithRoot(root: Hex, candidates: readonly (Uint8Array | undefined)[
   );
 }
 
-/** Both roots once more, by a tree builder that shares no code with ours. */
-export function compareTrees(
-  outcome: CheckOutcome & { agrees: true },
-  report: Report,
-): Divergence | undefined {
+type Roots = Pick<Report, "root" | "contributionRoot">;
+
+/** Both roots of published files, by a tree builder that shares no code with ours. */
+export async function secondRoots({ files }: PublishedBundle): Promise<Roots> {
+  const rootOver = (file: DataFile, recordBytes: number) =>
+    secondRoot(files.get(file) ?? new Uint8Array(), recordBytes);
+  const [root, contributionRoot] = await Promise.all([
+    rootOver("rewards.bin", REWARD_BYTES),
+    rootOver("contributions.bin", CONTRIBUTION_BYTES),
+  ]);
+  return { root, contributionRoot };
+}
+
+export function compareRoots(second: Roots, report: Report): Divergence | undefined {
   const trees = [
-    ["rewards.bin", REWARD_BYTES, report.root],
-    ["contributions.bin", CONTRIBUTION_BYTES, report.contributionRoot],
+    ["root", "rewards.bin"],
+    ["contributionRoot", "contributions.bin"],
   ] as const;
-  for (const [file, recordBytes, expected] of trees) {
-    const found = independentRoot(
-      outcome.computed.files.get(file) ?? new Uint8Array(),
-      recordBytes,
-    );
-    if (found !== expected) {
-      return {
-        stage: "report",
-        file,
-        message: `merkletreejs builds another root over ${file} than the report has`,
-        expected,
-        found,
-      };
-    }
-  }
-  return undefined;
-}
-
-/** Leaves of one tree of merkletreejs: its objects for a million at once would fill the memory. */
-const LEAVES_AT_ONCE = 65_536;
-
-/** Whole subtrees first, then a tree over their roots: of the same shape as one tree over all. */
-function independentRoot(records: Uint8Array, recordBytes: number): Hex {
-  const count = records.length / recordBytes;
-  if (count === 0) return ZERO_HASH;
-  const leavesFrom = (first: number) =>
-    Array.from({ length: Math.min(LEAVES_AT_ONCE, count - first) }, (_, i) =>
-      keccakBuffer(recordAt(records, recordBytes, first + i)),
-    );
-  if (count <= LEAVES_AT_ONCE) return rootOfTree(leavesFrom(0), EMPTY_LEAF);
-  const padding = Array<Buffer>(LEAVES_AT_ONCE).fill(EMPTY_LEAF);
-  const roots: Buffer[] = [];
-  for (let first = 0; first < count; first += LEAVES_AT_ONCE) {
-    const leaves = [...leavesFrom(first), ...padding].slice(0, LEAVES_AT_ONCE);
-    roots.push(toBuffer(rootOfTree(leaves, EMPTY_LEAF)));
-  }
-  return rootOfTree(roots, toBuffer(rootOfTree(padding, EMPTY_LEAF)));
-}
-
-const EMPTY_LEAF = Buffer.alloc(32);
-
-function rootOfTree(leaves: Buffer[], filling: Buffer): Hex {
-  const tree = new MerkleTree(leaves, keccakBuffer, { fillDefaultHash: filling });
-  return toHex(new Uint8Array(tree.getRoot()));
-}
-
-function keccakBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(keccak256(bytes));
-}
-
-function toBuffer(hex: Hex): Buffer {
-  return Buffer.from(fromHex(hex));
+  const differing = trees.find(([root]) => second[root] !== report[root]);
+  if (differing === undefined) return undefined;
+  const [root, file] = differing;
+  return {
+    stage: "report",
+    file,
+    message: `merkletreejs builds another root over ${file} than the report has`,
+    expected: report[root],
+    found: second[root],
+  };
 }

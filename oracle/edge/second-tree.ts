@@ -1,0 +1,69 @@
+import { MerkleTree } from "merkletreejs";
+import { Piscina } from "piscina";
+import { fromHex, type Hex, keccak256, toHex, ZERO_HASH } from "../core/bytes.ts";
+import { recordAt } from "../core/records.ts";
+
+/** Leaves of one tree of merkletreejs: its objects for a million at once would fill the memory. */
+const LEAVES_AT_ONCE = 65_536;
+/** Fewer are done here before a thread has begun. */
+const LEAVES_WORTH_A_THREAD = 4_096;
+const IDLE_MS = 5_000;
+const EMPTY_LEAF = Buffer.alloc(32);
+
+/** Hashed records, and empty leaves after them. */
+type Leaves = {
+  readonly records: Uint8Array;
+  readonly recordBytes: number;
+  readonly padding: number;
+};
+
+let thread: Piscina<Leaves, Hex> | undefined;
+
+/**
+ * The root over fixed-size records by merkletreejs, which shares no code with core/tree.ts. On a thread of its own where
+ * it takes long, beside those that check signatures. Bytes after the last whole record are left out.
+ */
+export async function secondRoot(file: Uint8Array, recordBytes: number): Promise<Hex> {
+  const count = Math.floor(file.length / recordBytes);
+  const records = file.subarray(0, count * recordBytes);
+  if (count === 0) return ZERO_HASH;
+  if (count < LEAVES_WORTH_A_THREAD) return rootTask({ records, recordBytes, padding: 0 });
+  thread ??= new Piscina({
+    filename: import.meta.url,
+    name: "rootTask",
+    minThreads: 0,
+    maxThreads: 1,
+    idleTimeout: IDLE_MS,
+  });
+  if (count <= LEAVES_AT_ONCE) return thread.run({ records, recordBytes, padding: 0 });
+  // Whole subtrees first, then a tree over their roots: of the same shape as one tree over all.
+  const roots: Hex[] = [];
+  for (let first = 0; first < count; first += LEAVES_AT_ONCE) {
+    const part = records.slice(first * recordBytes, (first + LEAVES_AT_ONCE) * recordBytes);
+    const padding = LEAVES_AT_ONCE - part.length / recordBytes;
+    roots.push(await thread.run({ records: part, recordBytes, padding }));
+  }
+  const empty = { records: new Uint8Array(), recordBytes, padding: LEAVES_AT_ONCE };
+  return rootOf(roots.map(toBuffer), toBuffer(await thread.run(empty)));
+}
+
+/** What runs in the thread; Piscina finds it by its name. @public */
+export function rootTask({ records, recordBytes, padding }: Leaves): Hex {
+  const leaves = Array.from({ length: records.length / recordBytes }, (_, i) =>
+    keccakBuffer(recordAt(records, recordBytes, i)),
+  );
+  return rootOf([...leaves, ...Array<Buffer>(padding).fill(EMPTY_LEAF)], EMPTY_LEAF);
+}
+
+function rootOf(leaves: Buffer[], filling: Buffer): Hex {
+  const tree = new MerkleTree(leaves, keccakBuffer, { fillDefaultHash: filling });
+  return toHex(new Uint8Array(tree.getRoot()));
+}
+
+function keccakBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(keccak256(bytes));
+}
+
+function toBuffer(hex: Hex): Buffer {
+  return Buffer.from(fromHex(hex));
+}
