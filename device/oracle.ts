@@ -60,24 +60,26 @@ const REFUSED = z.object({
   refusal: z.enum(Object.keys(REFUSALS) as [Refusal, ...Refusal[]]),
   message: z.string(),
 });
-const ACKNOWLEDGED = z.object({
+const TAKEN = z.object({
   status: z.enum(["accepted", "known"]),
   warnings: z.array(z.string()).default([]),
-  acknowledgement: z.object({
-    digest: z.unknown(),
-    receivedAt: z.unknown(),
-    epoch: z.unknown(),
-    signature: z.unknown(),
-    member: z.string(),
-  }),
 });
 const RESULTS = z.object({
   results: z.tuple([
     z.union([
-      ACKNOWLEDGED,
+      TAKEN,
       REFUSED.extend({ status: z.literal("refused"), head: z.unknown().optional() }),
     ]),
   ]),
+  acknowledgement: z
+    .object({
+      root: z.unknown(),
+      receipts: z.unknown(),
+      storedAt: z.unknown(),
+      signature: z.unknown(),
+      member: z.string(),
+    })
+    .optional(),
 });
 const VOUCHERS = z.object({
   vouchers: z.array(z.unknown()),
@@ -114,8 +116,13 @@ export function connectOracle(options: OracleOptions): OracleClient {
         receipts: [signedReceiptToJson(signed)],
       });
       if (status !== 200) return { status: "refused", head: undefined, ...REFUSED.parse(body) };
-      const [result] = RESULTS.parse(body).results;
-      if (result.status !== "refused") return acknowledgedOf(result);
+      const {
+        results: [result],
+        acknowledgement,
+      } = RESULTS.parse(body);
+      if (result.status !== "refused") {
+        return { ...result, acknowledgement: acknowledgementOf(acknowledgement) };
+      }
       const { refusal, message, head } = result;
       return { status: "refused", refusal, message, head: headOf(head) };
     },
@@ -133,18 +140,16 @@ export function connectOracle(options: OracleOptions): OracleClient {
   };
 }
 
-function acknowledgedOf({
-  status,
-  warnings,
-  acknowledgement,
-}: z.infer<typeof ACKNOWLEDGED>): ReceiptAnswer {
-  const { signature, member, ...word } = acknowledgement;
+function acknowledgementOf(
+  acknowledgement: z.infer<typeof RESULTS>["acknowledgement"],
+): SignedAcknowledgement {
+  const { signature, member = "", ...word } = acknowledgement ?? {};
   checked(parseAcknowledgement(word, "acknowledgement"));
   checked(parseSignature(signature, "acknowledgement.signature"));
   checked(
     isHexOf(member, 20) ? member : refuse("malformed", "acknowledgement.member is no address"),
   );
-  return { status, warnings, acknowledgement: acknowledgement as SignedAcknowledgement };
+  return acknowledgement as SignedAcknowledgement;
 }
 
 function headOf(head: unknown): SignedReceipt | undefined {

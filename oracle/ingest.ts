@@ -1,5 +1,5 @@
-import { acknowledgementDigest } from "./core/acknowledgement.ts";
-import { type Address, concatBytes, type Hex, toHex } from "./core/bytes.ts";
+import { acknowledgedRoot, acknowledgementDigest } from "./core/acknowledgement.ts";
+import { type Address, concatBytes, fromHex, toHex } from "./core/bytes.ts";
 import { epochAt, type OpenEpoch, openEpochs, sealTimeOf } from "./core/clock.ts";
 import type { Deployment } from "./core/epoch.ts";
 import type { Law } from "./core/law.ts";
@@ -23,7 +23,9 @@ import {
   parseSignedVoucher,
   type ReceiptResult,
   type RefusedResult,
+  type Results,
   type SignedAcknowledgement,
+  type TakenResult,
   type Terms,
   type VoucherResult,
 } from "./core/submission.ts";
@@ -85,8 +87,8 @@ export type IngestLog = {
 
 /** The way in: parse, verify, store, acknowledge. Nothing is acknowledged before it is durable. */
 export type Ingest = {
-  /** The results are in the order of the items; a refusal is for the whole request, of which nothing was stored. */
-  accept(body: unknown): Promise<readonly ReceiptResult[] | Refused>;
+  /** A refusal is for the whole request, of which nothing was stored. */
+  accept(body: unknown): Promise<Results | Refused>;
   acceptVoucher(body: unknown): Promise<VoucherResult | Refused>;
   open(): Terms;
   head(epoch: number, device: Address, customer: Address): Promise<HeadAnswer | undefined>;
@@ -113,36 +115,35 @@ export function createIngest(options: IngestOptions): Ingest {
       body instanceof Uint8Array ? parsePackedBatch(body, served) : parseBatch(body, served);
     if (isRefused(batch)) return refuseAll(batch, body);
     const answered = meter.startAnswer();
-    const results = await queue.admit(batch.length, () => acceptBatch(batch));
+    const answer = await queue.admit(batch.length, () => acceptBatch(batch));
     answered();
-    if (isRefused(results)) return refuseAll(results, body);
-    for (const result of results) count(result);
-    return results;
+    if (isRefused(answer)) return refuseAll(answer, body);
+    for (const result of answer.results) count(result);
+    return answer;
   }
 
-  async function acceptBatch(batch: Batch): Promise<readonly ReceiptResult[] | Refused> {
-    const receivedAt = now();
-    const outcomes = await verify(batch, receivedAt);
+  async function acceptBatch(batch: Batch): Promise<Results | Refused> {
+    const outcomes = await verify(batch, now());
     const verified = outcomes.filter(isVerified);
-    const stored = verified.length === 0 ? [] : await putReceipts(verified, receivedAt);
+    const stored = verified.length === 0 ? [] : await commit(() => store.putReceipts(verified));
     if (isRefused(stored)) return stored;
+    const storedAt = now();
     const next = stored.values();
-    return inTurns(outcomes, (outcome) =>
-      isVerified(outcome) ? answer(outcome, next.next().value as PutOutcome) : outcome,
+    const results = outcomes.map((outcome) =>
+      isVerified(outcome) ? resultOf(outcome, next.next().value as PutOutcome, storedAt) : outcome,
     );
-  }
-
-  function putReceipts(receipts: readonly VerifiedReceipt[], receivedAt: number) {
-    return commit(() => store.putReceipts(receipts, receivedAt));
+    const taken = results.filter(isTaken);
+    if (taken.length === 0) return { results };
+    return { results, acknowledgement: acknowledge(taken, storedAt) };
   }
 
   /** Only what nothing else speaks against has its signers recovered: that is where the time goes. */
   async function verify(
     batch: Batch,
-    receivedAt: number,
+    arrivedAt: number,
   ): Promise<readonly (VerifiedReceipt | RefusedResult)[]> {
     const inForce = law();
-    const open = openEpochs(deployment, receivedAt, marginSeconds);
+    const open = openEpochs(deployment, arrivedAt, marginSeconds);
     const checked = batch.map((item) => check(item, inForce, open));
     const packed = concatBytes(
       ...checked.flatMap((item) => (isRefused(item) ? [] : [packSignedReceipt(item)])),
@@ -169,31 +170,37 @@ export function createIngest(options: IngestOptions): Ingest {
     return isRefused(account) ? refused(account) : item;
   }
 
-  function answer(receipt: VerifiedReceipt, outcome: PutOutcome): ReceiptResult {
+  function resultOf(
+    receipt: VerifiedReceipt,
+    outcome: PutOutcome,
+    storedAt: number,
+  ): ReceiptResult {
     if (outcome.equivocation) raiseEquivocation(receipt);
     if (outcome.status === "stale") {
-      const head = headOf(outcome.head);
+      const head = headToJson(outcome.head, outcome.head.digest);
       const { sequence } = outcome.head.receipt;
       return { ...refused(refuse("stale", `sequence ${sequence} counts before this`)), head };
     }
     const { epoch } = receipt.receipt;
     // A process that slept through the seal time stored too late: its word would promise what the bundle cannot have.
-    if (now() >= sealTimeOf(deployment, epoch)) {
-      const open = openEpochs(deployment, now(), marginSeconds);
+    if (storedAt >= sealTimeOf(deployment, epoch)) {
+      const open = openEpochs(deployment, storedAt, marginSeconds);
       return { ...refused(refuse("epoch-closed", `epoch ${epoch} was sealed meanwhile`)), open };
     }
     return {
       status: outcome.status,
       digest: toHex(outcome.digest),
-      acknowledgement: acknowledge(toHex(outcome.digest), outcome.receivedAt, epoch),
       warnings: outcome.totalFell ? ["total-fell"] : [],
     };
   }
 
-  function acknowledge(digest: Hex, receivedAt: number, epoch: number): SignedAcknowledgement {
-    const word = { digest, receivedAt: BigInt(receivedAt), epoch };
+  function acknowledge(taken: readonly TakenResult[], storedAt: number): SignedAcknowledgement {
+    const root = toHex(
+      acknowledgedRoot(concatBytes(...taken.map(({ digest }) => fromHex(digest)))),
+    );
+    const word = { root, receipts: taken.length, storedAt: BigInt(storedAt) };
     const signature = toHex(sign(acknowledgementDigest(receiptDomain, word)));
-    return { ...word, receivedAt: String(receivedAt), signature, member };
+    return { ...word, storedAt: String(storedAt), signature, member };
   }
 
   function raiseEquivocation({ receipt, digest }: VerifiedReceipt) {
@@ -242,10 +249,6 @@ export function createIngest(options: IngestOptions): Ingest {
     else meter[result.status]();
   }
 
-  function headOf(head: SignedReceipt): HeadAnswer {
-    return headToJson(head, receiptDigest(receiptDomain, head.receipt));
-  }
-
   return {
     accept,
     acceptVoucher,
@@ -256,7 +259,7 @@ export function createIngest(options: IngestOptions): Ingest {
     },
     async head(epoch, device, customer) {
       const head = await store.head(epoch, device, customer);
-      return head && headOf(head);
+      return head && headToJson(head, receiptDigest(receiptDomain, head.receipt));
     },
     vouchers: () => store.vouchers(),
     depth: queue.depth,
@@ -298,6 +301,10 @@ function isVerified(outcome: VerifiedReceipt | RefusedResult): outcome is Verifi
   return !isRefused(outcome);
 }
 
+function isTaken(result: ReceiptResult): result is TakenResult {
+  return result.status !== "refused";
+}
+
 function refused(refusal: Refused): RefusedResult {
   return { status: "refused", ...refusal };
 }
@@ -325,17 +332,4 @@ function recoverInTurns(recover: Recover | undefined): RecoverSigners {
     }
     return concatBytes(...found);
   };
-}
-
-/** Maps a list in the same way. */
-async function inTurns<T, R>(
-  items: readonly T[],
-  each: (item: T, i: number) => R,
-): Promise<readonly R[]> {
-  const results: R[] = [];
-  for (const [i, item] of items.entries()) {
-    if (i > 0 && i % RECEIPTS_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
-    results.push(each(item, i));
-  }
-  return results;
 }

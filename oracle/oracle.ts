@@ -276,7 +276,6 @@ async function retry(store: Store, row: EpochRow): Promise<StepOutcome> {
 /** A peer that is down or sends rubbish costs nothing but what it alone has: the others' receipts still count. */
 async function copyReceipts(oracle: Oracle, url: string, epoch: number): Promise<void> {
   const context = receiptContext(oracle);
-  const now = Math.floor(Date.now() / 1000);
   let batch: SignedReceipt[] = [];
   let copied = 0;
   const put = async () => {
@@ -285,7 +284,7 @@ async function copyReceipts(oracle: Oracle, url: string, epoch: number): Promise
     const verified = batch
       .map((signed, i) => verifyReceipt(signed, context, signersAt(signers, i)))
       .filter((outcome): outcome is VerifiedReceipt => !isRefused(outcome));
-    await oracle.store.putReceipts(verified, now);
+    await oracle.store.putReceipts(verified);
     copied += verified.length;
     batch = [];
   };

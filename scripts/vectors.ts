@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { argv } from "node:process";
 import { fileURLToPath } from "node:url";
-import { ACKNOWLEDGEMENT } from "../oracle/core/acknowledgement.ts";
+import { ACKNOWLEDGEMENT, acknowledgedRoot } from "../oracle/core/acknowledgement.ts";
 import { BIND } from "../oracle/core/bind.ts";
 import {
   type Address,
@@ -46,7 +46,7 @@ import {
   PACKED_VERSION,
   packBatch,
 } from "../oracle/core/submission.ts";
-import { buildTree, hashRecords, proofOf, rootOf } from "../oracle/core/tree.ts";
+import { buildTree, HASH_BYTES, hashRecords, proofOf, rootOf } from "../oracle/core/tree.ts";
 import {
   DOMAIN_NAME,
   DOMAIN_VERSION,
@@ -80,14 +80,7 @@ export function buildVectors(): { readonly [file: string]: unknown } {
       { customer: address("customer-1"), epoch: 1, cumulative: 123_456_789_000_000_000n },
       { customer: address("customer-1"), epoch: 2 ** 32 - 1, cumulative: 2n ** 96n - 1n },
     ]),
-    "acknowledgements.json": typedVectors(ACKNOWLEDGEMENT, deviceRegistry, "member-1", [
-      {
-        digest: toHex(receiptDigest(registryDomain, receiptOf())),
-        receivedAt: 1_700_003_600n,
-        epoch: 1,
-      },
-      { digest: ZERO_HASH, receivedAt: 2n ** 64n - 1n, epoch: 2 ** 32 - 1 },
-    ]),
+    "acknowledgements.json": acknowledgementVectors(),
     "bindings.json": typedVectors(BIND, deviceRegistry, "device-1", [
       {
         device: address("device-1"),
@@ -151,6 +144,35 @@ function typedVectors<F extends readonly ScalarField[]>(
         signature: toHex(sign(digest, keyOf(signer))),
       };
     }),
+  };
+}
+
+/** Of a request of one receipt, of three, and of the largest values there are. */
+function acknowledgementVectors() {
+  const receipts = ["device-1", "device-2", "device-3"].map((name) =>
+    receiptOf({ device: address(name) }),
+  );
+  const leaves = concatBytes(...receipts.map((receipt) => receiptDigest(registryDomain, receipt)));
+  const tree = buildTree(leaves);
+  const storedAt = 1_700_003_600n;
+  const wordOn = (digests: Uint8Array) => ({
+    root: toHex(acknowledgedRoot(digests)),
+    receipts: digests.length / HASH_BYTES,
+    storedAt,
+  });
+  return {
+    ...typedVectors(ACKNOWLEDGEMENT, deployment.contracts.deviceRegistry, "member-1", [
+      wordOn(leaves.subarray(0, HASH_BYTES)),
+      wordOn(leaves),
+      { root: ZERO_HASH, receipts: 2 ** 32 - 1, storedAt: 2n ** 64n - 1n },
+    ]),
+    /** Those of the second. */
+    receipts: receipts.map((receipt, index) => ({
+      receipt: receiptToJson(receipt),
+      digest: toHex(leaves.subarray(index * HASH_BYTES, (index + 1) * HASH_BYTES)),
+      index,
+      proof: proofOf(tree, index).map(toHex),
+    })),
   };
 }
 

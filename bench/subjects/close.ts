@@ -29,7 +29,7 @@ const ours: Contestant = async (size) => {
       customerSignature: signature,
       deviceSignature: signature,
     }));
-    await filling.putReceipts(batch as unknown as VerifiedReceipt[], deployment.genesis);
+    await filling.putReceipts(batch as unknown as VerifiedReceipt[]);
   }
   await filling.close();
   receipts.length = 0;

@@ -26,7 +26,7 @@ export type Entry = {
 /** What became of the signed receipt at the oracle. */
 export type Fate =
   | { readonly status: "pending" }
-  /** With the member's word, which shows that the receipt was left out if it ever is. */
+  /** With the member's word on this receipt alone: both together show that it was left out, if it ever is. */
   | { readonly status: "acknowledged"; readonly acknowledgement: SignedAcknowledgement }
   | { readonly status: "refused"; readonly refusal: Refusal };
 

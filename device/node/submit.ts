@@ -1,4 +1,4 @@
-import { acknowledgementDigest } from "../../oracle/core/acknowledgement.ts";
+import { acknowledgedBy } from "../../oracle/core/acknowledgement.ts";
 import { type Address, fromHex, toHex } from "../../oracle/core/bytes.ts";
 import { receiptDigest, type SignedReceipt } from "../../oracle/core/receipt.ts";
 import { REFUSALS, type Refusal } from "../../oracle/core/refusal.ts";
@@ -114,18 +114,20 @@ function deliver(
   });
 }
 
+/** A receipt goes alone, so the root must be its digest; one of many would also keep its index and siblings. */
 function refuseForgery(
   { domain, members }: SubmitParts,
   signed: SignedReceipt,
   { signature, member, ...word }: SignedAcknowledgement,
 ) {
-  const digest = toHex(receiptDigest(domain, signed.receipt));
-  const said = { ...word, receivedAt: BigInt(word.receivedAt) };
-  const signer = recover(acknowledgementDigest(domain, said), fromHex(signature));
-  const trusted =
-    members.length === 0 ? signer === member : members.some((known) => known === signer);
-  if (word.digest !== digest || word.epoch !== signed.receipt.epoch || !trusted) {
-    throw new Error(`the acknowledgement by ${signer ?? "nobody"} does not hold for ${digest}`);
+  const digest = receiptDigest(domain, signed.receipt);
+  const said = { ...word, storedAt: BigInt(word.storedAt) };
+  const signer = acknowledgedBy(domain, said, fromHex(signature), { digest, index: 0, proof: [] });
+  const trusted = members.length === 0 ? [member] : members;
+  if (signer === undefined || !trusted.includes(signer)) {
+    throw new Error(
+      `the acknowledgement by ${signer ?? "nobody"} does not hold for ${toHex(digest)}`,
+    );
   }
 }
 

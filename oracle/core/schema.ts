@@ -45,15 +45,19 @@ export const SCHEMAS = {
       maxItems: MAX_BATCH_RECEIPTS,
     },
   }),
-  Acknowledgement: closed({
-    ...propertiesOf(ACKNOWLEDGEMENT_FIELDS),
-    signature: SIGNATURE,
-    member: ADDRESS,
-  }),
+  Acknowledgement: {
+    ...closed({
+      ...propertiesOf(ACKNOWLEDGEMENT_FIELDS),
+      signature: SIGNATURE,
+      member: ADDRESS,
+    }),
+    description:
+      "Of all receipts of the request that were accepted or known; absent when none was. " +
+      "`root` is that of the tree over their digests in the order of the request, of one alone its digest.",
+  },
   Taken: closed({
     status: { type: "string", enum: ["accepted", "known"] },
     digest: HASH,
-    acknowledgement: refTo("Acknowledgement"),
     warnings: { type: "array", items: { type: "string", enum: [...WARNINGS] } },
   }),
   Refusal: {
@@ -74,13 +78,17 @@ export const SCHEMAS = {
     },
     ["head", "open"],
   ),
-  Results: closed({
-    results: {
-      type: "array",
-      description: "In the order of the batch.",
-      items: { oneOf: [refTo("Taken"), refTo("RefusedReceipt")] },
+  Results: closed(
+    {
+      results: {
+        type: "array",
+        description: "In the order of the batch.",
+        items: { oneOf: [refTo("Taken"), refTo("RefusedReceipt")] },
+      },
+      acknowledgement: refTo("Acknowledgement"),
     },
-  }),
+    ["acknowledgement"],
+  ),
   OpenEpoch: closed({
     epoch: scalarOf("uint32"),
     endsAt: SECONDS,

@@ -1,5 +1,6 @@
 import type { Address, Hex } from "./bytes.ts";
 import type { LawEvent } from "./events.ts";
+import type { Ranked } from "./merge.ts";
 import type { SignedReceipt } from "./receipt.ts";
 import type { VerifiedReceipt, VerifiedVoucher } from "./verify.ts";
 import type { SignedVoucher } from "./voucher.ts";
@@ -13,10 +14,7 @@ export type Store = {
    * Merges receipts by the order of merge.ts, in one commit. Outcomes are in the order of the receipts; of two
    * in one call the later sees the earlier.
    */
-  putReceipts(
-    receipts: readonly VerifiedReceipt[],
-    receivedAt: number,
-  ): Promise<readonly PutOutcome[]>;
+  putReceipts(receipts: readonly VerifiedReceipt[]): Promise<readonly PutOutcome[]>;
   head(epoch: number, device: Address, customer: Address): Promise<SignedReceipt | undefined>;
   /** The heads of an epoch, by (device, customer). */
   receipts(epoch: number): AsyncIterable<SignedReceipt>;
@@ -90,13 +88,11 @@ export type PutOutcome =
       /** "known": the very same digest was stored already. */
       readonly status: "accepted" | "known";
       readonly digest: Uint8Array;
-      /** When it was first received, unix seconds. */
-      readonly receivedAt: number;
       /** A total is lower than in the receipt it replaces: legal, both signed it. */
       readonly totalFell: boolean;
       readonly equivocation: boolean;
     }
-  | { readonly status: "stale"; readonly head: SignedReceipt; readonly equivocation: boolean };
+  | { readonly status: "stale"; readonly head: Ranked; readonly equivocation: boolean };
 
 /** Two receipts of one device with one sequence; `counting` is the one that counted when they met. */
 export type Equivocation = { readonly counting: SignedReceipt; readonly other: SignedReceipt };

@@ -112,16 +112,21 @@ function refuseUnlessCounted(receipts: number): Refused | undefined {
   );
 }
 
-/** A receipt's answer, at the place of its item in the batch. */
-export type ReceiptResult =
-  | {
-      /** "known": the very same receipt was stored before; nothing changed. */
-      readonly status: "accepted" | "known";
-      readonly digest: Hex;
-      readonly acknowledgement: SignedAcknowledgement;
-      readonly warnings: readonly Warning[];
-    }
-  | RefusedResult;
+/** Answer to a batch: the results are in its order. */
+export type Results = {
+  readonly results: readonly ReceiptResult[];
+  /** Of all receipts that were accepted or known; absent when none was. */
+  readonly acknowledgement?: SignedAcknowledgement;
+};
+
+export type ReceiptResult = TakenResult | RefusedResult;
+
+export type TakenResult = {
+  /** "known": the very same receipt was stored before; nothing changed. */
+  readonly status: "accepted" | "known";
+  readonly digest: Hex;
+  readonly warnings: readonly Warning[];
+};
 
 export type RefusedResult = Refused & {
   readonly status: "refused";
@@ -135,11 +140,11 @@ export type RefusedResult = Refused & {
 export const WARNINGS = ["total-fell"] as const;
 export type Warning = (typeof WARNINGS)[number];
 
-/** The member's word that the receipt is stored; keep it until the epoch's bundle shows the receipt. */
+/** The member's word as in acknowledgement.ts; keep it until the epoch's bundle shows the receipts. */
 export type SignedAcknowledgement = {
-  readonly digest: Hex;
-  readonly receivedAt: string;
-  readonly epoch: number;
+  readonly root: Hex;
+  readonly receipts: number;
+  readonly storedAt: string;
   readonly signature: Hex;
   readonly member: Address;
 };

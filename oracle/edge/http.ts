@@ -17,7 +17,7 @@ import { type JsonSchema, SCHEMAS } from "../core/schema.ts";
 import {
   type HeadAnswer,
   PACKED_BATCH_TYPE,
-  type ReceiptResult,
+  type Results,
   signedVoucherToJson,
   type Terms,
   type VoucherResult,
@@ -67,7 +67,7 @@ const STATUS_OF_THE_REST = 422;
 
 export type HttpServerOptions = {
   readonly ingest: {
-    accept(body: unknown): Promise<readonly ReceiptResult[] | Refused>;
+    accept(body: unknown): Promise<Results | Refused>;
     acceptVoucher(body: unknown): Promise<VoucherResult | Refused>;
     open(): Terms;
     head(epoch: number, device: Address, customer: Address): Promise<HeadAnswer | undefined>;
@@ -319,15 +319,18 @@ function serveReceipts(app: FastifyInstance, { ingest, receipts }: HttpServerOpt
           },
         },
         response: {
-          200: json("An answer for each, in the order of the batch.", "Results"),
+          200: json(
+            "A result for each, and one acknowledgement of those that are stored.",
+            "Results",
+          ),
           ...REFUSED_BODY,
           503: BUSY,
         },
       },
     },
     async ({ body }, reply) => {
-      const results = await ingest.accept(body);
-      return isRefused(results) ? sendRefused(reply, results) : { results };
+      const answer = await ingest.accept(body);
+      return isRefused(answer) ? sendRefused(reply, answer) : answer;
     },
   );
   app.get(

@@ -4,7 +4,8 @@ import { Client, Pool, type PoolClient, type QueryResultRow } from "pg";
 import { type Address, fromHex, toHex } from "../core/bytes.ts";
 import { eventToJson } from "../core/events.ts";
 import { BYTES_OF, packFields, unpackFields } from "../core/fields.ts";
-import { EQUIVOCATIONS_KEPT, type Head, type Meeting, meet } from "../core/head.ts";
+import { EQUIVOCATIONS_KEPT, type Meeting, meet } from "../core/head.ts";
+import type { Ranked } from "../core/merge.ts";
 import {
   packSignedReceipt,
   receiptKey,
@@ -254,14 +255,14 @@ async function versionOf(query: Query): Promise<number> {
 // Receipts
 
 const FIND_HEADS = `
-  SELECT signed, digest, received_at FROM receipts
+  SELECT signed, digest FROM receipts
   JOIN unnest($1::BYTEA[], $2::BYTEA[], $3::BIGINT[]) AS wanted (device, customer, epoch)
   USING (device, customer, epoch)`;
 const PUT_HEADS = `
-  INSERT INTO receipts (device, customer, epoch, signed, digest, received_at)
-  SELECT * FROM unnest($1::BYTEA[], $2::BYTEA[], $3::BIGINT[], $4::BYTEA[], $5::BYTEA[], $6::BIGINT[])
+  INSERT INTO receipts (device, customer, epoch, signed, digest)
+  SELECT * FROM unnest($1::BYTEA[], $2::BYTEA[], $3::BIGINT[], $4::BYTEA[], $5::BYTEA[])
   ON CONFLICT (epoch, device, customer) DO UPDATE SET
-  signed = excluded.signed, digest = excluded.digest, received_at = excluded.received_at`;
+  signed = excluded.signed, digest = excluded.digest`;
 const FIND_RECEIPT =
   "SELECT signed FROM receipts WHERE epoch = $1 AND device = $2 AND customer = $3";
 const PAGE_OF_RECEIPTS = `
@@ -288,7 +289,6 @@ type ReceiptTable = Pick<
 type Waiter = {
   readonly size: number;
   readonly receipts: readonly VerifiedReceipt[];
-  readonly receivedAt: number;
   readonly resolve: (outcomes: readonly PutOutcome[]) => void;
   readonly reject: (error: unknown) => void;
 };
@@ -332,11 +332,11 @@ function receiptTable({ name, query, write }: Database): {
   }
 
   const table: ReceiptTable = {
-    putReceipts: async (receipts, receivedAt) => {
+    putReceipts: async (receipts) => {
       if (receipts.length === 0) return [];
       if (finished) throw new Error(`the store ${name} is closed`);
       return new Promise((resolve, reject) => {
-        waiting.push({ size: receipts.length, receipts, receivedAt, resolve, reject });
+        waiting.push({ size: receipts.length, receipts, resolve, reject });
         draining ??= drain();
       });
     },
@@ -382,21 +382,17 @@ async function putGroup(
   group: readonly Waiter[],
 ): Promise<readonly (readonly PutOutcome[])[]> {
   const keys = distinctKeys(group.flatMap(({ receipts }) => receipts));
-  const heads = new Map<string, Head>();
+  const heads = new Map<string, Ranked>();
   for (const row of await query(FIND_HEADS, keyArrays([...keys.values()]))) {
     const signed = unpackSignedReceipt(row.signed);
-    heads.set(keyOf(signed.receipt), {
-      ...signed,
-      digest: row.digest,
-      receivedAt: row.received_at,
-    });
+    heads.set(keyOf(signed.receipt), { ...signed, digest: row.digest });
   }
   const moved = new Set<string>();
   const evidence: Evidence[] = [];
-  const outcomes = group.map(({ receipts, receivedAt }) =>
+  const outcomes = group.map(({ receipts }) =>
     receipts.map((arrived) => {
       const key = keyOf(arrived.receipt);
-      const meeting = meet(heads.get(key), arrived, receivedAt);
+      const meeting = meet(heads.get(key), arrived);
       if (meeting.head !== undefined) {
         heads.set(key, meeting.head);
         moved.add(key);
@@ -410,18 +406,17 @@ async function putGroup(
   if (changed.length > 0)
     await putHeads(
       query,
-      changed.map((key) => heads.get(key) as Head),
+      changed.map((key) => heads.get(key) as Ranked),
     );
   if (evidence.length > 0) await keepEvidence(query, evidence);
   return outcomes;
 }
 
-async function putHeads(query: Query, heads: readonly Head[]): Promise<void> {
+async function putHeads(query: Query, heads: readonly Ranked[]): Promise<void> {
   await query(PUT_HEADS, [
     ...keyArrays(heads.map(({ receipt }) => receipt)),
     heads.map((head) => bytea(packSignedReceipt(head))),
     heads.map(({ digest }) => bytea(digest)),
-    heads.map(({ receivedAt }) => receivedAt),
   ]);
 }
 

@@ -11,7 +11,8 @@ import {
   sqlColumns,
   unpackFields,
 } from "../core/fields.ts";
-import { EQUIVOCATIONS_KEPT, type Head, type Meeting, meet } from "../core/head.ts";
+import { EQUIVOCATIONS_KEPT, type Meeting, meet } from "../core/head.ts";
+import type { Ranked } from "../core/merge.ts";
 import {
   packSignedReceipt,
   RECEIPT_FIELDS,
@@ -243,7 +244,7 @@ const SIGNED_COLUMNS = [
   "customer_signature",
   "device_signature",
 ];
-const HEAD_COLUMNS = [...SIGNED_COLUMNS, "digest", "received_at"];
+const HEAD_COLUMNS = [...SIGNED_COLUMNS, "digest"];
 
 const GET_HEAD = `
   SELECT ${HEAD_COLUMNS} FROM receipts WHERE epoch = ? AND device = ? AND customer = ?`;
@@ -293,11 +294,11 @@ type ReceiptTable = Pick<
 >;
 
 function receiptTable({ sql, devices, customers }: Database, { write }: Writer): ReceiptTable {
-  function put(arrived: VerifiedReceipt, receivedAt: number): PutOutcome {
+  function put(arrived: VerifiedReceipt): PutOutcome {
     const { epoch, device, customer } = arrived.receipt;
     const key = [epoch, devices.idOf(device), customers.idOf(customer)] as const;
     const row = sql(GET_HEAD).get(...key);
-    const meeting = meet(row && toHead(row, device, customer), arrived, receivedAt);
+    const meeting = meet(row && toRanked(row, device, customer), arrived);
     if (meeting.head !== undefined)
       sql(PUT_HEAD).run(...toHeadColumns(meeting.head), ...key.slice(1));
     if (meeting.evidence !== undefined) keepEvidence(key, meeting.evidence);
@@ -325,9 +326,9 @@ function receiptTable({ sql, devices, customers }: Database, { write }: Writer):
   }
 
   return {
-    putReceipts: async (receipts, receivedAt) => {
+    putReceipts: async (receipts) => {
       if (receipts.length === 0) return [];
-      return write(() => receipts.map((receipt) => put(receipt, receivedAt)), receipts.length);
+      return write(() => receipts.map(put), receipts.length);
     },
 
     head: async (epoch, device, customer) => {
@@ -393,16 +394,15 @@ function idTable(sql: Database["sql"], table: "devices" | "customers"): Ids {
   };
 }
 
-function toHeadColumns({ receipt, ...head }: Head): SQLInputValue[] {
+function toHeadColumns({ receipt, ...head }: Ranked): SQLInputValue[] {
   const values = RECEIPT_VALUES.map((column) => toColumn(column, receipt));
-  return [...values, head.customerSignature, head.deviceSignature, head.digest, head.receivedAt];
+  return [...values, head.customerSignature, head.deviceSignature, head.digest];
 }
 
-function toHead(row: Row, device: Address, customer: Address): Head {
+function toRanked(row: Row, device: Address, customer: Address): Ranked {
   return {
     ...toSignedReceipt(row, device, customer),
     digest: row.digest as Uint8Array,
-    receivedAt: row.received_at as number,
   };
 }
 

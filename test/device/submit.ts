@@ -7,6 +7,7 @@ import { type Hex, toHex } from "../../oracle/core/bytes.ts";
 import { replay } from "../../oracle/core/replay.ts";
 import { sign } from "../../oracle/core/signature.ts";
 import type { Store } from "../../oracle/core/store.ts";
+import type { SignedAcknowledgement } from "../../oracle/core/submission.ts";
 import { address, chain, founding, keyOf, lawOf, registryDomain } from "../core/world.ts";
 import {
   ask,
@@ -62,8 +63,8 @@ describe("submit", () => {
     const fate = fateOf(await startNode());
     const { signed } = node.receipts()[0] ?? {};
     expect(fate?.status === "acknowledged" && fate.acknowledgement).to.deep.include({
-      digest: signed && digestOf(signed.receipt),
-      epoch: 1,
+      root: signed && digestOf(signed.receipt),
+      receipts: 1,
       member: address("member"),
     });
     expect((await stored())?.receipt.sequence).to.equal(FIRST_SEQUENCE);
@@ -137,22 +138,26 @@ describe("submit", () => {
     await start((path, body) => {
       if (path !== "/v1/receipts" || forge === undefined) return undefined;
       const answer = JSON.parse(body.toString());
-      forge(answer.results[0].acknowledgement);
+      forge(answer);
       return Buffer.from(JSON.stringify(answer));
     });
+    const other: Hex = `0x${"11".repeat(32)}`;
     const forgeries: ((answer: Forgeable) => void)[] = [
       (answer) => {
-        answer.digest = `0x${"11".repeat(32)}`;
+        answer.acknowledgement.root = other;
       },
+      ({ acknowledgement }) => Object.assign(acknowledgement, wordBy("member", { root: other })),
+      ({ acknowledgement }) =>
+        Object.assign(
+          acknowledgement,
+          wordBy("member", { root: acknowledgement.root, receipts: 2 }),
+        ),
       (answer) => {
-        answer.receivedAt = "1";
+        answer.acknowledgement.storedAt = "1";
       },
-      (answer) => {
-        const word = { ...answer, receivedAt: BigInt(answer.receivedAt) };
-        const digest = acknowledgementDigest(registryDomain, word);
-        answer.signature = toHex(sign(digest, keyOf("stranger")));
-        answer.member = address("stranger");
-      },
+      ({ acknowledgement }) =>
+        Object.assign(acknowledgement, wordBy("stranger", { root: acknowledgement.root })),
+      (answer) => Reflect.deleteProperty(answer, "acknowledgement"),
     ];
     const node = await startNode();
     for (const [i, forgery] of forgeries.entries()) {
@@ -269,7 +274,16 @@ describe("submit", () => {
   }
 });
 
-type Forgeable = { digest: Hex; receivedAt: string; epoch: number; signature: Hex; member: Hex };
+type Forgeable = {
+  acknowledgement: { -readonly [name in keyof SignedAcknowledgement]: SignedAcknowledgement[name] };
+};
+
+/** As anybody with a key can sign it. */
+function wordBy(name: string, { root, receipts = 1 }: { root: Hex; receipts?: number }) {
+  const digest = acknowledgementDigest(registryDomain, { root, receipts, storedAt: 1n });
+  const signature = toHex(sign(digest, keyOf(name)));
+  return { root, receipts, storedAt: "1", signature, member: address(name) };
+}
 
 function aJob(epoch = 1): RequestInit {
   return {

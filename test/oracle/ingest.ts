@@ -1,6 +1,8 @@
 import { expect } from "chai";
+import { toHex } from "../../oracle/core/bytes.ts";
 import { endOf, sealTimeOf } from "../../oracle/core/clock.ts";
-import { address, deployment, receiptOf, signReceipt } from "../core/world.ts";
+import { receiptDigest } from "../../oracle/core/receipt.ts";
+import { address, deployment, receiptOf, registryDomain, signReceipt } from "../core/world.ts";
 import { type Circumstances, envelope, MARGIN_SECONDS, type Served, serve } from "./http/served.ts";
 
 /** A promise and what settles it. */
@@ -27,10 +29,10 @@ describe("ingest", () => {
       ...circumstances,
       between: (store) => ({
         ...store,
-        async putReceipts(receipts, receivedAt) {
+        async putReceipts(receipts) {
           reached.open();
           await letGo.opened;
-          return store.putReceipts(receipts, receivedAt);
+          return store.putReceipts(receipts);
         },
       }),
     });
@@ -55,9 +57,9 @@ describe("ingest", () => {
     served = await serve({
       between: (store) => ({
         ...store,
-        async putReceipts(receipts, receivedAt) {
+        async putReceipts(receipts) {
           if (fails) throw new Error("disk I/O error");
-          return store.putReceipts(receipts, receivedAt);
+          return store.putReceipts(receipts);
         },
         async putVoucher() {
           throw new Error("disk I/O error");
@@ -113,25 +115,41 @@ describe("ingest", () => {
   it("gives no word for a receipt stored after its epoch's seal time", async () => {
     const { reached, letGo } = await serveWithHeldCommits();
     served.at(sealTimeOf(deployment, 1) - MARGIN_SECONDS - 1);
-    const answer = served.hand(signed(1));
+    const answer = served.post(envelope(signed(1)));
     await reached.opened;
     served.at(sealTimeOf(deployment, 1));
     letGo.open();
-    const [result] = await answer;
-    expect(result).to.deep.include({ status: "refused", refusal: "epoch-closed" });
-    expect(result).to.not.have.property("acknowledgement");
+    const { body } = await answer;
+    expect(statuses(body.results)).to.deep.equal(["epoch-closed"]);
+    expect(body).to.not.have.property("acknowledgement");
+  });
+
+  it("leaves out of its word what was sealed meanwhile, and gives it for the epoch that goes on", async () => {
+    const { reached, letGo } = await serveWithHeldCommits();
+    const running = signReceipt(receiptOf({ epoch: 2 }));
+    served.at(sealTimeOf(deployment, 1) - MARGIN_SECONDS - 1);
+    const answer = served.post(envelope(signed(1), running, signed(2)));
+    await reached.opened;
+    served.at(sealTimeOf(deployment, 1));
+    letGo.open();
+    const { body } = await answer;
+    expect(statuses(body.results)).to.deep.equal(["epoch-closed", "accepted", "epoch-closed"]);
+    expect(body.acknowledgement).to.deep.include({
+      root: toHex(receiptDigest(registryDomain, running.receipt)),
+      receipts: 1,
+    });
   });
 
   it("gives its word for a receipt that came before the margin, however long the commit took", async () => {
     const { reached, letGo } = await serveWithHeldCommits();
-    const arrival = sealTimeOf(deployment, 1) - MARGIN_SECONDS - 1;
-    served.at(arrival);
-    const answer = served.hand(signed(1));
+    served.at(sealTimeOf(deployment, 1) - MARGIN_SECONDS - 1);
+    const answer = served.post(envelope(signed(1)));
     await reached.opened;
-    served.at(sealTimeOf(deployment, 1) - 1);
+    const storedAt = sealTimeOf(deployment, 1) - 1;
+    served.at(storedAt);
     letGo.open();
-    const [result] = await answer;
-    expect(result?.acknowledgement).to.deep.include({ receivedAt: String(arrival) });
+    const { body } = await answer;
+    expect(body.acknowledgement).to.deep.include({ receipts: 1, storedAt: String(storedAt) });
   });
 
   it("answers probes while it checks the signatures of a long batch", async () => {

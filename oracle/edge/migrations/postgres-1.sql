@@ -6,7 +6,6 @@ CREATE TABLE receipts (
   epoch BIGINT NOT NULL,
   signed BYTEA NOT NULL,
   digest BYTEA NOT NULL,
-  received_at BIGINT NOT NULL,
   PRIMARY KEY (epoch, device, customer)
 );
 

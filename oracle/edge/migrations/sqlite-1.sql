@@ -21,7 +21,6 @@ CREATE TABLE receipts (
   digest BLOB NOT NULL,
   customer_signature BLOB NOT NULL,
   device_signature BLOB NOT NULL,
-  received_at BIGINT NOT NULL,
   PRIMARY KEY (epoch, device, customer)
 );
 

@@ -1,7 +1,14 @@
 import { gzipSync } from "node:zlib";
 import { expect } from "chai";
-import { acknowledgementDigest } from "../../../oracle/core/acknowledgement.ts";
-import { type Address, fromHex, type Hex, toHex, writeUint } from "../../../oracle/core/bytes.ts";
+import { acknowledgedBy, acknowledgedRoot } from "../../../oracle/core/acknowledgement.ts";
+import {
+  type Address,
+  concatBytes,
+  fromHex,
+  type Hex,
+  toHex,
+  writeUint,
+} from "../../../oracle/core/bytes.ts";
 import { endOf, sealTimeOf } from "../../../oracle/core/clock.ts";
 import {
   type Receipt,
@@ -11,8 +18,9 @@ import {
   unpackSignedReceipt,
 } from "../../../oracle/core/receipt.ts";
 import { REFUSALS } from "../../../oracle/core/refusal.ts";
-import { recover } from "../../../oracle/core/signature.ts";
 import type { Store } from "../../../oracle/core/store.ts";
+import type { SignedAcknowledgement } from "../../../oracle/core/submission.ts";
+import { buildTree, proofOf } from "../../../oracle/core/tree.ts";
 import {
   address,
   deployment,
@@ -38,22 +46,53 @@ describe("POST /v1/receipts", () => {
   });
   afterEach(() => served.close());
 
+  async function answerTo(...items: readonly unknown[]) {
+    const { status, body } = await served.post(envelope(...items));
+    expect(status).to.equal(200);
+    return body as {
+      results: readonly Record<string, unknown>[];
+      acknowledgement: SignedAcknowledgement;
+    };
+  }
+
   describe("takes", () => {
-    it("a valid receipt, stores it, and signs an acknowledgement", async () => {
+    it("a valid receipt, stores it, and signs for it", async () => {
       const receipt = signed();
-      const [result] = await served.hand(receipt);
-      expect(result).to.deep.include({
-        status: "accepted",
-        digest: digestOf(receipt),
-        warnings: [],
+      const { results, acknowledgement } = await answerTo(receipt);
+      expect(results).to.deep.equal([
+        { status: "accepted", digest: digestOf(receipt), warnings: [] },
+      ]);
+      expect(acknowledgement).to.deep.include({
+        root: digestOf(receipt),
+        receipts: 1,
+        storedAt: String(NOON),
+        member: address("member"),
       });
-      const { signature, member, receivedAt, digest, epoch } = acknowledgementOf(result);
-      expect([digest, receivedAt, epoch]).to.deep.equal([digestOf(receipt), String(NOON), 1]);
-      expect(member).to.equal(address("member"));
-      const word = { digest, receivedAt: BigInt(receivedAt), epoch };
-      const signer = recover(acknowledgementDigest(registryDomain, word), fromHex(signature));
-      expect(signer).to.equal(address("member"));
+      expect(signerFor(acknowledgement, [receipt])).to.equal(address("member"));
       expect(await headIn(served.store, receipt)).to.deep.equal(receipt);
+    });
+
+    it("many, and signs once for those it took or knew, in their order", async () => {
+      const [first, second, third, lower] = [
+        signed(),
+        signed({ device: address("device-2"), sequence: 5 }, { device: "device-2" }),
+        signed({ device: address("device-3") }, { device: "device-3" }),
+        signed({ device: address("device-2"), sequence: 4 }, { device: "device-2" }),
+      ] as const;
+      await served.hand(second);
+      const { results, acknowledgement } = await answerTo(first, null, second, lower, third, first);
+      expect(statuses(results)).to.deep.equal([
+        "accepted",
+        "malformed",
+        "known",
+        "stale",
+        "accepted",
+        "known",
+      ]);
+      expect(acknowledgement.receipts).to.equal(4);
+      const stored = [first, second, third, first];
+      expect(signerFor(acknowledgement, stored)).to.equal(address("member"));
+      expect(signerFor(acknowledgement, stored.toReversed())).to.equal(undefined);
     });
 
     it("a higher sequence in place of the lower one", async () => {
@@ -70,12 +109,17 @@ describe("POST /v1/receipts", () => {
       expect(result).to.deep.include({ status: "accepted", warnings: ["total-fell"] });
     });
 
-    it("the same receipt again, with the same word about when it came first", async () => {
+    it("the same receipt again, and signs for it again", async () => {
       const receipt = signed();
-      const [first] = await served.hand(receipt);
+      await served.hand(receipt);
       served.at(NOON + 60);
-      const [again] = await served.hand(receipt);
-      expect(again).to.deep.equal({ ...first, status: "known" });
+      const { results, acknowledgement } = await answerTo(receipt);
+      expect(results).to.deep.equal([{ status: "known", digest: digestOf(receipt), warnings: [] }]);
+      expect(acknowledgement).to.deep.include({
+        root: digestOf(receipt),
+        storedAt: String(NOON + 60),
+      });
+      expect(signerFor(acknowledgement, [receipt])).to.equal(address("member"));
     });
 
     it("an address in any spelling", async () => {
@@ -323,6 +367,13 @@ describe("POST /v1/receipts", () => {
     });
   });
 
+  it("signs nothing where nothing was stored", async () => {
+    await served.hand(signed({ sequence: 2 }));
+    const { results, acknowledgement } = await answerTo(signed(), null, signed({ epoch: 9 }));
+    expect(statuses(results)).to.deep.equal(["stale", "malformed", "epoch-closed"]);
+    expect(acknowledgement).to.equal(undefined);
+  });
+
   it("lets one bad item spoil nothing: every other one is stored and acknowledged", async () => {
     const good = [1, 2, 3].map((n) => signed({ device: address(`device-${n}`) }));
     const [first, second, third] = good;
@@ -436,16 +487,23 @@ function refusalOf({ status, body }: { status: number; body: Record<string, unkn
   return [status, body.refusal];
 }
 
-type Acknowledgement = {
-  digest: Hex;
-  receivedAt: string;
-  epoch: number;
-  signature: Hex;
-  member: Address;
-};
-
-function acknowledgementOf(result: Record<string, unknown> | undefined): Acknowledgement {
-  return result?.acknowledgement as Acknowledgement;
+/** Who signed for exactly these; undefined when somebody signed for others. */
+function signerFor(
+  { signature, member: _, ...word }: SignedAcknowledgement,
+  receipts: readonly SignedReceipt[],
+): Address | undefined {
+  const digests = receipts.map(({ receipt }) => receiptDigest(registryDomain, receipt));
+  if (toHex(acknowledgedRoot(concatBytes(...digests))) !== word.root) return undefined;
+  const tree = buildTree(concatBytes(...digests));
+  const said = { ...word, storedAt: BigInt(word.storedAt) };
+  const signers = digests.map((digest, index) =>
+    acknowledgedBy(registryDomain, said, fromHex(signature), {
+      digest,
+      index,
+      proof: proofOf(tree, index),
+    }),
+  );
+  return new Set(signers).size === 1 ? signers[0] : undefined;
 }
 
 function headIn(store: Store, { receipt: { epoch, device, customer } }: SignedReceipt) {

@@ -101,7 +101,7 @@ describe("PostgreSQL", () => {
     let acknowledged = 0;
     const load = (async () => {
       for (let sequence = 1; ; sequence++) {
-        const [outcome] = await store.putReceipts([receipt(sequence)], 1);
+        const [outcome] = await store.putReceipts([receipt(sequence)]);
         if (outcome?.status === "accepted") acknowledged = sequence;
       }
     })();
@@ -111,7 +111,7 @@ describe("PostgreSQL", () => {
     const { device, customer, epoch } = receipt(1).receipt;
     const head = await store.head(epoch, device, customer);
     expect(head?.receipt.sequence).to.be.at.least(acknowledged);
-    const [next] = await store.putReceipts([receipt(10_000)], 1);
+    const [next] = await store.putReceipts([receipt(10_000)]);
     expect(next?.status).to.equal("accepted");
     await store.close();
   });

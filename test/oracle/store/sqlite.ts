@@ -77,7 +77,7 @@ describe("SQLite: a commit", () => {
   });
 
   const statuses = async (epochs: readonly number[]) => {
-    const puts = epochs.map((epoch) => store.putReceipts([world.verified({ epoch })], 1));
+    const puts = epochs.map((epoch) => store.putReceipts([world.verified({ epoch })]));
     return (await Promise.allSettled(puts)).map(({ status }) => status);
   };
 
@@ -92,7 +92,7 @@ describe("SQLite: a commit", () => {
   it("holds a bounded number of receipts", async () => {
     const mend = sabotage(folder, "WHEN NEW.epoch = 13");
     const many = Array(1_500).fill(world.verified({ epoch: 12 }));
-    const waiting = [store.putReceipts(many, 1), store.putReceipts(many, 1)];
+    const waiting = [store.putReceipts(many), store.putReceipts(many)];
     expect(await statuses([13])).to.deep.equal(["rejected"]);
     const [first, second] = await Promise.allSettled(waiting);
     expect([first?.status, second?.status]).to.deep.equal(["fulfilled", "rejected"]);
