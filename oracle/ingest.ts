@@ -3,17 +3,13 @@ import { type Address, concatBytes, fromHex, toHex } from "./core/bytes.ts";
 import { epochAt, type OpenEpoch, openEpochs, sealTimeOf } from "./core/clock.ts";
 import type { Deployment } from "./core/epoch.ts";
 import type { Law } from "./core/law.ts";
-import {
-  packSignedReceipt,
-  receiptDigest,
-  SIGNED_RECEIPT_BYTES,
-  type SignedReceipt,
-} from "./core/receipt.ts";
+import { receiptDigest, SIGNED_RECEIPT_BYTES } from "./core/receipt.ts";
 import { isRefused, type Refusal, type Refused, refuse } from "./core/refusal.ts";
 import type { Recover } from "./core/signature.ts";
-import { recoverSigners, signersAt } from "./core/signers.ts";
+import { recoverSigners } from "./core/signers.ts";
 import type { PutOutcome, Store } from "./core/store.ts";
 import {
+  type Arrived,
   type Batch,
   type HeadAnswer,
   headToJson,
@@ -34,7 +30,7 @@ import {
   lawfulAccount,
   refuseUnlessOpen,
   type VerifiedReceipt,
-  verifyReceipt,
+  verifyReceipts,
   verifyVoucher,
 } from "./core/verify.ts";
 import type { SignedVoucher } from "./core/voucher.ts";
@@ -145,28 +141,29 @@ export function createIngest(options: IngestOptions): Ingest {
     const inForce = law();
     const open = openEpochs(deployment, arrivedAt, marginSeconds);
     const checked = batch.map((item) => check(item, inForce, open));
-    const packed = concatBytes(
-      ...checked.flatMap((item) => (isRefused(item) ? [] : [packSignedReceipt(item)])),
-    );
+    const lawful = checked.filter((item): item is Arrived => !isRefused(item));
+    const packed = concatBytes(...lawful.map((item) => item.packed));
     const signers = await findSigners(receiptDomain, packed, SIGNED_RECEIPT_BYTES);
-    let next = 0;
+    const receipts = lawful.map(({ signed }) => signed);
+    const context = { law: inForce, domain: receiptDomain };
+    const verified = verifyReceipts(receipts, packed, signers, context).values();
     return checked.map((item) => {
       if (isRefused(item)) return item;
-      const found = signersAt(signers, next++);
-      const verified = verifyReceipt(item, { law: inForce, domain: receiptDomain }, found);
-      return isRefused(verified) ? refused(verified) : verified;
+      const outcome = verified.next().value as VerifiedReceipt | Refused;
+      return isRefused(outcome) ? refused(outcome) : outcome;
     });
   }
 
   function check(
-    item: SignedReceipt | Refused,
+    item: Arrived | Refused,
     inForce: Law,
     open: readonly OpenEpoch[],
-  ): SignedReceipt | RefusedResult {
+  ): Arrived | RefusedResult {
     if (isRefused(item)) return refused(item);
-    const closed = refuseUnlessOpen(item.receipt.epoch, open);
+    const { receipt } = item.signed;
+    const closed = refuseUnlessOpen(receipt.epoch, open);
     if (closed !== undefined) return { ...refused(closed), open };
-    const account = lawfulAccount(item.receipt, inForce);
+    const account = lawfulAccount(receipt, inForce);
     return isRefused(account) ? refused(account) : item;
   }
 

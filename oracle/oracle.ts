@@ -21,9 +21,8 @@ import {
 } from "./core/report.ts";
 import { sealStored } from "./core/seal.ts";
 import { recover } from "./core/signature.ts";
-import { signersAt } from "./core/signers.ts";
 import type { BlockMark, EpochRow, Store } from "./core/store.ts";
-import { type VerifiedReceipt, verifyReceipt } from "./core/verify.ts";
+import { type VerifiedReceipt, verifyReceipts } from "./core/verify.ts";
 import { readBundle } from "./edge/bundles.ts";
 import { lastBlockBefore, toCompact } from "./edge/chain.ts";
 import { recoverSigners } from "./edge/recover.ts";
@@ -281,9 +280,9 @@ async function copyReceipts(oracle: Oracle, url: string, epoch: number): Promise
   const put = async () => {
     const packed = concatBytes(...batch.map(packSignedReceipt));
     const signers = await recoverSigners(context.domain, packed, SIGNED_RECEIPT_BYTES);
-    const verified = batch
-      .map((signed, i) => verifyReceipt(signed, context, signersAt(signers, i)))
-      .filter((outcome): outcome is VerifiedReceipt => !isRefused(outcome));
+    const verified = verifyReceipts(batch, packed, signers, context).filter(
+      (outcome): outcome is VerifiedReceipt => !isRefused(outcome),
+    );
     await oracle.store.putReceipts(verified);
     copied += verified.length;
     batch = [];

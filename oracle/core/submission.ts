@@ -32,7 +32,10 @@ export const ENVELOPE_FIELDS = [
 export type Envelope = { readonly chainId: number; readonly registry: Address };
 
 /** What was sent in one request: each item stands for itself, so that a bad one does not spoil the rest. */
-export type Batch = readonly (SignedReceipt | Refused)[];
+export type Batch = readonly (Arrived | Refused)[];
+
+/** A receipt and its bytes: packed once, or not at all where it came so. */
+export type Arrived = { readonly signed: SignedReceipt; readonly packed: Uint8Array };
 
 /** Body of POST /v1/receipts: the envelope and `receipts`, a list of signed receipts. */
 export function parseBatch(body: unknown, served: Envelope): Batch | Refused {
@@ -49,7 +52,10 @@ export function parseBatch(body: unknown, served: Envelope): Batch | Refused {
   }
   return (
     refuseUnlessCounted(receipts.length) ??
-    receipts.map((item, i) => parseSignedReceipt(item, `receipts[${i}]`))
+    receipts.map((item, i) => {
+      const signed = parseSignedReceipt(item, `receipts[${i}]`);
+      return isRefused(signed) ? signed : { signed, packed: packSignedReceipt(signed) };
+    })
   );
 }
 
@@ -88,7 +94,8 @@ export function parsePackedBatch(body: Uint8Array, served: Envelope): Batch | Re
     refuseUnlessCounted(count) ??
     Array.from({ length: count }, (_, i) => {
       const at = PACKED_HEADER_BYTES + i * SIGNED_RECEIPT_BYTES;
-      return unpackSignedReceipt(body.subarray(at, at + SIGNED_RECEIPT_BYTES));
+      const packed = body.subarray(at, at + SIGNED_RECEIPT_BYTES);
+      return { signed: unpackSignedReceipt(packed), packed };
     })
   );
 }

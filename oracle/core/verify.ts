@@ -2,28 +2,36 @@ import type { Address } from "./bytes.ts";
 import type { OpenEpoch } from "./clock.ts";
 import { valueAt } from "./history.ts";
 import { collected, isCustomerAt, isKeyAt, isRevokedAt, type Law, limitAt } from "./law.ts";
-import { RESOURCES, type Receipt, receiptDigest, type SignedReceipt } from "./receipt.ts";
+import {
+  RESOURCES,
+  type Receipt,
+  receiptDigest,
+  receiptDigests,
+  SIGNED_RECEIPT_BYTES,
+  type SignedReceipt,
+} from "./receipt.ts";
 import { isRefused, type Refused, refuse } from "./refusal.ts";
 import { type Recover, recover as recoverPure } from "./signature.ts";
-import { type Signers, signersOf } from "./signers.ts";
+import { type Signers, signersAt, signersOf } from "./signers.ts";
+import { HASH_BYTES } from "./tree.ts";
 import { type SignedVoucher, voucherDigest } from "./voucher.ts";
 
-declare const verified: unique symbol;
+declare const brand: unique symbol;
 
-/** A receipt that counts, if nothing before it does. Only `verifyReceipt` makes one, so no step can be skipped. */
+/** A receipt that counts, if nothing before it does. Only this file makes one, so no step can be skipped. */
 export type VerifiedReceipt = SignedReceipt & {
   readonly digest: Uint8Array;
   /** Whom it earns for. */
   readonly account: Address;
   /** The customer's key that signed. */
   readonly key: Address;
-  readonly [verified]: "receipt";
+  readonly [brand]: "receipt";
 };
 
 export type VerifiedVoucher = SignedVoucher & {
   readonly digest: Uint8Array;
   readonly key: Address;
-  readonly [verified]: "voucher";
+  readonly [brand]: "voucher";
 };
 
 export type VerifyContext = {
@@ -41,16 +49,41 @@ export function refuseUnlessOpen(epoch: number, open: readonly OpenEpoch[]): Ref
   return refuse("epoch-closed", `epoch ${epoch} is not open; open: ${names}`);
 }
 
-/** Checks from cheap to dear; the first that fails names the refusal. `signers`: if they were recovered elsewhere. */
+/** Checks from cheap to dear; the first that fails names the refusal. */
 export function verifyReceipt(
   signed: SignedReceipt,
   { law, domain, recover = recoverPure }: VerifyContext,
-  signers?: Signers,
 ): VerifiedReceipt | Refused {
   const account = lawfulAccount(signed.receipt, law);
   if (isRefused(account)) return account;
   const digest = receiptDigest(domain, signed.receipt);
-  const key = checkSigners(signed.receipt, law, signers ?? signersOf(digest, signed, recover));
+  return verified(signed, law, account, digest, signersOf(digest, signed, recover));
+}
+
+/** Many at once: `packed` are their bytes, `signers` what recoverSigners found in these. The answers are the same. */
+export function verifyReceipts(
+  receipts: readonly SignedReceipt[],
+  packed: Uint8Array,
+  signers: Uint8Array,
+  { law, domain }: VerifyContext,
+): readonly (VerifiedReceipt | Refused)[] {
+  const digests = receiptDigests(domain, packed, SIGNED_RECEIPT_BYTES);
+  return receipts.map((signed, i) => {
+    const account = lawfulAccount(signed.receipt, law);
+    if (isRefused(account)) return account;
+    const digest = digests.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES);
+    return verified(signed, law, account, digest, signersAt(signers, i));
+  });
+}
+
+function verified(
+  signed: SignedReceipt,
+  law: Law,
+  account: Address,
+  digest: Uint8Array,
+  signers: Signers,
+): VerifiedReceipt | Refused {
+  const key = checkSigners(signed.receipt, law, signers);
   return isRefused(key) ? key : ({ ...signed, digest, account, key } as VerifiedReceipt);
 }
 

@@ -8,7 +8,7 @@ import {
 } from "../../oracle/core/receipt.ts";
 import { isRefused } from "../../oracle/core/refusal.ts";
 import { recoverSigners, SIGNERS_BYTES, signersAt } from "../../oracle/core/signers.ts";
-import { verifyReceipt } from "../../oracle/core/verify.ts";
+import { verifyReceipt, verifyReceipts } from "../../oracle/core/verify.ts";
 import { openSigners, recoverSigners as recoverInThreads } from "../../oracle/edge/recover.ts";
 import { address, lawOf, receiptOf, registryDomain, signReceipt } from "./world.ts";
 
@@ -48,12 +48,17 @@ describe("recoverSigners", () => {
     expect(signersAt(signers, signed.length).device).to.equal(undefined);
   });
 
-  it("gives verifyReceipt what it would find itself, also when that refuses", () => {
-    for (const [i, each] of all.entries()) {
-      const context = { law: lawOf(), domain: registryDomain };
-      const outcome = verifyReceipt(each, context, signersAt(signers, i));
-      expect(outcome).to.deep.equal(verifyReceipt(each, context));
-      expect(isRefused(outcome)).to.equal(each === broken);
+  it("gives verifyReceipts what verifyReceipt finds one by one, also when that refuses", () => {
+    const context = { law: lawOf(), domain: registryDomain };
+    const outcomes = verifyReceipts(all, packed, signers, context);
+    expect(outcomes).to.deep.equal(all.map((each) => verifyReceipt(each, context)));
+    expect(outcomes.map(isRefused)).to.deep.equal(all.map((each) => each === broken));
+    const unlawful = {
+      ...context,
+      law: lawOf(["DeviceRevoked", { device: address("device-1"), fromEpoch: 1 }]),
+    };
+    for (const outcome of verifyReceipts(all, packed, signers, unlawful)) {
+      expect(outcome).to.deep.include({ refusal: "device-revoked" });
     }
   });
 });

@@ -5,6 +5,7 @@ import { type Address, fromHex, type Hex, toHex } from "../../oracle/core/bytes.
 import { parseSignedReceipt, SIGNED_RECEIPT_BYTES } from "../../oracle/core/receipt.ts";
 import { isRefused } from "../../oracle/core/refusal.ts";
 import {
+  type Arrived,
   MAX_BATCH_RECEIPTS,
   PACKED_HEADER_BYTES,
   packBatch,
@@ -47,7 +48,9 @@ describe("a packed batch", () => {
   it("holds the same receipts as its JSON", () => {
     const inJson = parseBatch({ ...served, receipts: vectors.receipts }, served);
     expect(parsePackedBatch(body, served)).to.deep.equal(inJson);
-    expect(inJson).to.deep.equal(vectors.receipts.map((item) => parseSignedReceipt(item)));
+    expect((inJson as readonly Arrived[]).map(({ signed }) => signed)).to.deep.equal(
+      vectors.receipts.map((item) => parseSignedReceipt(item)),
+    );
   });
 
   for (const { refusal, name, body: refused } of vectors.refused) {
@@ -57,11 +60,11 @@ describe("a packed batch", () => {
   }
 
   it("has a bound", () => {
-    const [first] = parsePackedBatch(body, served) as [never];
-    const full = packBatch(served, Array(MAX_BATCH_RECEIPTS).fill(first));
+    const [first] = parsePackedBatch(body, served) as [Arrived];
+    const full = packBatch(served, Array(MAX_BATCH_RECEIPTS).fill(first.signed));
     expect(full.length).to.equal(PACKED_HEADER_BYTES + MAX_BATCH_RECEIPTS * SIGNED_RECEIPT_BYTES);
     expect(isRefused(parsePackedBatch(full, served))).to.equal(false);
-    const over = packBatch(served, Array(MAX_BATCH_RECEIPTS + 1).fill(first));
+    const over = packBatch(served, Array(MAX_BATCH_RECEIPTS + 1).fill(first.signed));
     expect(parsePackedBatch(over, served)).to.deep.include({ refusal: "too-large" });
     expect(toHex(over.subarray(0, 4))).to.equal("0x00000001");
   });
