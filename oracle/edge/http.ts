@@ -324,6 +324,7 @@ function serveReceipts(app: FastifyInstance, { ingest, receipts }: HttpServerOpt
             "Results",
           ),
           ...REFUSED_BODY,
+          500: json("It failed inside; nothing of it is acknowledged. Send it again.", "Problem"),
           503: BUSY,
         },
       },

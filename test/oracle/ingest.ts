@@ -1,7 +1,11 @@
+import { once } from "node:events";
+import type { Worker } from "node:worker_threads";
 import { expect } from "chai";
 import { toHex } from "../../oracle/core/bytes.ts";
 import { endOf, sealTimeOf } from "../../oracle/core/clock.ts";
 import { receiptDigest } from "../../oracle/core/receipt.ts";
+import { openSigners } from "../../oracle/edge/recover.ts";
+import { gatherSigners } from "../../oracle/gather.ts";
 import { address, deployment, receiptOf, registryDomain, signReceipt } from "../core/world.ts";
 import { type Circumstances, envelope, MARGIN_SECONDS, type Served, serve } from "./http/served.ts";
 
@@ -189,6 +193,32 @@ describe("ingest", () => {
     served = await serve();
     const results = await served.hand(signed(1), signed(2), signed(1), signed(2));
     expect(statuses(results)).to.deep.equal(["accepted", "accepted", "stale", "known"]);
+  });
+
+  it("answers 500 to what a thread held that was killed, stores nothing of it, and takes it when sent again", async () => {
+    const pool = openSigners(1, 1);
+    const [thread] = (await once(process, "worker")) as [Worker];
+    await once(thread, "online");
+    try {
+      const recoverSigners = gatherSigners(pool.recoverSigners, { calls: 1, receipts: 200 });
+      served = await serve({ recoverSigners });
+      const batch = envelope(...Array.from({ length: 200 }, (_, i) => signed(i + 1)));
+      const answer = served.post(batch);
+      while (served.depth() === 0) await new Promise((resolve) => setImmediate(resolve));
+      await thread.terminate();
+      const { status, body } = await answer;
+      expect([status, body]).to.deep.equal([
+        500,
+        { message: "the oracle failed; its log says why" },
+      ]);
+      expect(served.logged().filter(({ level }) => level === "error")).to.have.length(1);
+      const { device, customer } = receiptOf();
+      expect(await served.store.head(1, device, customer)).to.equal(undefined);
+      const again = await served.post(batch);
+      expect(statuses(again.body.results)).to.deep.equal(Array(200).fill("accepted"));
+    } finally {
+      await pool.close();
+    }
   });
 
   it("counts what it took, knew and refused", async () => {

@@ -35,6 +35,8 @@ export type Served = {
   readonly store: Store;
   readonly document: OpenApi;
   readonly logged: () => readonly Record<string, unknown>[];
+  /** Receipts taken in and not answered yet. */
+  depth(): number;
   /** Moves the clock. */
   at(now: number): void;
   under(law: Law): void;
@@ -52,13 +54,14 @@ export type Circumstances = {
   readonly between?: (store: Store) => IngestOptions["store"];
   readonly sources?: Partial<MetricSources>;
 } & Partial<Pick<HttpServerOptions, "attest" | "bundles" | "pages" | "readiness">> &
-  Partial<Pick<IngestOptions, "maxQueuedReceipts">>;
+  Partial<Pick<IngestOptions, "maxQueuedReceipts" | "recoverSigners">>;
 
 export async function serve(circumstances: Circumstances = {}): Promise<Served> {
   const {
     between = (store: Store) => store,
     sources,
     maxQueuedReceipts,
+    recoverSigners,
     attest,
     bundles,
     pages,
@@ -89,6 +92,7 @@ export async function serve(circumstances: Circumstances = {}): Promise<Served> 
     meter: metrics.ingest,
     log,
     ...(maxQueuedReceipts !== undefined && { maxQueuedReceipts }),
+    ...(recoverSigners && { recoverSigners }),
   });
   const server = await createHttpServer({
     ingest,
@@ -128,6 +132,7 @@ export async function serve(circumstances: Circumstances = {}): Promise<Served> 
     store,
     document,
     logged: () => lines.map((line) => JSON.parse(line)),
+    depth: () => ingest.depth(),
     at(time) {
       now = time;
     },
