@@ -109,6 +109,7 @@ async function send(
       const count = countOf(body, ACCEPTED);
       const expected = Math.min(batch, size - i * batch);
       if (count !== expected) throw new Error(`${count} of ${expected} accepted: ${body}`);
+      if (!body.includes(`"receipts":${expected},`)) throw new Error(`not acknowledged: ${body}`);
       accepted += count;
       acknowledged.fill(sequence, i * batch, i * batch + expected);
     }
