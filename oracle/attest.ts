@@ -35,7 +35,9 @@ export async function attest(oracle: Oracle, report: Report): Promise<Attested> 
   if (published === undefined)
     return { refused: `no bundle ${report.bundleHash} here or at a peer` };
   const outcome = checkBundle({
-    ...(await verification(chain.deployment, published)),
+    ...(await verification(chain.deployment, published, {
+      onSlow: (reason) => oracle.log("native signature check not available", { reason }),
+    })),
     deployment: chain.deployment,
     law,
     epoch,

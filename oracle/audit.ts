@@ -12,7 +12,7 @@ import { type BundleSource, isBundleUnavailable, openBundles, readBundle } from 
 import { type Chain, lastBlockBefore } from "./edge/chain.ts";
 import { secondRoot } from "./edge/second-tree.ts";
 import { readLaw } from "./follow.ts";
-import { verification } from "./verification.ts";
+import { type VerificationListener, verification } from "./verification.ts";
 
 /** What an outsider finds about one epoch, with an RPC node and the public files alone. */
 export type EpochVerdict = {
@@ -43,16 +43,16 @@ export type AuditInput = {
   readonly law: Law;
   readonly source: BundleSource;
   readonly onProgress?: (epoch: number, done: number, total: number) => void;
+  readonly onSlow?: VerificationListener["onSlow"];
 };
 
 /** The chain's history as it is now, and where the bundles are. */
 export async function auditInput(
   chain: Chain,
   bundles: string,
-  onProgress?: AuditInput["onProgress"],
+  listener: Pick<AuditInput, "onProgress" | "onSlow"> = {},
 ): Promise<AuditInput> {
-  const law = await readLaw(chain);
-  return { chain, law, source: openBundles(bundles), ...(onProgress && { onProgress }) };
+  return { chain, law: await readLaw(chain), source: openBundles(bundles), ...listener };
 }
 
 /**
@@ -102,9 +102,12 @@ export async function auditReport(
   try {
     const published = await readBundle(input.source, epoch);
     const { deployment } = input.chain;
-    const onProgress = (done: number, total: number) => input.onProgress?.(epoch, done, total);
+    const listener = {
+      onSlow: input.onSlow,
+      onProgress: (done: number, total: number) => input.onProgress?.(epoch, done, total),
+    };
     const [verified, roots] = await Promise.all([
-      verification(deployment, published, onProgress),
+      verification(deployment, published, listener),
       secondRoots(published),
     ]);
     const outcome = checkBundle({

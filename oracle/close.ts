@@ -4,7 +4,6 @@ import { collected } from "./core/law.ts";
 import type { EpochRow } from "./core/store.ts";
 import { type SignedVoucher, voucherToJson } from "./core/voucher.ts";
 import { revertReason, toCompact } from "./edge/chain.ts";
-import { loadRecover } from "./edge/recover.ts";
 import type { Sender } from "./edge/transactions.ts";
 import type { Guards } from "./guards.ts";
 import {
@@ -69,8 +68,6 @@ const MAX_STEPS = 64;
 export async function close(oracle: Oracle, options: CloseOptions): Promise<CloseOutcome> {
   const { store } = oracle;
   const { holder, leaseSeconds } = options;
-  const { name, reason } = loadRecover();
-  if (name === "pure") oracle.log("native signature check not available", { reason });
   const renew = () =>
     store.acquireLease(LEASE, holder, leaseSeconds, Math.floor(Date.now() / 1000));
   if (!(await renew())) {

@@ -63,7 +63,7 @@ export const cases: readonly Case[] = [
     what: "leaves, nodes, root, files",
     unit: "ms",
     sizes: { quick: [10_000], full: [10_000, 100_000, 1_000_000, 10_000_000] },
-    rounds: { quick: 5, full: 3 },
+    rounds: { quick: 3, full: 3 },
     ours,
     peers: {
       merkletreejs: { run: byMerkletreejs(noble), upTo: 1_000_000 },

@@ -90,7 +90,7 @@ export const cases: readonly Case[] = [
   {
     what: "digest and two signatures, one thread",
     unit: "receipts/s",
-    sizes: { quick: [200], full: [2_000] },
+    sizes: { quick: [100], full: [2_000] },
     rounds: { quick: 3, full: 5 },
     ours: onThisThread(loadRecover().recover),
     peers: {

@@ -1,7 +1,15 @@
 import { InvalidArgumentError } from "@commander-js/extra-typings";
 import { auditEpochs, auditInput, type EpochVerdict } from "../audit.ts";
 import { bundlesCommand, EXIT, withChain } from "./options.ts";
-import { endProgress, print, progress, table, tokens, verdictText } from "./print.ts";
+import {
+  endProgress,
+  print,
+  progress,
+  table,
+  tokens,
+  verdictText,
+  warnOfSlowness,
+} from "./print.ts";
 
 export function auditCommand() {
   return bundlesCommand("audit")
@@ -16,9 +24,12 @@ export function auditCommand() {
     )
     .action(async (wanted, options) => {
       process.exitCode = await withChain(options, async (chain) => {
-        const input = await auditInput(chain, options.bundles, (epoch, done, total) => {
-          if (done % 100 === 0 || done === total)
-            progress(`epoch ${epoch}: ${done} of ${total} contributions`);
+        const input = await auditInput(chain, options.bundles, {
+          onProgress(epoch, done, total) {
+            if (done % 100 === 0 || done === total)
+              progress(`epoch ${epoch}: ${done} of ${total} contributions`);
+          },
+          onSlow: warnOfSlowness,
         });
         const last = input.law.lastFinal.epoch;
         if (wanted !== "all" && (wanted < 1 || wanted > last)) {

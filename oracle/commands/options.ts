@@ -1,7 +1,6 @@
 import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { type Address, isHexOf, lowercaseHex } from "../core/bytes.ts";
 import { type Chain, connectChain, readDeploymentFile } from "../edge/chain.ts";
-import { loadRecover } from "../edge/recover.ts";
 
 /** Exit codes of every command; see docs/operating.md. */
 export const EXIT = { ok: 0, differs: 1, unavailable: 2, usage: 3 } as const;
@@ -98,12 +97,6 @@ export async function withChain<T>(
   options: ChainOptions,
   work: (chain: Chain) => Promise<T>,
 ): Promise<T> {
-  const { name, reason } = loadRecover();
-  if (name === "pure") {
-    process.stderr.write(
-      `native signature check not available, audits take far longer: ${reason}\n`,
-    );
-  }
   const chain = await chainOf(options);
   try {
     return await work(chain);

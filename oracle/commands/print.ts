@@ -49,3 +49,12 @@ export function progress(text: string): void {
 export function endProgress(): void {
   if (process.stderr.isTTY) process.stderr.write("\r\u001b[K");
 }
+
+let isWarned = false;
+
+/** Once, before the first bundle is checked. */
+export function warnOfSlowness(reason: string): void {
+  if (!isWarned)
+    process.stderr.write(`the native signature check does not load, this takes long: ${reason}\n`);
+  isWarned = true;
+}

@@ -6,7 +6,7 @@ import { reasonOf } from "../edge/chain.ts";
 import type { Signer } from "../edge/signer.ts";
 import { proofCall, type Watched, watchPending } from "../watch.ts";
 import { bundlesCommand, EXIT, keyOptions, wholeNumber, withChain } from "./options.ts";
-import { print, utc, verdictText } from "./print.ts";
+import { print, utc, verdictText, warnOfSlowness } from "./print.ts";
 
 const DEFAULT_INTERVAL_SECONDS = 30;
 
@@ -33,7 +33,9 @@ export function watchCommand() {
       process.exitCode = await withChain(options, async (chain) => {
         const agreed = new Set<string>();
         for (;;) {
-          const input = await auditInput(chain, options.bundles);
+          const input = await auditInput(chain, options.bundles, {
+            onSlow: warnOfSlowness,
+          });
           const watched = await watchPending(input);
           if (watched === undefined) {
             if (options.once)

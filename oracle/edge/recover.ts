@@ -32,7 +32,9 @@ export function loadRecover(load: () => Bindings = loadBindings): LoadedRecover 
   try {
     return { recover: overBindings(load()), name: "native" };
   } catch (cause) {
-    return { recover: recoverPure, name: "pure", reason: (cause as Error).message };
+    // The message goes on with a list of files on further lines.
+    const [reason] = (cause as Error).message.split("\n");
+    return { recover: recoverPure, name: "pure", reason: reason as string };
   }
 }
 
