@@ -13,7 +13,9 @@ import { deploySuite, type Suite, type SuiteParameters } from "./deployment.ts";
 import { type LocalChain, startHardhatChain } from "./local-chain.ts";
 
 /** The accounts that Hardhat's own chain funds; known to everybody, so never for anything of value. */
-const MNEMONIC = Mnemonic.fromPhrase("test test test test test test test test test test test junk");
+export const MNEMONIC = Mnemonic.fromPhrase(
+  "test test test test test test test test test test test junk",
+);
 const ROLES = [
   "deployer",
   "governance",

@@ -1,10 +1,10 @@
 import { expect } from "chai";
 import type { HDNodeWallet } from "ethers";
-import { type Stage, theStage } from "./support/stage.ts";
+import { onEachChain, type Stage } from "./support/stage.ts";
 import { tamper } from "./support/tamper.ts";
 import { leaveAll, visit } from "./support/visit.ts";
 
-describe("the audit page", () => {
+onEachChain("the audit page", (theStage) => {
   let stage: Stage;
 
   before(async () => {

@@ -6,15 +6,19 @@ import { sign } from "../../oracle/core/signature.ts";
 import { domainSeparator } from "../../oracle/core/typed.ts";
 import { DEVNET_CLASS } from "../../scripts/devnet.ts";
 import { answerCalls } from "./support/answers.ts";
-import { type Stage, theStage } from "./support/stage.ts";
+import { onEachChain, type Stage } from "./support/stage.ts";
 import { tamper } from "./support/tamper.ts";
 import { leaveAll, visit, visitWith } from "./support/visit.ts";
+import { metamaskWallet } from "./support/wallet-metamask.ts";
+import { plainWallet } from "./support/wallet-plain.ts";
 
+/** By what it is made of. */
+const WALLETS = { "a few lines": plainWallet, "MetaMask’s parts": metamaskWallet };
 const POLYGON = 137;
 /** Of the ledger's Proposal, in its order. */
 const PROPOSAL = ["uint32", "uint16", "bytes32", "uint256", "uint256", "uint256"];
 
-describe("the claim page", () => {
+onEachChain("the claim page", (theStage) => {
   let stage: Stage;
   let undo: () => Promise<void>;
   const owner = (i: number) => stage.world.owners[i] as HDNodeWallet;
@@ -119,85 +123,109 @@ describe("the claim page", () => {
     });
   });
 
+  for (const [maker, make] of Object.entries(WALLETS)) {
+    describe(`with a wallet of ${maker}`, () => {
+      it("lets a person choose between two that are there at once, and follows the account", async () => {
+        const { page, wallets } = await visit(stage, {
+          wallets: [
+            { name: "Orange", signer: owner(0), make },
+            { name: "Violet", signer: owner(1), make },
+          ],
+        });
+        const buttons = page.locator("main .wallets button");
+        await buttons.nth(1).waitFor();
+        expect(await buttons.allInnerTexts()).to.deep.equal(["Orange", "Violet"]);
+        await buttons.nth(1).click();
+        const account = page.locator(".account-bar .copyable");
+        await account.waitFor();
+        expect(await account.getAttribute("title")).to.equal(owner(1).address);
+        await wallets[1]?.switchAccount(page, owner(2));
+        await page.locator(`.copyable[title="${owner(2).address}"]`).waitFor();
+      });
+
+      it("claims all epochs with one button, and shows by itself that they are claimed", async () => {
+        const { page, reaches, wallet } = await visitWith(stage, { signer: owner(0), make });
+        const button = page.locator("button.primary");
+        await button.waitFor();
+        const offered = await page.locator(".amount.large").getAttribute("title");
+        await button.click();
+        await reaches("done");
+        const paid = await claimed(0);
+        expect(paid > 0n).to.equal(true);
+        const stat = page.locator(".hero .side .amount").nth(1);
+        await expectSoon(async () => (await stat.getAttribute("title")) === offered);
+        expect(await page.locator(".amount.large .digits").innerText()).to.equal("0");
+        await page.getByRole("button", { name: "Add LTK to wallet" }).click();
+        await expectSoon(async () => wallet.asked.includes("wallet_watchAsset"));
+        expect(wallet.asked.filter((method) => method === "eth_sendTransaction")).to.have.length(1);
+      });
+
+      it("names both chains when the wallet is on another, and switches", async () => {
+        const { page, state, reaches } = await visitWith(stage, {
+          signer: owner(0),
+          make,
+          chainId: POLYGON,
+        });
+        await reaches("wrong-chain");
+        expect(await state("wrong-chain").innerText()).to.match(/on Polygon.*on Local chain/s);
+        await page.getByRole("button", { name: "Switch to Local chain" }).click();
+        await page.locator("button.primary").waitFor();
+      });
+
+      it("adds the chain to a wallet that does not know it, and follows it away again", async () => {
+        const { page, reaches, wallet } = await visitWith(stage, {
+          signer: owner(0),
+          make,
+          chainId: POLYGON,
+          known: [POLYGON],
+        });
+        await reaches("wrong-chain");
+        await page.getByRole("button", { name: "Switch to Local chain" }).click();
+        await page.locator("button.primary").waitFor();
+        expect(wallet.asked).to.include("wallet_addEthereumChain");
+        await wallet.switchChain(page, POLYGON);
+        await reaches("wrong-chain");
+      });
+
+      it("takes a no for a no, and can be asked again", async () => {
+        const { page, reaches, wallet } = await visitWith(stage, {
+          signer: owner(0),
+          make,
+          habit: "reject",
+        });
+        await page.locator("button.primary").click();
+        await reaches("rejected");
+        expect(await claimed(0)).to.equal(0n);
+        wallet.habit = "approve";
+        await page.locator("button.primary").click();
+        await reaches("done");
+      });
+
+      it("sends rewards to another payee, and says in plain words when the contract would refuse", async () => {
+        const { page, reaches, state } = await visitWith(stage, { signer: owner(0), make });
+        await page.locator("button.primary").waitFor();
+        const { contracts } = stage.config.deployment;
+        await page.getByLabel("Pay rewards to").fill(contracts.EpochLedger.address);
+        await page.getByRole("button", { name: "Save" }).click();
+        await reaches("refused");
+        expect(await state("refused").innerText()).to.include("cannot be a payee");
+        const payee = Wallet.createRandom().address;
+        await page.getByLabel("Pay rewards to").fill(payee);
+        await page.getByRole("button", { name: "Save" }).click();
+        await reaches("done");
+        expect(await stage.world.devnet.suite.distributor.payeeOf(owner(0).address)).to.equal(
+          payee,
+        );
+      });
+    });
+  }
+
   describe("with a wallet", () => {
-    it("lets a person choose between two that are there at once, and follows the account", async () => {
-      const { page, wallets } = await visit(stage, {
-        wallets: [
-          { name: "Orange", signer: owner(0) },
-          { name: "Violet", signer: owner(1) },
-        ],
-      });
-      const buttons = page.locator("main .wallets button");
-      await buttons.nth(1).waitFor();
-      expect(await buttons.allInnerTexts()).to.deep.equal(["Orange", "Violet"]);
-      await buttons.nth(1).click();
-      const account = page.locator(".account-bar .copyable");
-      await account.waitFor();
-      expect(await account.getAttribute("title")).to.equal(owner(1).address);
-      await wallets[1]?.switchAccount(page, owner(2) as unknown as Wallet);
-      await page.locator(`.copyable[title="${owner(2).address}"]`).waitFor();
-    });
-
-    it("claims all epochs with one button, and shows by itself that they are claimed", async () => {
-      const { page, reaches, wallet } = await visitWith(stage, { signer: owner(0) });
-      const button = page.locator("button.primary");
-      await button.waitFor();
-      const offered = await page.locator(".amount.large").getAttribute("title");
-      await button.click();
-      await reaches("done");
-      const paid = await claimed(0);
-      expect(paid > 0n).to.equal(true);
-      const stat = page.locator(".hero .side .amount").nth(1);
-      await expectSoon(async () => (await stat.getAttribute("title")) === offered);
-      expect(await page.locator(".amount.large .digits").innerText()).to.equal("0");
-      await page.getByRole("button", { name: "Add LTK to wallet" }).click();
-      await expectSoon(async () => wallet.asked.includes("wallet_watchAsset"));
-      expect(wallet.asked.filter((method) => method === "eth_sendTransaction")).to.have.length(1);
-    });
-
-    it("names both chains when the wallet is on another, and switches", async () => {
-      const { page, state, reaches } = await visitWith(stage, {
-        signer: owner(0),
-        chainId: POLYGON,
-      });
-      await reaches("wrong-chain");
-      expect(await state("wrong-chain").innerText()).to.match(/on Polygon.*on Local chain/s);
-      await page.getByRole("button", { name: "Switch to Local chain" }).click();
-      await page.locator("button.primary").waitFor();
-    });
-
-    it("adds the chain to a wallet that does not know it, and follows it away again", async () => {
-      const { page, reaches, wallet } = await visitWith(stage, {
-        signer: owner(0),
-        chainId: POLYGON,
-        known: [POLYGON],
-      });
-      await reaches("wrong-chain");
-      await page.getByRole("button", { name: "Switch to Local chain" }).click();
-      await page.locator("button.primary").waitFor();
-      expect(wallet.asked).to.include("wallet_addEthereumChain");
-      await wallet.switchChain(page, POLYGON);
-      await reaches("wrong-chain");
-    });
-
     it("waits for the wallet's window", async () => {
       const { page, reaches } = await visitWith(stage, { signer: owner(0), habit: "hold" });
       await page.locator("button.primary").click();
       await reaches("signing");
       expect(await page.locator("button.primary").isDisabled()).to.equal(true);
-    });
-
-    it("takes a no for a no, and can be asked again", async () => {
-      const { page, reaches, wallet } = await visitWith(stage, {
-        signer: owner(0),
-        habit: "reject",
-      });
-      await page.locator("button.primary").click();
-      await reaches("rejected");
-      expect(await claimed(0)).to.equal(0n);
-      wallet.habit = "approve";
-      await page.locator("button.primary").click();
-      await reaches("done");
     });
 
     it("says so when there is no money for the fee, before the wallet is asked", async () => {
@@ -300,21 +328,6 @@ describe("the claim page", () => {
       const { page, reaches } = await visitWith(stage, { signer: owner(0) });
       await reaches("paused");
       expect(await page.locator("button.primary").count()).to.equal(0);
-    });
-
-    it("sends rewards to another payee, and says in plain words when the contract would refuse", async () => {
-      const { page, reaches, state } = await visitWith(stage, { signer: owner(0) });
-      await page.locator("button.primary").waitFor();
-      const { contracts } = stage.config.deployment;
-      await page.getByLabel("Pay rewards to").fill(contracts.EpochLedger.address);
-      await page.getByRole("button", { name: "Save" }).click();
-      await reaches("refused");
-      expect(await state("refused").innerText()).to.include("cannot be a payee");
-      const payee = Wallet.createRandom().address;
-      await page.getByLabel("Pay rewards to").fill(payee);
-      await page.getByRole("button", { name: "Save" }).click();
-      await reaches("done");
-      expect(await stage.world.devnet.suite.distributor.payeeOf(owner(0).address)).to.equal(payee);
     });
 
     it("binds a device by its signed consent, and only by its own", async () => {

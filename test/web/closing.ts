@@ -1,4 +1,4 @@
-import { closeStage } from "./support/stage.ts";
+import { closeStages } from "./support/stage.ts";
 
-// Of the whole run: every file of this folder plays on the one stage.
-after(closeStage);
+// Of the whole run: every file of this folder plays on the same stages.
+after(closeStages);

@@ -9,9 +9,9 @@ import { launchBrowser } from "./browser.ts";
 import { playEpochs } from "./epochs.ts";
 import { type StaticServer, serveStatic } from "./static-server.ts";
 
-/** `LINK_CHAIN=anvil` runs the suite against the other chain. */
-const ANVIL = process.env.LINK_CHAIN === "anvil";
-const CHEATS = ANVIL ? "anvil" : "hardhat";
+/** Nodes of different people: what the pages show must not depend on one of them. */
+const CHAINS = { hardhat: startHardhatChain, anvil: startAnvilChain } as const;
+type ChainName = keyof typeof CHAINS;
 
 /** A real chain with real bundles, the built pages beside them, and a real browser. */
 export type Stage = {
@@ -33,12 +33,14 @@ export type Stage = {
   snapshot(): Promise<() => Promise<void>>;
 };
 
-async function startStage(): Promise<Stage> {
-  const startChain = ANVIL ? startAnvilChain : startHardhatChain;
-  const [pages, world, browser] = await Promise.all([
-    buildWeb(),
+/** Neither is any chain's own. */
+const shared = once(async () => ({ pages: await buildWeb(), browser: await launchBrowser() }));
+
+async function startStage(chain: ChainName): Promise<Stage> {
+  const startChain = CHAINS[chain];
+  const [{ pages, browser }, world] = await Promise.all([
+    shared(),
     startMemberWorld({ owners: 4, customers: 2, startChain }),
-    launchBrowser(),
   ]);
   const { devnet, oracle } = world;
   await playEpochs(world);
@@ -65,7 +67,7 @@ async function startStage(): Promise<Stage> {
       const { code, stderr } = await runOracle(["claim", ...world.chainArgs, ...source, account]);
       if (code !== 0) throw new Error(`the claim ended with ${code}: ${stderr}`);
     },
-    cheat: (method, account, value) => rpc(`${CHEATS}_${method}`, account, value),
+    cheat: (method, account, value) => rpc(`${chain}_${method}`, account, value),
     automine: (on) => rpc("evm_setAutomine", on),
     mine: () => rpc("evm_mine"),
     async snapshot() {
@@ -76,18 +78,39 @@ async function startStage(): Promise<Stage> {
   return stage;
 }
 
-let started: Promise<Stage> | undefined;
+const stages = {
+  hardhat: once(() => startStage("hardhat")),
+  anvil: once(() => startStage("anvil")),
+} as const;
 
 /** One for all files of this folder: setting it up takes longer than most tests. */
-export function theStage(): Promise<Stage> {
-  started ??= startStage();
-  return started;
+export function theStage(chain: ChainName = "hardhat"): Promise<Stage> {
+  return stages[chain]();
 }
 
-export async function closeStage(): Promise<void> {
-  // When it could not be set up, the tests have said why.
-  const stage = await started?.catch(() => undefined);
-  await stage?.browser.close();
-  await stage?.server.close();
-  await stage?.world.stop();
+/** Tests of what must not depend on whose node it is. */
+export function onEachChain(title: string, tests: (stage: () => Promise<Stage>) => void): void {
+  for (const chain of Object.keys(CHAINS) as ChainName[]) {
+    describe(`${title}, on ${chain}`, () => tests(() => theStage(chain)));
+  }
+}
+
+export async function closeStages(): Promise<void> {
+  for (const stage of [stages.hardhat, stages.anvil]) {
+    const { server, world } = (await stage.done()) ?? {};
+    await server?.close();
+    await world?.stop();
+  }
+  await (await shared.done())?.browser.close();
+}
+
+/** Makes it when it is first asked for. `done` asks for nothing, and gives undefined where it could not be made. */
+function once<T>(make: () => Promise<T>): (() => Promise<T>) & { done(): Promise<T | undefined> } {
+  let made: Promise<T> | undefined;
+  const get = () => {
+    made ??= make();
+    return made;
+  };
+  // When it could not be made, the tests have said why.
+  return Object.assign(get, { done: async () => made?.catch(() => undefined) });
 }

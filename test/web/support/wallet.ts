@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
-import { JsonRpcProvider, type Wallet } from "ethers";
+import type { BaseWallet } from "ethers";
 import type { BrowserContext, Page } from "playwright-core";
+import { plainWallet } from "./wallet-plain.ts";
 
 /** What the person at the wallet does with the next transaction. */
 export type Habit =
@@ -20,14 +21,16 @@ export type TestWallet = {
   /** Chains it can switch to. */
   readonly known: Set<number>;
   /** Goes over to another account or chain, as when the person does it in the wallet's own window. */
-  switchAccount(page: Page, wallet: Wallet): Promise<void>;
+  switchAccount(page: Page, signer: BaseWallet): Promise<void>;
   switchChain(page: Page, chainId: number): Promise<void>;
 };
 
 export type WalletOptions = {
   readonly name: string;
-  readonly signer: Wallet | { readonly address: string };
+  readonly signer: BaseWallet;
   readonly rpcUrl: string;
+  /** What it is made of. */
+  readonly make?: MakeWallet;
   readonly chainId?: number;
   readonly habit?: Habit;
   readonly known?: readonly number[];
@@ -35,86 +38,121 @@ export type WalletOptions = {
   readonly legacy?: boolean;
 };
 
+type Params = readonly unknown[];
+
+/** What any wallet needs: a node, its person, and the methods that concern the person alone. */
+export type WalletMatter = {
+  readonly rpcUrl: string;
+  chainId(): number;
+  /** What the page may see. */
+  accounts(): readonly string[];
+  signer(): BaseWallet;
+  /** Asks the person; `send` signs, sends and gives the hash. */
+  confirm(send: () => Promise<string>): Promise<string>;
+  /** Connecting, chains and tokens: `page` is whose request it is. */
+  readonly own: Readonly<Record<string, (page: Page, params: Params) => unknown>>;
+};
+
+/** Answers a page's requests, or throws an object with EIP-1193's `code` and `message`. */
+export type WalletCore = {
+  request(page: Page, method: string, params: Params): Promise<unknown>;
+  close(): void;
+};
+
+export type MakeWallet = (matter: WalletMatter) => WalletCore;
+
+const REJECTED = { code: 4001, message: "User rejected the request." } as const;
+const CHAIN_UNKNOWN = { code: 4902, message: "Unrecognized chain ID." } as const;
+const INTERNAL_ERROR = -32603;
+const LOCAL_CHAIN_ID = 31337;
+const NEVER_MINED = `0x${"5afe".repeat(16)}`;
+const ICON =
+  "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'%3E%3Crect width='8' height='8' rx='2' fill='%23c65d21'/%3E%3C/svg%3E";
+
 /** Plain script, not a function of this file: a compiler on the way would leave its own helpers in it. */
 // Not by the name of a module: the test runner would load it, and it is for the page.
 const IN_PAGE = readFileSync(new URL("./wallet-in-page.js.txt", import.meta.url), "utf8").replace(
   /^\/\/.*\n/,
   "",
 );
-const NEVER_MINED = `0x${"5afe".repeat(16)}`;
-const ICON =
-  "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'%3E%3Crect width='8' height='8' rx='2' fill='%23c65d21'/%3E%3C/svg%3E";
-
-type Answer = { result: unknown } | { error: { code: number; message: string } };
 
 export async function installWallet(
   context: BrowserContext,
   options: WalletOptions,
 ): Promise<TestWallet> {
-  const { name, rpcUrl, legacy = false } = options;
-  const provider = new JsonRpcProvider(rpcUrl, undefined, { cacheTimeout: -1 });
-  let signer = options.signer;
+  const { name, rpcUrl, make = plainWallet, legacy = false } = options;
+  let { signer } = options;
   let connected = false;
   const binding = `wallet_${name.replace(/\W/g, "_")}`;
-  const refuse = (code: number, message: string): Answer => ({ error: { code, message } });
   const emit = (page: Page, event: string, value: unknown) =>
     page.evaluate(`window.${binding}_emit(${JSON.stringify(event)}, ${JSON.stringify(value)})`);
   const wallet: TestWallet = {
     name,
     asked: [],
     habit: options.habit ?? "approve",
-    chainId: options.chainId ?? 31337,
-    known: new Set(options.known ?? [31337]),
+    chainId: options.chainId ?? LOCAL_CHAIN_ID,
+    known: new Set(options.known ?? [LOCAL_CHAIN_ID]),
     async switchAccount(page, next) {
       signer = next;
       await emit(page, "accountsChanged", [next.address]);
     },
     async switchChain(page, chainId) {
       wallet.chainId = chainId;
-      await emit(page, "chainChanged", `0x${chainId.toString(16)}`);
+      await emit(page, "chainChanged", hexOf(chainId));
     },
   };
-
-  const sendTransaction = async (call: Record<string, string>): Promise<Answer> => {
-    if (wallet.habit === "reject") return refuse(4001, "User rejected the request.");
-    if (wallet.habit === "hold") return new Promise(() => undefined);
-    if (wallet.habit === "collect-signatures") return { result: NEVER_MINED };
-    const { to = "", data = "" } = call;
-    const sent = await (signer as Wallet).connect(provider).sendTransaction({ to, data });
-    return { result: sent.hash };
+  const accounts = () => (connected ? [signer.address] : []);
+  const goTo = async (page: Page, chainId: number) => {
+    if (!wallet.known.has(chainId)) throw CHAIN_UNKNOWN;
+    await wallet.switchChain(page, chainId);
+    return null;
   };
+  const core = make({
+    rpcUrl,
+    accounts,
+    chainId: () => wallet.chainId,
+    signer: () => signer,
+    async confirm(send) {
+      if (wallet.habit === "reject") throw REJECTED;
+      if (wallet.habit === "hold") return new Promise(() => undefined);
+      return wallet.habit === "collect-signatures" ? NEVER_MINED : send();
+    },
+    own: {
+      eth_requestAccounts() {
+        connected = true;
+        return accounts();
+      },
+      eth_chainId: () => hexOf(wallet.chainId),
+      wallet_switchEthereumChain: (page, params) => goTo(page, chainIdIn(params)),
+      wallet_addEthereumChain(page, params) {
+        wallet.known.add(chainIdIn(params));
+        return goTo(page, chainIdIn(params));
+      },
+      wallet_watchAsset: () => true,
+    },
+  });
 
-  const answer = async (page: Page, method: string, params: readonly unknown[]) => {
+  await context.exposeBinding(binding, async ({ page }, method: string, params: Params) => {
     wallet.asked.push(method);
-    if (method === "eth_requestAccounts") {
-      connected = true;
-      return { result: [signer.address] };
-    }
-    if (method === "eth_accounts") return { result: connected ? [signer.address] : [] };
-    if (method === "eth_chainId") return { result: `0x${wallet.chainId.toString(16)}` };
-    if (method === "eth_sendTransaction") {
-      return sendTransaction(params[0] as Record<string, string>);
-    }
-    if (method === "wallet_switchEthereumChain" || method === "wallet_addEthereumChain") {
-      const chainId = Number((params[0] as { chainId: string }).chainId);
-      if (method === "wallet_addEthereumChain") wallet.known.add(chainId);
-      if (!wallet.known.has(chainId)) return refuse(4902, "Unrecognized chain ID.");
-      await wallet.switchChain(page, chainId);
-      return { result: null };
-    }
-    if (method === "wallet_watchAsset") return { result: true };
-    return refuse(4200, `the test wallet has no ${method}`);
-  };
-
-  await context.exposeBinding(binding, async ({ page }, method: string, params: unknown[]) => {
     try {
-      return await answer(page, method, params);
+      return { result: await core.request(page, method, params) };
     } catch (error) {
-      return refuse(-32603, (error as Error).message);
+      const { code = INTERNAL_ERROR, message, data } = error as Refusal;
+      return { error: { code, message, data } };
     }
   });
   const settings = JSON.stringify({ binding, name, icon: ICON, legacy });
   await context.addInitScript({ content: IN_PAGE.replace("WALLET", settings) });
-  context.on("close", () => provider.destroy());
+  context.on("close", () => core.close());
   return wallet;
+}
+
+type Refusal = { readonly code?: number; readonly message: string; readonly data?: unknown };
+
+function chainIdIn([chain]: Params): number {
+  return Number((chain as { readonly chainId: string }).chainId);
+}
+
+function hexOf(chainId: number): string {
+  return `0x${chainId.toString(16)}`;
 }
