@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 import { once } from "node:events";
 import { Command } from "@commander-js/extra-typings";
-import { bindDigest } from "../oracle/core/bind.ts";
+import { bindDigest, type Consent } from "../oracle/core/bind.ts";
 import { toHex } from "../oracle/core/bytes.ts";
 import { domainSeparator } from "../oracle/core/typed.ts";
 import { connectChain, readDeployment } from "./chain.ts";
 import { createKeyFile, loadSigner } from "./keys.ts";
 import { logToStderr } from "./log.ts";
+import { drawQr } from "./node/qr.ts";
 import { startNode } from "./node/start.ts";
 import {
   address,
@@ -31,7 +32,7 @@ const program = new Command("link-node")
     `
 A device from nothing to its first receipt:
   node device/node.ts key --key-file device.key          its address goes to the manufacturer, who enrols it
-  node device/node.ts bind --key-file device.key …       its owner sends the signature to DeviceRegistry.bind
+  node device/node.ts bind --key-file device.key …       its owner pastes or scans what this prints in the claim page
   node device/node.ts serve --key-file device.key …      from the epoch after the binding on, what it signs earns
 
 How receipts work: docs/receipt-protocol.md`,
@@ -54,7 +55,7 @@ function bindCommand() {
   const key = keyOptions();
   return new Command("bind")
     .description(
-      "Signs the device's consent to belong to an account. Anyone may then send DeviceRegistry.bind(device, account, deadline, signature); it counts from the next epoch on.",
+      "Prints the device's signed consent to belong to an account: JSON for the claim page, and on a terminal its QR code. Anyone may also send it to DeviceRegistry.bind, where r and vs are the signature's halves. It counts from the next epoch on.",
     )
     .addOption(deploymentOption())
     .addOption(key.keystore)
@@ -67,8 +68,9 @@ function bindCommand() {
       "unix time after which the signature is void",
       wholeNumber,
     )
-    .addOption(jsonOption())
-    .action(async ({ account, nonce, deadline, deployment, json, ...files }) => {
+    .option("--qr", "draw the QR code on stderr (default: when that is a terminal)")
+    .option("--no-qr", "do not")
+    .action(async ({ account, nonce, deadline, deployment, qr, ...files }) => {
       const { chainId, registry } = await readDeployment(deployment);
       const signer = await loadSigner(files);
       const device = signer.address;
@@ -76,9 +78,12 @@ function bindCommand() {
       const signature = toHex(
         await signer.sign(bindDigest(domainSeparator(chainId, registry), bind)),
       );
-      // As the contract's CompactSignature takes it.
-      const [r, vs] = [signature.slice(0, 66), `0x${signature.slice(66)}`];
-      print(json, { registry, device, account, nonce, deadline, signature, r, vs });
+      const consent = JSON.stringify({
+        ...({ chainId, registry, device, account, deadline } satisfies Consent),
+        signature,
+      });
+      if (qr ?? process.stderr.isTTY) process.stderr.write(drawQr(consent));
+      process.stdout.write(`${consent}\n`);
     });
 }
 

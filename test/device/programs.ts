@@ -3,8 +3,6 @@ import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { text } from "node:stream/consumers";
-import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { Interface, type Wallet } from "ethers";
 import {
@@ -16,19 +14,7 @@ import {
 } from "../../device/chain.ts";
 import { lowercaseHex } from "../../oracle/core/bytes.ts";
 import { type MemberWorld, startMemberWorld } from "../oracle/support/member.ts";
-
-const programOf = (name: string) =>
-  fileURLToPath(new URL(`../../device/${name}.ts`, import.meta.url));
-
-/** Runs a program to its end, as its user does. */
-async function run(name: string, ...args: readonly string[]) {
-  const child = spawn(process.execPath, [programOf(name), ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
-  if (child.exitCode === null) await once(child, "close");
-  return { code: child.exitCode, stdout, stderr };
-}
+import { programOf, runProgram } from "./support/program.ts";
 
 describe("device programs", () => {
   let world: MemberWorld;
@@ -40,7 +26,7 @@ describe("device programs", () => {
   before(async () => {
     world = await startMemberWorld({ owners: 1 });
     keyFile = join(world.devnet.folder, "gateway.key");
-    const { stdout } = await run("gateway", "key", "--key-file", keyFile, "--json");
+    const { stdout } = await runProgram("gateway", "key", "--key-file", keyFile, "--json");
     gatewayKey = JSON.parse(stdout).key;
     const escrow = world.devnet.suite.escrow.connect(world.customer);
     await (await escrow.addKey(gatewayKey)).wait();
@@ -86,7 +72,7 @@ describe("device programs", () => {
       const [nodes, film] = [join(devnet.folder, "nodes.txt"), join(devnet.folder, "film")];
       await writeFile(nodes, `# one a line\n${serving.url}\n`);
       await writeFile(film, Buffer.alloc(100_000, "film"));
-      const { code, stdout, stderr } = await run(
+      const { code, stdout, stderr } = await runProgram(
         "gateway",
         "run",
         ...common,
@@ -153,32 +139,35 @@ describe("device programs", () => {
     const { devnet, owners } = world;
     const { registry } = devnet.suite;
     const file = join(devnet.folder, "new-device.key");
-    const { device } = JSON.parse((await run("node", "key", "--key-file", file, "--json")).stdout);
+    const { device } = JSON.parse(
+      (await runProgram("node", "key", "--key-file", file, "--json")).stdout,
+    );
     await (await registry.connect(devnet.role("manufacturer")).enrol([device], 1)).wait();
     const account = owners[0]?.address as string;
     const deadline = String((await devnet.now()) + 3_600);
-    const { code, stdout } = await run(
+    const { code, stdout } = await runProgram(
       "node",
       "bind",
       ...["--deployment", devnet.deploymentFile, "--key-file", file, "--account", account],
-      ...["--nonce", "0", "--deadline", deadline, "--json"],
+      ...["--nonce", "0", "--deadline", deadline],
     );
     expect(code).to.equal(0);
-    const { r, vs } = JSON.parse(stdout);
+    const { signature } = JSON.parse(stdout);
+    const [r, vs] = [signature.slice(0, 66), `0x${signature.slice(66)}`];
     const bystander = registry.connect(devnet.role("bystander"));
     await (await bystander.bind(device, account, deadline, { r, vs })).wait();
     expect(await registry.ownerAt(device, 3)).to.equal(account);
   });
 
   it("teach with --help, and refuse what they do not know", async () => {
-    for (const name of ["node", "gateway"]) {
-      const { code, stdout } = await run(name, "--help");
+    for (const name of ["node", "gateway"] as const) {
+      const { code, stdout } = await runProgram(name, "--help");
       expect(code).to.equal(0);
       expect(stdout).to.match(/docs\/receipt-protocol\.md/);
-      const wrong = await run(name, "dance");
+      const wrong = await runProgram(name, "dance");
       expect([wrong.code, wrong.stdout]).to.deep.equal([3, ""]);
     }
-    const failed = await run("node", "key", "--key-file", keyFile);
+    const failed = await runProgram("node", "key", "--key-file", keyFile);
     expect([failed.code, failed.stderr]).to.match(/link-node: .*exists/);
   });
 

@@ -1,10 +1,5 @@
 import { expect } from "chai";
 import { type HDNodeWallet, Wallet, ZeroHash } from "ethers";
-import { bindDigest } from "../../oracle/core/bind.ts";
-import { fromHex, lowercaseHex, toHex } from "../../oracle/core/bytes.ts";
-import { sign } from "../../oracle/core/signature.ts";
-import { domainSeparator } from "../../oracle/core/typed.ts";
-import { DEVNET_CLASS } from "../../scripts/devnet.ts";
 import { answerCalls } from "./support/answers.ts";
 import { onEachChain, type Stage } from "./support/stage.ts";
 import { tamper } from "./support/tamper.ts";
@@ -329,31 +324,6 @@ onEachChain("the claim page", (theStage) => {
       await reaches("paused");
       expect(await page.locator("button.primary").count()).to.equal(0);
     });
-
-    it("binds a device by its signed consent, and only by its own", async () => {
-      const { devnet } = stage.world;
-      const { registry } = devnet.suite;
-      const device = new Wallet(Wallet.createRandom().privateKey);
-      const account = devnet.wallet(9);
-      const enrol = registry.connect(devnet.role("manufacturer"));
-      await (await enrol.enrol([device.address], DEVNET_CLASS)).wait();
-      const consent = await consentOf(stage, device, account.address);
-      const { page, reaches } = await visitWith(stage, { signer: account });
-      await reaches("never-bound");
-      const box = page.getByLabel("Signed consent");
-      await box.fill(JSON.stringify({ ...consent, deadline: consent.deadline + 1 }));
-      await page.getByText("The signature is not the device’s").waitFor();
-      await box.fill("hello");
-      await page.getByText("This is not a device’s consent").waitFor();
-      await box.fill(JSON.stringify({ ...consent, account: owner(0).address }));
-      await page.getByText("not for the one shown here").waitFor();
-      await box.fill(JSON.stringify(consent));
-      await reaches("consent");
-      await page.getByRole("button", { name: "Bind device" }).click();
-      await reaches("done");
-      expect((await registry.deviceOf(device.address)).account).to.equal(account.address);
-      await reaches("joined-later");
-    });
   });
 
   describe("when something else is broken", () => {
@@ -476,20 +446,4 @@ async function expectSoon(holds: () => Promise<boolean>): Promise<void> {
     if (Date.now() > deadline) throw new Error(`not within ${SOON_MS} ms: ${holds}`);
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
-}
-
-async function consentOf(stage: Stage, device: Wallet, account: string) {
-  const { devnet } = stage.world;
-  const registry = lowercaseHex(await devnet.suite.registry.getAddress());
-  const { chainId } = stage.config.deployment;
-  const deadline = (await devnet.now()) + 3600;
-  const bind = {
-    device: lowercaseHex(device.address),
-    account: lowercaseHex(account),
-    nonce: 0n,
-    deadline: BigInt(deadline),
-  };
-  const digest = bindDigest(domainSeparator(chainId, registry), bind);
-  const signature = toHex(sign(digest, fromHex(lowercaseHex(device.privateKey))));
-  return { chainId, registry, device: bind.device, account: bind.account, deadline, signature };
 }

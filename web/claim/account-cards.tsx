@@ -7,7 +7,7 @@ import { Card, Notice } from "../parts/pieces.tsx";
 import type { WalletState } from "../parts/use-wallet.ts";
 import type { Chain } from "../sources/chain.ts";
 import { INTERFACES } from "../sources/contracts.ts";
-import { type Consent, type ConsentProblem, readConsent } from "./bind-consent.ts";
+import { type CheckedConsent, type ConsentProblem, readConsent } from "./bind-consent.ts";
 import type { Position } from "./position.ts";
 import { canScan, Scanner } from "./scanner.tsx";
 import { SendingNotice } from "./sending-notice.tsx";
@@ -95,7 +95,7 @@ export function BindCard({ chain, wallet, position, refresh }: CardProps) {
     );
   };
   const consent = read !== undefined && !("problem" in read) ? read : undefined;
-  const bind = ({ device, call }: Consent) => {
+  const bind = ({ device, call }: CheckedConsent) => {
     if (connection === undefined) return undefined;
     const isDone = async () => {
       const found = await chain.read<{ account: string }>("DeviceRegistry", "deviceOf", device);

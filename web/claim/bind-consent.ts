@@ -1,4 +1,4 @@
-import { bindDigest } from "../../oracle/core/bind.ts";
+import { bindDigest, CONSENT_FIELDS } from "../../oracle/core/bind.ts";
 import { type Address, type Hex, toHex } from "../../oracle/core/bytes.ts";
 import { parseFields } from "../../oracle/core/json.ts";
 import { parseSignature } from "../../oracle/core/receipt.ts";
@@ -9,16 +9,7 @@ import type { Chain } from "../sources/chain.ts";
 import { INTERFACES } from "../sources/contracts.ts";
 import type { Call } from "../sources/wallet.ts";
 
-/** What a device shows as text or QR code: `{chainId, registry, device, account, deadline, signature}`. */
-const CONSENT_FIELDS = [
-  { name: "chainId", type: "uint53" },
-  { name: "registry", type: "address" },
-  { name: "device", type: "address" },
-  { name: "account", type: "address" },
-  { name: "deadline", type: "uint53" },
-] as const;
-
-export type Consent = {
+export type CheckedConsent = {
   readonly device: Address;
   readonly account: Address;
   readonly deadline: number;
@@ -33,7 +24,7 @@ export async function readConsent(
   text: string,
   account: Address,
   now: number,
-): Promise<Consent | { readonly problem: ConsentProblem; readonly account?: Address }> {
+): Promise<CheckedConsent | { readonly problem: ConsentProblem; readonly account?: Address }> {
   const { signature: hex, ...rest } = parseJson(text);
   const consent = parseFields(CONSENT_FIELDS, rest, "consent");
   const signature = parseSignature(hex, "signature");

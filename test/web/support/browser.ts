@@ -12,10 +12,12 @@ const UNWANTED: readonly string[] = [
 ];
 
 /** Chromium from the registry, so that a machine without a browser runs the suite too. */
-export async function launchBrowser(): Promise<Browser> {
-  if (OWN_BROWSER !== undefined) return playwright.launch({ executablePath: OWN_BROWSER });
+export async function launchBrowser(args: readonly string[] = []): Promise<Browser> {
+  if (OWN_BROWSER !== undefined) {
+    return playwright.launch({ executablePath: OWN_BROWSER, args: [...args] });
+  }
   return playwright.launch({
     executablePath: await chromium.executablePath(),
-    args: chromium.args.filter((arg) => !UNWANTED.includes(arg)),
+    args: [...chromium.args.filter((arg) => !UNWANTED.includes(arg)), ...args],
   });
 }
