@@ -30,7 +30,7 @@ export async function buildWeb(folder: string = join(WEB, "dist")): Promise<Buil
   if (gzipBytes > MAX_GZIP_BYTES) {
     throw new Error(`the pages are ${gzipBytes} bytes gzipped, more than ${MAX_GZIP_BYTES}`);
   }
-  return { folder, gzipBytes, cid: folderCid(files) };
+  return { folder, gzipBytes, cid: await folderCid(files) };
 }
 
 async function readFolder(folder: string): Promise<ReadonlyMap<string, Uint8Array>> {
