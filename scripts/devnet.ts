@@ -135,6 +135,9 @@ export async function startDevnet(
   };
 }
 
+/** What a transaction's gas is enough for. */
+const ENROL_AT_ONCE = 100;
+
 /** Enrols devices of class 1 and binds each to its account, from the next epoch on. */
 export async function bindDevices(
   { suite, role, parameters }: Devnet,
@@ -146,7 +149,10 @@ export async function bindDevices(
   const registry = lowercaseHex(await suite.registry.getAddress());
   const domain = domainSeparator(LOCAL_CHAIN_ID, registry);
   const addresses = devices.map(({ key }) => key.address);
-  await (await suite.registry.connect(role("manufacturer")).enrol(addresses, DEVNET_CLASS)).wait();
+  const manufacturer = suite.registry.connect(role("manufacturer"));
+  for (let at = 0; at < addresses.length; at += ENROL_AT_ONCE) {
+    await (await manufacturer.enrol(addresses.slice(at, at + ENROL_AT_ONCE), DEVNET_CLASS)).wait();
+  }
   for (const { key, account } of devices) {
     const device = lowercaseHex(key.address);
     const bind = {

@@ -78,8 +78,9 @@ export async function startMemberWorld({
   let walletIndex = 0;
   const wallets = (count: number) =>
     Array.from({ length: count }, () => devnet.wallet(walletIndex++));
-  const owners = wallets(ownerCount);
+  // Only the first few wallets are funded: customers send transactions, owners need not.
   const customers = wallets(customerCount);
+  const owners = wallets(ownerCount);
   const memberWallets = [role("member"), ...wallets(members - 1)];
   const gateways = customers.map(() => Wallet.createRandom());
   const devices = owners.map(() => new Wallet(Wallet.createRandom().privateKey));

@@ -37,15 +37,34 @@ export async function playEpochs(world: MemberWorld): Promise<void> {
       owed[c] = (owed[c] ?? 0n) + (worthOf(served, share) * (c === 1 ? percentPaid : 100n)) / 100n;
       await world.owe(url, epoch, owed[c] ?? 0n, c);
     }
-    await world.endEpoch(epoch);
-    await closeOnce(world);
-    await world.sealEpoch(epoch);
-    await closeOnce(world);
+    await propose(world, epoch);
     if (epoch === PENDING_EPOCH) break;
     await world.passWindow();
     await closeOnce(world);
   }
   await stop();
+}
+
+/** One epoch, in its window: each device serves each customer. */
+export async function playOneEpoch(world: MemberWorld): Promise<void> {
+  const { url, stop } = await world.oracle.serve();
+  for (const [c, customer] of world.customers.entries()) {
+    const served = world.devices.map((_, d) => ({
+      ...{ epoch: 1, customer: lowercaseHex(customer.address) },
+      egressBytes: (TERABYTE * BigInt(1 + (d % 7))) / 1_000n,
+    }));
+    await world.submit(url, served);
+    await world.owe(url, 1, LTK, c);
+  }
+  await propose(world, 1);
+  await stop();
+}
+
+async function propose(world: MemberWorld, epoch: number): Promise<void> {
+  await world.endEpoch(epoch);
+  await closeOnce(world);
+  await world.sealEpoch(epoch);
+  await closeOnce(world);
 }
 
 /** At the devnet's prices, and a little more: who pays more than it owes has paid in full. */

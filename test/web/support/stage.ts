@@ -31,19 +31,31 @@ export type Stage = {
   mine(): Promise<void>;
   /** Returns how to take back what happens on the chain from now on. */
   snapshot(): Promise<() => Promise<void>>;
+  /** Not the browser: others are using it. */
+  close(): Promise<void>;
 };
 
 /** Neither is any chain's own. */
 const shared = once(async () => ({ pages: await buildWeb(), browser: await launchBrowser() }));
 
-async function startStage(chain: ChainName): Promise<Stage> {
-  const startChain = CHAINS[chain];
+/** Who is there, and what happens before the first visit. */
+type Setting = {
+  readonly owners: number;
+  readonly customers: number;
+  readonly play: (world: MemberWorld) => Promise<void>;
+};
+
+const FOUR_EPOCHS: Setting = { owners: 4, customers: 2, play: playEpochs };
+
+/** With a setting of its own: whoever starts it closes it. */
+export async function startStage(chain: ChainName, setting: Setting): Promise<Stage> {
+  const { owners, customers, play } = setting;
   const [{ pages, browser }, world] = await Promise.all([
     shared(),
-    startMemberWorld({ owners: 4, customers: 2, startChain }),
+    startMemberWorld({ owners, customers, startChain: CHAINS[chain] }),
   ]);
   const { devnet, oracle } = world;
-  await playEpochs(world);
+  await play(world);
   const server = await serveStatic(
     { pages: pages.folder, bundles: oracle.bundles },
     new Map([["/pages/config.json", () => JSON.stringify(stage.config)]]),
@@ -74,13 +86,17 @@ async function startStage(chain: ChainName): Promise<Stage> {
       const id = await rpc("evm_snapshot");
       return () => rpc("evm_revert", id);
     },
+    async close() {
+      await server.close();
+      await world.stop();
+    },
   };
   return stage;
 }
 
 const stages = {
-  hardhat: once(() => startStage("hardhat")),
-  anvil: once(() => startStage("anvil")),
+  hardhat: once(() => startStage("hardhat", FOUR_EPOCHS)),
+  anvil: once(() => startStage("anvil", FOUR_EPOCHS)),
 } as const;
 
 /** One for all files of this folder: setting it up takes longer than most tests. */
@@ -97,9 +113,7 @@ export function onEachChain(title: string, tests: (stage: () => Promise<Stage>) 
 
 export async function closeStages(): Promise<void> {
   for (const stage of [stages.hardhat, stages.anvil]) {
-    const { server, world } = (await stage.done()) ?? {};
-    await server?.close();
-    await world?.stop();
+    await (await stage.done())?.close();
   }
   await (await shared.done())?.browser.close();
 }
