@@ -1,17 +1,58 @@
-import { execFile } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { expect } from "chai";
+import { HDNodeWallet } from "ethers";
+import type { Browser } from "playwright-core";
+import { MNEMONIC } from "../scripts/devnet.ts";
+import { launchBrowser } from "./web/support/browser.ts";
+import { leaveAll, type Place, visit } from "./web/support/visit.ts";
 
 const DEMO = fileURLToPath(new URL("../scripts/demo.ts", import.meta.url));
 /** The demo takes about 70 seconds; a machine that also runs other things needs longer. */
 const DEMO_TIMEOUT_MS = 300_000;
+/** As many as the local chain funds. */
+const WALLETS = 20;
 
-describe("npm run demo -- --json", () => {
-  it("prints one document in which everything adds up", async () => {
-    const { stdout } = await promisify(execFile)(process.execPath, [DEMO, "--json"], {
-      maxBuffer: 2 ** 24,
+describe("npm run demo -- --json --keep", () => {
+  let demo: ChildProcess;
+  let browser: Browser;
+  let stdout = "";
+  /** The addresses it prints, by what stands before them. */
+  const printed = new Map<string, string>();
+
+  before(async () => {
+    demo = spawn(process.execPath, [DEMO, "--json", "--keep"], {
+      stdio: ["ignore", "pipe", "pipe"],
     });
+    const lines = (stream: ChildProcess["stdout"]) =>
+      createInterface({ input: stream as NonNullable<typeof stream> });
+    lines(demo.stdout).on("line", (line) => {
+      stdout += line;
+    });
+    for await (const line of lines(demo.stderr)) {
+      const [, name, address] = /^ {2}(\S[a-z ]*?) {2,}(http\S+)/.exec(line) ?? [];
+      if (name !== undefined && address !== undefined) printed.set(name, address);
+      if (line.includes("npm run oracle -- proof")) break;
+    }
+    browser = await launchBrowser();
+  }).timeout(DEMO_TIMEOUT_MS);
+  afterEach(leaveAll);
+  after(async () => {
+    await browser.close();
+    const ended = once(demo, "exit");
+    demo.kill("SIGINT");
+    expect(await ended).to.deep.equal([0, null]);
+  });
+
+  const place = (): Place => ({
+    browser,
+    pagesUrl: printed.get("pages") as string,
+    world: { devnet: { rpcUrl: printed.get("chain") as string } },
+  });
+
+  it("prints one document in which everything adds up", async () => {
     const demo = JSON.parse(stdout);
     expect(demo.ok).to.equal(true);
     expect(demo.epochs.map(({ epoch }: { epoch: number }) => epoch)).to.deep.equal([1, 2, 3]);
@@ -37,5 +78,28 @@ describe("npm run demo -- --json", () => {
     );
     expect(demo.crashesSurvived).to.equal(2);
     expect(demo.fraudProofs).to.equal(1);
-  }).timeout(DEMO_TIMEOUT_MS);
+  });
+
+  it("leaves a claim page on which an owner claims with a wallet", async () => {
+    const route = new URL(printed.get("an owner") as string).hash;
+    const owner = route.slice("#/claim/".length);
+    const signer = Array.from({ length: WALLETS }, (_, i) =>
+      HDNodeWallet.fromMnemonic(MNEMONIC, `m/44'/60'/0'/0/${i}`),
+    ).find(({ address }) => address === owner) as HDNodeWallet;
+    const { page, reaches } = await visit(place(), { wallets: [{ name: "Orange", signer }] });
+    await page.locator("main .wallets button").click();
+    await page.locator("button.primary").click();
+    await reaches("done");
+  });
+
+  it("leaves an audit page that verifies an epoch", async () => {
+    const { page, reaches } = await visit(place(), {
+      at: new URL(printed.get("the audit") as string).hash,
+    });
+    await page.locator('tr[data-epoch="3"]').getByText("Final").waitFor();
+    await page.locator('[data-invariant][data-state="holds"]').nth(4).waitFor();
+    await page.locator('tr[data-epoch="3"] a').first().click();
+    await page.getByRole("button", { name: "Verify this epoch here" }).click();
+    await reaches("agrees");
+  });
 });

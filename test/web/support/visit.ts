@@ -1,6 +1,12 @@
-import type { BrowserContext, Locator, Page } from "playwright-core";
-import type { Stage } from "./stage.ts";
+import type { Browser, BrowserContext, Locator, Page } from "playwright-core";
 import { installWallet, type TestWallet, type WalletOptions } from "./wallet.ts";
+
+/** What a visitor needs of a stage. */
+export type Place = {
+  readonly browser: Browser;
+  readonly pagesUrl: string;
+  readonly world: { readonly devnet: { readonly rpcUrl: string } };
+};
 
 export type Visit = {
   readonly page: Page;
@@ -27,7 +33,7 @@ const TIMEOUT_MS = 15_000;
 const open = new Set<BrowserContext>();
 
 /** A new browser profile with these wallets in it, at the pages. */
-export async function visit(stage: Stage, options: VisitOptions = {}): Promise<Visit> {
+export async function visit(stage: Place, options: VisitOptions = {}): Promise<Visit> {
   const { at = "", wallets = [], locale = "en-GB", before } = options;
   const context = await stage.browser.newContext({
     viewport: { width: 1180, height: 900 },
@@ -51,7 +57,7 @@ export async function visit(stage: Stage, options: VisitOptions = {}): Promise<V
 
 /** With one wallet, connected. */
 export async function visitWith(
-  stage: Stage,
+  stage: Place,
   wallet: Omit<WalletOptions, "rpcUrl" | "name"> & { readonly name?: string },
   options: VisitOptions = {},
 ): Promise<Visit & { readonly wallet: TestWallet }> {
