@@ -9,8 +9,12 @@ const QUIET = { checks: { pluginTimings: false } };
 export default defineConfig({
   root: fileURLToPath(new URL(".", import.meta.url)),
   base: "./",
-  oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
-  define: { PAGE_CONTRACTS: JSON.stringify(pageContracts()) },
+  // Said outright: a NODE_ENV of whoever builds would put debug code into the pages, and the folder's name with it.
+  oxc: { jsx: { runtime: "automatic", importSource: "preact", development: false } },
+  define: {
+    PAGE_CONTRACTS: JSON.stringify(pageContracts()),
+    "process.env.NODE_ENV": JSON.stringify("production"),
+  },
   worker: { format: "es", rolldownOptions: QUIET },
   build: {
     target: "es2022",
