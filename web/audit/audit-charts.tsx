@@ -34,6 +34,7 @@ export function AuditCharts(props: { chain: Chain; audit: Audit; history: Histor
       <Card title={t("audit.chart.released")}>
         <LineChart
           label={t("audit.chart.released")}
+          unit="LTK"
           labels={labels}
           lines={[
             {
@@ -51,6 +52,7 @@ export function AuditCharts(props: { chain: Chain; audit: Audit; history: Histor
       <Card title={t("audit.chart.value")}>
         <BarChart
           label={t("audit.chart.value")}
+          unit="LTK"
           bars={finals.map(({ epoch }) => {
             const parts = values.get(epoch) ?? [];
             const spoken = parts.map((wei, i) => `${names[i]} ${tokens(wei, locale)} LTK`);
@@ -76,6 +78,7 @@ export function AuditCharts(props: { chain: Chain; audit: Audit; history: Histor
       <Card title={t("audit.chart.emission")}>
         <LineChart
           label={t("audit.chart.emission")}
+          unit="LTK"
           labels={labels}
           lines={[
             {

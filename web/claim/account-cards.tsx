@@ -105,7 +105,7 @@ export function BindCard({ chain, wallet, position, refresh }: CardProps) {
   };
   return (
     <Card title={t("bind.title")}>
-      <p>{t("bind.text")}</p>
+      <p>{t(canScan() ? "bind.text" : "bind.textPaste")}</p>
       <OwnWallet chain={chain} wallet={wallet} position={position}>
         <label for="consent">{t("bind.label")}</label>
         <textarea

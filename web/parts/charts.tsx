@@ -1,3 +1,5 @@
+import { useText } from "../language.ts";
+
 /** Small charts without a library: SVG by attributes only, so that no style is ever inline. */
 
 export type Bar = {
@@ -7,19 +9,34 @@ export type Bar = {
 };
 
 const WIDTH = 640;
-const HEIGHT = 180;
+const HEIGHT = 200;
+/** Room for the words above and below, also on a phone, where they are larger. */
+const HEAD = 36;
 const FOOT = 34;
 const GAP = 0.35;
 const MAX_BAR = 56;
+/** Three digits, never rounded up. */
+const CUT: Intl.NumberFormatOptions & { roundingMode: "trunc" } = {
+  notation: "compact",
+  maximumSignificantDigits: 3,
+  roundingMode: "trunc",
+};
 
-export function BarChart({ bars, label }: { bars: readonly Bar[]; label: string }) {
+type ChartProps = {
+  readonly label: string;
+  /** What the numbers count, such as "LTK". */
+  readonly unit?: string;
+};
+
+export function BarChart(props: ChartProps & { bars: readonly Bar[] }) {
+  const { bars, label, unit } = props;
   const highest = Math.max(...bars.map(({ parts }) => sum(parts)), Number.MIN_VALUE);
   const step = WIDTH / Math.max(bars.length, 1);
   const width = Math.min(MAX_BAR, step * (1 - GAP));
   const every = Math.ceil(bars.length / 12);
   return (
     <svg class="chart" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={label}>
-      <Grid />
+      <Grid highest={highest} unit={unit} />
       {bars.map((bar, i) => {
         const x = step * i + (step - width) / 2;
         let top = HEIGHT - FOOT;
@@ -27,7 +44,7 @@ export function BarChart({ bars, label }: { bars: readonly Bar[]; label: string 
           <g key={bar.label}>
             <title>{bar.title}</title>
             {bar.parts.map((part, series) => {
-              const height = ((HEIGHT - FOOT - 10) * part) / highest;
+              const height = ((HEIGHT - FOOT - HEAD) * part) / highest;
               top -= height;
               return (
                 <rect
@@ -55,20 +72,18 @@ export function BarChart({ bars, label }: { bars: readonly Bar[]; label: string 
 
 export type Line = { readonly name: string; readonly values: readonly number[] };
 
-export function LineChart(props: {
-  lines: readonly Line[];
-  labels: readonly string[];
-  label: string;
-}) {
-  const { lines, labels, label } = props;
+export function LineChart(
+  props: ChartProps & { lines: readonly Line[]; labels: readonly string[] },
+) {
+  const { lines, labels, label, unit } = props;
   const highest = Math.max(...lines.flatMap(({ values }) => values), Number.MIN_VALUE);
   const x = (i: number) =>
     labels.length < 2 ? WIDTH / 2 : 12 + ((WIDTH - 24) * i) / (labels.length - 1);
-  const y = (value: number) => HEIGHT - FOOT - ((HEIGHT - FOOT - 10) * value) / highest;
+  const y = (value: number) => HEIGHT - FOOT - ((HEIGHT - FOOT - HEAD) * value) / highest;
   const every = Math.ceil(labels.length / 12);
   return (
     <svg class="chart" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={label}>
-      <Grid />
+      <Grid highest={highest} unit={unit} />
       {lines.map(({ name, values }, series) => (
         <g key={name} class={`line line-${series}`}>
           <polyline points={values.map((value, i) => `${x(i)},${y(value)}`).join(" ")} />
@@ -105,13 +120,19 @@ export function Legend({ names, line = false }: { names: readonly string[]; line
   );
 }
 
-function Grid() {
-  const lines = [0, 1, 2, 3].map((i) => 10 + ((HEIGHT - FOOT - 10) * i) / 3);
+/** The upper line is the highest value; zero is the lowest. */
+function Grid({ highest, unit = "" }: { highest: number; unit: string | undefined }) {
+  const { locale } = useText();
+  const lines = [0, 1, 2, 3].map((i) => HEAD + ((HEIGHT - FOOT - HEAD) * i) / 3);
+  const most = highest.toLocaleString(locale, CUT);
   return (
     <g class="grid">
       {lines.map((y) => (
         <line key={y} x1="0" x2={WIDTH} y1={y} y2={y} />
       ))}
+      <text x="0" y={HEAD - 9}>
+        {highest === Number.MIN_VALUE ? "" : `${most} ${unit}`}
+      </text>
     </g>
   );
 }

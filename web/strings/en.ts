@@ -137,6 +137,7 @@ export const EN = {
   "payee.same": "Rewards already go there.",
   "bind.title": "Bind a device",
   "bind.text": "Paste the signed consent your device shows, or scan its QR code.",
+  "bind.textPaste": "Paste the signed consent your device shows.",
   "bind.label": "Signed consent (JSON)",
   "bind.scan": "Scan QR code",
   "bind.noCamera": "The camera cannot be used here. Paste the text instead.",

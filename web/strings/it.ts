@@ -133,6 +133,7 @@ export const IT: Strings = {
   "bind.title": "Lega un dispositivo",
   "bind.text":
     "Incolla il consenso firmato che il dispositivo mostra, o scansiona il suo codice QR.",
+  "bind.textPaste": "Incolla il consenso firmato che il dispositivo mostra.",
   "bind.label": "Consenso firmato (JSON)",
   "bind.scan": "Scansiona codice QR",
   "bind.noCamera": "Qui la fotocamera non si può usare. Incolla il testo.",

@@ -118,6 +118,7 @@ export const ZH: Strings = {
   "payee.same": "奖励已经支付到该地址。",
   "bind.title": "绑定设备",
   "bind.text": "粘贴设备显示的已签名同意书，或扫描其二维码。",
+  "bind.textPaste": "粘贴设备显示的已签名同意书。",
   "bind.label": "已签名的同意书（JSON）",
   "bind.scan": "扫描二维码",
   "bind.noCamera": "此处无法使用摄像头，请改为粘贴文本。",

@@ -66,8 +66,9 @@ const CHAIN_UNKNOWN = { code: 4902, message: "Unrecognized chain ID." } as const
 const INTERNAL_ERROR = -32603;
 const LOCAL_CHAIN_ID = 31337;
 const NEVER_MINED = `0x${"5afe".repeat(16)}`;
-const ICON =
-  "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'%3E%3Crect width='8' height='8' rx='2' fill='%23c65d21'/%3E%3C/svg%3E";
+/** A square of the colour it is named after. */
+const iconOf = (name: string) =>
+  `data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'%3E%3Crect width='8' height='8' rx='2' fill='${name.toLowerCase()}'/%3E%3C/svg%3E`;
 
 /** Plain script, not a function of this file: a compiler on the way would leave its own helpers in it. */
 // Not by the name of a module: the test runner would load it, and it is for the page.
@@ -141,7 +142,7 @@ export async function installWallet(
       return { error: { code, message, data } };
     }
   });
-  const settings = JSON.stringify({ binding, name, icon: ICON, legacy });
+  const settings = JSON.stringify({ binding, name, icon: iconOf(name), legacy });
   await context.addInitScript({ content: IN_PAGE.replace("WALLET", settings) });
   context.on("close", () => core.close());
   return wallet;
