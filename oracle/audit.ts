@@ -4,7 +4,7 @@ import { checkBundle, type Divergence, type PublishedBundle } from "./core/diver
 import type { ComputedEpoch } from "./core/epoch.ts";
 import type { FinalEpoch, Law } from "./core/law.ts";
 import type { DataFile } from "./core/manifest.ts";
-import { CONTRIBUTION_BYTES, REWARD_BYTES } from "./core/records.ts";
+import { CONTRIBUTION_BYTES, firstRecords, REWARD_BYTES } from "./core/records.ts";
 import type { Report } from "./core/report.ts";
 import type { BlockMark } from "./core/store.ts";
 import { rootOver } from "./core/tree.ts";
@@ -108,7 +108,7 @@ export async function auditReport(
     };
     const [verified, roots] = await Promise.all([
       verification(deployment, published, listener),
-      secondRoots(published),
+      secondRoots(published, report),
     ]);
     const outcome = checkBundle({
       ...verified,
@@ -120,7 +120,7 @@ export async function auditReport(
       published,
       report,
     });
-    const rewards = firstWithRoot(root, [
+    const rewards = firstWithRoot(report, [
       outcome.computed?.files.get("rewards.bin"),
       published.files.get("rewards.bin"),
     ]);
@@ -153,7 +153,7 @@ export async function rewardsOf(
   if (final === undefined) return undefined;
   if (final.leaves === 0) return new Uint8Array();
   try {
-    return firstWithRoot(final.root, [await source.read(epoch, "rewards.bin")]);
+    return firstWithRoot(final, [await source.read(epoch, "rewards.bin")]);
   } catch (error) {
     if (isBundleUnavailable(error)) return undefined;
     throw error;
@@ -165,24 +165,34 @@ async function sealBlockOf(chain: Chain, epoch: number): Promise<BlockMark | und
   return block && { number: block.number, hash: block.hash };
 }
 
-function firstWithRoot(root: Hex, candidates: readonly (Uint8Array | undefined)[]) {
-  return candidates.find(
-    (rewards) =>
-      rewards !== undefined &&
-      rewards.length % REWARD_BYTES === 0 &&
-      toHex(rootOver(rewards, REWARD_BYTES)) === root,
-  );
+function firstWithRoot(
+  { root, leaves }: Pick<Report, "root" | "leaves">,
+  candidates: readonly (Uint8Array | undefined)[],
+): Uint8Array | undefined {
+  return candidates
+    .map((file) => file && firstRecords(file, REWARD_BYTES, leaves))
+    .find(
+      (rewards) =>
+        rewards !== undefined &&
+        rewards.length % REWARD_BYTES === 0 &&
+        toHex(rootOver(rewards, REWARD_BYTES)) === root,
+    );
 }
 
 type Roots = Pick<Report, "root" | "contributionRoot">;
 
 /** Both roots of published files, by a tree builder that shares no code with ours. */
-export async function secondRoots({ files }: PublishedBundle): Promise<Roots> {
-  const rootOver = (file: DataFile, recordBytes: number) =>
-    secondRoot(files.get(file) ?? new Uint8Array(), recordBytes);
+export async function secondRoots(
+  { files }: PublishedBundle,
+  { leaves, contributions }: Pick<Report, "leaves" | "contributions">,
+): Promise<Roots> {
+  const rootOver = (name: DataFile, recordBytes: number, count: number) => {
+    const file = files.get(name) ?? new Uint8Array();
+    return secondRoot(firstRecords(file, recordBytes, count), recordBytes);
+  };
   const [root, contributionRoot] = await Promise.all([
-    rootOver("rewards.bin", REWARD_BYTES),
-    rootOver("contributions.bin", CONTRIBUTION_BYTES),
+    rootOver("rewards.bin", REWARD_BYTES, leaves),
+    rootOver("contributions.bin", CONTRIBUTION_BYTES, contributions),
   ]);
   return { root, contributionRoot };
 }

@@ -53,7 +53,7 @@ const audits: Contestant = async (size) => {
   return async () => {
     const [verified, roots] = await Promise.all([
       verification(deployment, input.published),
-      secondRoots(input.published),
+      secondRoots(input.published, report),
     ]);
     const outcome = checkBundle({ ...input, report, ...verified });
     if (!outcome.agrees) throw new Error(outcome.divergence.message);

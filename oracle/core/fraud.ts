@@ -1,5 +1,5 @@
 import { equalBytes, type Hex, keccak256, toHex } from "./bytes.ts";
-import { decodeRewards, REWARD_BYTES, type RewardLeaf } from "./records.ts";
+import { decodeRewards, firstRecords, REWARD_BYTES, type RewardLeaf } from "./records.ts";
 import type { Report } from "./report.ts";
 import { buildTree, HASH_BYTES, proofOf, rootOf, type Tree } from "./tree.ts";
 
@@ -31,7 +31,8 @@ type Opened = { readonly leaves: readonly RewardLeaf[]; readonly tree: Tree };
 
 /** The first thing the ledger convicts for; undefined when the published leaves are not the root's, or show nothing. */
 export function findFraud(input: FraudInput): FraudProof | undefined {
-  const { report, rewards } = input;
+  const { report } = input;
+  const rewards = firstRecords(input.rewards, REWARD_BYTES, report.leaves);
   const pending = open(rewards, report.root);
   if (pending === undefined || pending.leaves.length !== report.leaves) return undefined;
   return (

@@ -72,6 +72,14 @@ export function recordAt(records: Uint8Array, recordBytes: number, i: number): U
   return records.subarray(i * recordBytes, (i + 1) * recordBytes);
 }
 
+/**
+ * As many records as a report counts: what a file has beyond them is under no root, and it can be of any length. Shorter
+ * files stay as they are.
+ */
+export function firstRecords(file: Uint8Array, recordBytes: number, count: number): Uint8Array {
+  return file.subarray(0, count * recordBytes);
+}
+
 export function decodeContributions(bytes: Uint8Array): readonly ContributionRecord[] {
   return splitRecords(bytes, CONTRIBUTION_BYTES).map(decodeContribution);
 }

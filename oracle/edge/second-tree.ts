@@ -17,17 +17,34 @@ type Leaves = {
   readonly padding: number;
 };
 
-let thread: Piscina<Leaves, Hex> | undefined;
-
 /**
  * The root over fixed-size records by merkletreejs, which shares no code with core/tree.ts. On a thread of its own where
  * it takes long, beside those that check signatures. Bytes after the last whole record are left out.
  */
 export async function secondRoot(file: Uint8Array, recordBytes: number): Promise<Hex> {
   const count = Math.floor(file.length / recordBytes);
-  const records = file.subarray(0, count * recordBytes);
   if (count === 0) return ZERO_HASH;
-  if (count < LEAVES_WORTH_A_THREAD) return rootTask({ records, recordBytes, padding: 0 });
+  // Copied: a view would go to the thread with all that it is a view of.
+  const recordsFrom = (first: number) =>
+    file.slice(first * recordBytes, Math.min(count, first + LEAVES_AT_ONCE) * recordBytes);
+  if (count <= LEAVES_AT_ONCE) {
+    const all = { records: recordsFrom(0), recordBytes, padding: 0 };
+    return count < LEAVES_WORTH_A_THREAD ? rootTask(all) : rootInThread(all);
+  }
+  // Whole subtrees first, then a tree over their roots: of the same shape as one tree over all.
+  const roots: Hex[] = [];
+  for (let first = 0; first < count; first += LEAVES_AT_ONCE) {
+    const records = recordsFrom(first);
+    const padding = LEAVES_AT_ONCE - records.length / recordBytes;
+    roots.push(await rootInThread({ records, recordBytes, padding }));
+  }
+  const empty = { records: new Uint8Array(), recordBytes, padding: LEAVES_AT_ONCE };
+  return rootOf(roots.map(toBuffer), toBuffer(await rootInThread(empty)));
+}
+
+let thread: Piscina<Leaves, Hex> | undefined;
+
+function rootInThread(leaves: Leaves): Promise<Hex> {
   thread ??= new Piscina({
     filename: import.meta.url,
     name: "rootTask",
@@ -35,16 +52,7 @@ export async function secondRoot(file: Uint8Array, recordBytes: number): Promise
     maxThreads: 1,
     idleTimeout: IDLE_MS,
   });
-  if (count <= LEAVES_AT_ONCE) return thread.run({ records, recordBytes, padding: 0 });
-  // Whole subtrees first, then a tree over their roots: of the same shape as one tree over all.
-  const roots: Hex[] = [];
-  for (let first = 0; first < count; first += LEAVES_AT_ONCE) {
-    const part = records.slice(first * recordBytes, (first + LEAVES_AT_ONCE) * recordBytes);
-    const padding = LEAVES_AT_ONCE - part.length / recordBytes;
-    roots.push(await thread.run({ records: part, recordBytes, padding }));
-  }
-  const empty = { records: new Uint8Array(), recordBytes, padding: LEAVES_AT_ONCE };
-  return rootOf(roots.map(toBuffer), toBuffer(await thread.run(empty)));
+  return thread.run(leaves);
 }
 
 /** What runs in the thread; Piscina finds it by its name. @public */

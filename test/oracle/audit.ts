@@ -1,4 +1,4 @@
-import { cp, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { appendFile, cp, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -172,6 +172,14 @@ describe("audit", () => {
     const { code, epochs } = await audit("all");
     expect(code).to.equal(1);
     expect(epochs.map(({ verdict }) => verdict)).to.deep.equal(["differs", "agrees"]);
+  });
+
+  it("names what was added to a file, and goes on from what leads to the chain's root", async () => {
+    await appendFile(join(copy, "1", "rewards.bin"), Buffer.alloc(REWARD_BYTES + 1));
+    const { verdict, divergence, leaves } = await verdictOf(1);
+    expect(verdict).to.equal("differs");
+    expect(divergence).to.include({ file: "rewards.bin", record: leaves });
+    expect((await verdictOf(2)).verdict).to.equal("agrees");
   });
 
   it("says what is missing, and does not call it wrong (Rocket Pool 857: a published file lost)", async () => {

@@ -1,6 +1,7 @@
 import { expect } from "chai";
-import { toHex } from "../../oracle/core/bytes.ts";
-import { REWARD_BYTES } from "../../oracle/core/records.ts";
+import { secondRoots } from "../../oracle/audit.ts";
+import { toHex, ZERO_HASH } from "../../oracle/core/bytes.ts";
+import { CONTRIBUTION_BYTES, REWARD_BYTES } from "../../oracle/core/records.ts";
 import { rootOver } from "../../oracle/core/tree.ts";
 import { secondRoot } from "../../oracle/edge/second-tree.ts";
 
@@ -34,10 +35,37 @@ describe("the second tree builder", () => {
   });
 });
 
+describe("the second roots of a bundle", () => {
+  const report = { leaves: 5_000, contributions: 3 };
+  const rootsOf = (rewards: Uint8Array, contributions: Uint8Array) =>
+    secondRoots(
+      {
+        manifest: new Uint8Array(),
+        files: new Map([
+          ["rewards.bin", rewards],
+          ["contributions.bin", contributions],
+        ]),
+      },
+      report,
+    );
+
+  it("are over what the report counts, however long the files are made", async () => {
+    const honest = await rootsOf(recordsOf(5_000), recordsOf(3, CONTRIBUTION_BYTES));
+    const longer = await rootsOf(recordsOf(9_000), recordsOf(70_000, CONTRIBUTION_BYTES));
+    expect(longer).to.deep.equal(honest);
+    expect(honest.root).to.equal(toHex(rootOver(recordsOf(5_000), REWARD_BYTES)));
+  });
+
+  it("are those of no record when the files are missing", async () => {
+    const none = await secondRoots({ manifest: new Uint8Array(), files: new Map() }, report);
+    expect(none).to.deep.equal({ root: ZERO_HASH, contributionRoot: ZERO_HASH });
+  });
+});
+
 /** Records that differ in their first four bytes. */
-function recordsOf(count: number): Uint8Array {
-  const records = new Uint8Array(count * REWARD_BYTES);
+function recordsOf(count: number, recordBytes = REWARD_BYTES): Uint8Array {
+  const records = new Uint8Array(count * recordBytes);
   const view = new DataView(records.buffer);
-  for (let i = 0; i < count; i++) view.setUint32(i * REWARD_BYTES, i + 1);
+  for (let i = 0; i < count; i++) view.setUint32(i * recordBytes, i + 1);
   return records;
 }

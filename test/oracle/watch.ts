@@ -1,9 +1,9 @@
-import { cp, rm } from "node:fs/promises";
+import { appendFile, cp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
 import type { HDNodeWallet } from "ethers";
 import type { EpochVerdict } from "../../oracle/audit.ts";
-import type { RewardLeaf } from "../../oracle/core/records.ts";
+import { REWARD_BYTES, type RewardLeaf } from "../../oracle/core/records.ts";
 import { addMember } from "../../scripts/devnet.ts";
 import { runOracle } from "../../scripts/oracle-process.ts";
 import { checkpoint } from "./support/checkpoint.ts";
@@ -172,6 +172,16 @@ describe("watch", () => {
     const { code, proof, defence } = await watchOnce();
     expect([code, proof, defence]).to.deep.equal([1, "proveOverlap", undefined]);
     expect(await world.devnet.provider.getBlockNumber()).to.equal(block);
+  });
+
+  it("convicts also when something is added to the rewards that lead to the root", async () => {
+    await proposeForged({
+      leaves: leaves.map((leaf, i) => (i === 1 ? { ...leaf, prefix: 0n } : leaf)),
+    });
+    await appendFile(join(published, "2", "rewards.bin"), Buffer.alloc(REWARD_BYTES + 1));
+    const { proof, defence } = await defendOnce();
+    expect(proof).to.equal("proveOverlap");
+    expect(defence).to.have.property("transaction");
   });
 
   it("comes to a final epoch on the honest path after a defence, with a new bonded member", async () => {
