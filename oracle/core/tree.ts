@@ -157,7 +157,7 @@ export function climb(
   );
 }
 
-/** Exact depth and an index below `leaves`: neither padding nor a node above the leaves can be proven. */
+/** Exact depth, an index below `leaves` and whole hashes: neither padding nor a node above the leaves can be proven. */
 export function verifyProof(
   root: Uint8Array,
   leaves: number,
@@ -167,5 +167,6 @@ export function verifyProof(
 ): boolean {
   if (!Number.isInteger(index) || index < 0 || index >= leaves) return false;
   if (proof.length !== depthOf(leaves)) return false;
+  if ([leafHash, ...proof].some(({ length }) => length !== HASH_BYTES)) return false;
   return equalBytes(climb(leafHash, index, proof), root);
 }

@@ -95,6 +95,8 @@ describe("an acknowledgement", () => {
       { ...second, proof: second.proof.toReversed() },
       { ...second, proof: second.proof.slice(1) },
       { ...second, proof: [...second.proof, new Uint8Array(HASH_BYTES)] },
+      { ...third, proof: [new Uint8Array(HASH_BYTES + 1), ...third.proof.slice(1)] },
+      { ...third, proof: [new Uint8Array(HASH_BYTES - 1), ...third.proof.slice(1)] },
       {
         digest: acknowledgedRoot(concatBytes(first.digest, second.digest)),
         index: 0,
