@@ -75,11 +75,21 @@ export const DEVNET_PARAMETERS = {
 /** Time from the deployment to the first epoch, for enrolling and admitting. */
 const BEFORE_GENESIS_SECONDS = 3600;
 
+/** What cannot be deployed leaves no chain behind. */
 export async function startDevnet(
   changes: Partial<SuiteParameters> = {},
   startChain: () => Promise<LocalChain> = startHardhatChain,
 ): Promise<Devnet> {
   const chain = await startChain();
+  try {
+    return await devnetOn(chain, changes);
+  } catch (error) {
+    await chain.close();
+    throw error;
+  }
+}
+
+async function devnetOn(chain: LocalChain, changes: Partial<SuiteParameters>): Promise<Devnet> {
   const { rpcUrl } = chain;
   const provider = new JsonRpcProvider(rpcUrl, LOCAL_CHAIN_ID, {
     staticNetwork: true,

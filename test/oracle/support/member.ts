@@ -18,7 +18,7 @@ import {
   type Devnet,
   startDevnet,
 } from "../../../scripts/devnet.ts";
-import { startHardhatChain } from "../../../scripts/local-chain.ts";
+import { type LocalChain, startHardhatChain } from "../../../scripts/local-chain.ts";
 import { type MemberOracle, memberOracle } from "./member-oracle.ts";
 
 /** A chain with members, owners with a device each, and customers; everything in effect from epoch 1 on. */
@@ -65,15 +65,38 @@ const LIMIT = {
 const FUNDS = 1_000n * LTK;
 const CHAIN_ID = 31337;
 
+/** What cannot be set up leaves no chain behind. */
 export async function startMemberWorld({
-  owners: ownerCount = 3,
-  customers: customerCount = 1,
-  members = 1,
-  threshold = 1,
   startChain = startHardhatChain,
-  createDatabase = async (): Promise<string | undefined> => undefined,
-} = {}): Promise<MemberWorld> {
+  ...people
+}: { readonly startChain?: () => Promise<LocalChain> } & People = {}): Promise<MemberWorld> {
   const devnet = await startDevnet({}, startChain);
+  try {
+    return await worldOn(devnet, people);
+  } catch (error) {
+    await devnet.close();
+    throw error;
+  }
+}
+
+type People = {
+  readonly owners?: number;
+  readonly customers?: number;
+  readonly members?: number;
+  readonly threshold?: number;
+  readonly createDatabase?: () => Promise<string | undefined>;
+};
+
+async function worldOn(
+  devnet: Devnet,
+  {
+    owners: ownerCount = 3,
+    customers: customerCount = 1,
+    members = 1,
+    threshold = 1,
+    createDatabase = async () => undefined,
+  }: People,
+): Promise<MemberWorld> {
   const { suite, role, parameters } = devnet;
   let walletIndex = 0;
   const wallets = (count: number) =>

@@ -47,21 +47,32 @@ type Setting = {
 
 const FOUR_EPOCHS: Setting = { owners: 4, customers: 2, play: playEpochs };
 
-/** With a setting of its own: whoever starts it closes it. */
+/** With a setting of its own: whoever starts it closes it. What fails on the way leaves nothing open but the browser. */
 export async function startStage(chain: ChainName, setting: Setting): Promise<Stage> {
   const { owners, customers, play } = setting;
-  const [{ pages, browser }, world] = await Promise.all([
-    shared(),
-    startMemberWorld({ owners, customers, startChain: CHAINS[chain] }),
-  ]);
+  // Built beside the world; a failure is told where the pages are wanted.
+  shared().catch(() => undefined);
+  const world = await startMemberWorld({ owners, customers, startChain: CHAINS[chain] });
+  try {
+    await play(world);
+    return await stageIn(chain, world);
+  } catch (error) {
+    await world.stop();
+    throw error;
+  }
+}
+
+/** The pages beside what was played in `world`. The server comes last: nothing after it can fail. */
+async function stageIn(chain: ChainName, world: MemberWorld): Promise<Stage> {
+  const { pages, browser } = await shared();
   const { devnet, oracle } = world;
-  await play(world);
+  const deployment = JSON.parse(await readFile(devnet.deploymentFile, "utf8"));
+  const bystander = await devnet.keyFile("bystander", devnet.role("bystander"));
+  const rpc = (method: string, ...params: unknown[]) => devnet.provider.send(method, params);
   const server = await serveStatic(
     { pages: pages.folder, bundles: oracle.bundles },
     new Map([["/pages/config.json", () => JSON.stringify(stage.config)]]),
   );
-  const bystander = await devnet.keyFile("bystander", devnet.role("bystander"));
-  const rpc = (method: string, ...params: unknown[]) => devnet.provider.send(method, params);
   const stage: Stage = {
     pages,
     world,
@@ -69,7 +80,7 @@ export async function startStage(chain: ChainName, setting: Setting): Promise<St
     server,
     pagesUrl: `${server.url}/pages/index.html`,
     config: {
-      deployment: JSON.parse(await readFile(devnet.deploymentFile, "utf8")),
+      deployment,
       chain: { name: "Local chain", currency: "ETH" },
       rpcUrl: devnet.rpcUrl,
       bundles: ["../bundles"],
