@@ -12,11 +12,14 @@ const WANTED = process.env.LINK_SCREENSHOTS;
 const SCREENSHOTS = WANTED ?? fileURLToPath(new URL("../../cache/screenshots", import.meta.url));
 const FORMS = [
   ["desktop", 1180],
+  ["tablet", 768],
   ["phone", 360],
 ] as const;
 
 type View = {
   readonly name: string;
+  /** How much of it the docs show, in pixels from its top; a screen of 800 otherwise. */
+  readonly height?: number;
   readonly open: (stage: Stage) => Promise<Visit>;
 };
 
@@ -66,6 +69,7 @@ const VIEWS: readonly View[] = [
   },
   {
     name: "audit",
+    height: 1150,
     async open(stage) {
       const visited = await visit(stage, { at: "#/audit" });
       await visited.page.locator('[data-contract][data-state="same"]').nth(5).waitFor();
@@ -94,11 +98,11 @@ describe("the pages' appearance", () => {
   });
   afterEach(leaveAll);
 
-  for (const { name, open } of VIEWS) {
+  for (const { name, height = 800, open } of VIEWS) {
     it(`axe finds nothing wrong with ${name}, light or dark, and a phone cuts nothing off`, async () => {
       const { page } = await open(stage);
       for (const [form, width] of FORMS) {
-        await page.setViewportSize({ width, height: 800 });
+        await page.setViewportSize({ width, height });
         for (const colorScheme of ["light", "dark"] as const) {
           await page.emulateMedia({ colorScheme });
           expect(await problemsOf(page), `${form}, ${colorScheme}`).to.deep.equal([]);

@@ -1,5 +1,8 @@
 import { expect } from "chai";
 import type { HDNodeWallet } from "ethers";
+import type { Locator, Page } from "playwright-core";
+import { CONTESTED_EPOCH } from "./support/epochs.ts";
+import { holdNode } from "./support/hold.ts";
 import { onEachChain, type Stage } from "./support/stage.ts";
 import { tamper } from "./support/tamper.ts";
 import { leaveAll, visit } from "./support/visit.ts";
@@ -14,8 +17,8 @@ onEachChain("the audit page", (theStage) => {
 
   it("lists every epoch with what it released, and the one in its window", async () => {
     const { page } = await visit(stage, { at: "#/audit" });
-    await page.locator('tr[data-epoch="4"]').getByText("In its window").waitFor();
-    const row = page.locator('tr[data-epoch="3"]');
+    await page.locator('[data-epoch="4"]').getByText("In its window").waitFor();
+    const row = page.locator('[data-epoch="3"]');
     await row.getByText("Final").waitFor();
     const finalized = stage.world.devnet.suite.ledger.filters.RootFinalized(3);
     const [event] = await stage.world.devnet.suite.ledger.queryFilter(finalized);
@@ -23,6 +26,76 @@ onEachChain("the audit page", (theStage) => {
     expect(await row.innerText()).to.match(new RegExp(`${whole}\\.\\d{4} LTK`));
     expect(await row.innerText()).to.include("6");
     await page.locator('td:has-text("not checked here")').first().waitFor();
+  });
+
+  it("lists beside each figure what it is checked by: roots, signers, window, transaction, files", async () => {
+    const { page } = await visit(stage, { at: "#/audit" });
+    const epoch = page.locator('[data-epoch="3"]');
+    await epoch.waitFor();
+    const { ledger } = stage.world.devnet.suite;
+    const [proposed] = await ledger.queryFilter(ledger.filters.RootProposed(3));
+    const { report, finalizableAt } = proposed?.args ?? expect.fail("never proposed");
+    const hashes = [report.root, report.contributionRoot, report.bundleHash];
+    await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+    for (const hash of [...hashes, proposed?.transactionHash]) {
+      await epoch.getByTitle(hash as string, { exact: true }).click();
+      expect(await page.evaluate("navigator.clipboard.readText()")).to.equal(hash);
+    }
+    expect(await epoch.getByTitle(stage.world.oracle.member).innerText()).to.equal("1");
+    const opens = new Date(Number(finalizableAt) * 1000).toISOString();
+    expect(await epoch.locator("time").getAttribute("datetime")).to.equal(opens);
+  });
+
+  it("leads from a transaction to the chain's explorer, where it has one", async () => {
+    const { config } = stage;
+    const { page: without } = await visit(stage, { at: "#/audit/3" });
+    const finalIn = (page: Page) => page.locator(".facts div", { hasText: "Final in" });
+    await finalIn(without).getByRole("button").waitFor();
+    expect(await finalIn(without).getByRole("link").count()).to.equal(0);
+    stage.config = { ...config, chain: { ...config.chain, explorer: "https://explorer.example" } };
+    try {
+      const { page } = await visit(stage, { at: "#/audit" });
+      const { ledger } = stage.world.devnet.suite;
+      const linked = async (link: Locator) => link.getAttribute("href");
+      const [proposed] = await ledger.queryFilter(ledger.filters.RootProposed(3));
+      const [final] = await ledger.queryFilter(ledger.filters.RootFinalized(3));
+      expect(await linked(page.locator('[data-epoch="3"] td a'))).to.equal(
+        `https://explorer.example/tx/${proposed?.transactionHash}`,
+      );
+      await page.getByRole("link", { name: "Epoch 3" }).click();
+      expect(await linked(finalIn(page).getByRole("link"))).to.equal(
+        `https://explorer.example/tx/${final?.transactionHash}`,
+      );
+    } finally {
+      stage.config = config;
+    }
+  });
+
+  it("says that it is reading until the chain has answered", async () => {
+    const node = holdNode(stage);
+    const { page, reaches } = await visit(stage, { at: "#/audit", before: node.hold });
+    await node.called;
+    await reaches("loading");
+    node.release();
+    await page.locator('[data-epoch="3"]').waitFor();
+    expect(await page.locator('[data-state="loading"]').count()).to.equal(0);
+  });
+
+  it("counts the member's equivocations and its refusals by reason", async () => {
+    const { page } = await visit(stage, { at: `#/audit/${CONTESTED_EPOCH}` });
+    await page.getByText("Equivocations: 1", { exact: true }).waitFor();
+    await page.getByText("Refusals: device-revoked 2", { exact: true }).waitFor();
+    await page.goto(`${stage.pagesUrl}#/audit/2`);
+    await page.getByText("Equivocations: 0", { exact: true }).waitFor();
+    await page.getByText("Refusals: 0", { exact: true }).waitFor();
+  });
+
+  it("says when a mirror publishes neither", async () => {
+    const { page } = await visit(stage, {
+      at: `#/audit/${CONTESTED_EPOCH}`,
+      before: (page) => page.route("**/*.ndjson", (route) => route.fulfill({ status: 404 })),
+    });
+    await page.getByText("publishes no refusals or equivocations").waitFor();
   });
 
   it("shows live that what must always hold holds, and whose code the contracts run", async () => {
@@ -36,7 +109,7 @@ onEachChain("the audit page", (theStage) => {
     await page.getByRole("button", { name: "Verify this epoch here" }).click();
     await reaches("agrees");
     await page.getByRole("link", { name: "All epochs" }).click();
-    await page.locator('tr[data-epoch="3"]').getByText("agrees").waitFor();
+    await page.locator('[data-epoch="3"]').getByText("agrees").waitFor();
   });
 
   it("verifies the epoch that is still in its window", async () => {
@@ -64,8 +137,8 @@ onEachChain("the audit page", (theStage) => {
         await page.route("**/bundles/2/manifest.json", (route) => route.fulfill({ status: 404 }));
       },
     });
-    await page.locator('tr[data-epoch="1"]').getByText("files not genuine").waitFor();
-    await page.locator('tr[data-epoch="2"]').getByText("files missing").waitFor();
+    await page.locator('[data-epoch="1"]').getByText("files not genuine").waitFor();
+    await page.locator('[data-epoch="2"]').getByText("files missing").waitFor();
   });
 
   it("checks both signatures of every contribution it lists, and marks a wrong one", async () => {
@@ -95,10 +168,7 @@ onEachChain("the audit page", (theStage) => {
   });
 });
 
-async function expectCount(
-  locator: import("playwright-core").Locator,
-  count: number,
-): Promise<void> {
+async function expectCount(locator: Locator, count: number): Promise<void> {
   await locator.nth(count - 1).waitFor();
   expect(await locator.count()).to.equal(count);
 }

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { type HDNodeWallet, Wallet, ZeroHash } from "ethers";
 import { answerCalls } from "./support/answers.ts";
+import { holdNode } from "./support/hold.ts";
 import { onEachChain, type Stage } from "./support/stage.ts";
 import { tamper } from "./support/tamper.ts";
 import { leaveAll, visit, visitWith } from "./support/visit.ts";
@@ -67,6 +68,16 @@ onEachChain("the claim page", (theStage) => {
   });
 
   describe("without a wallet", () => {
+    it("says that it is reading until the chain has answered", async () => {
+      const node = holdNode(stage);
+      const at = `#/claim/${owner(0).address}`;
+      const { reaches } = await visit(stage, { at, before: node.hold });
+      await node.called;
+      await reaches("loading");
+      node.release();
+      await reaches("claimable");
+    });
+
     it("says that there is none, and looks up any account", async () => {
       const { page, reaches } = await visit(stage);
       await reaches("no-wallet");

@@ -1,13 +1,13 @@
 import { useEffect, useState } from "preact/hooks";
-import { tokens } from "../format.ts";
 import { useText } from "../language.ts";
-import { Amount, Card, Copyable, Loading, Notice, TroubleNotice } from "../parts/pieces.tsx";
+import { Amount, Card, Copyable, Loading, TroubleNotice } from "../parts/pieces.tsx";
 import type { Chain } from "../sources/chain.ts";
 import { isTrouble } from "../sources/trouble.ts";
 import { AuditCharts } from "./audit-charts.tsx";
 import { EpochPage } from "./epoch-page.tsx";
+import { EpochsTable } from "./epochs-table.tsx";
 import { type Checked, type CodeCheck, checkCode, type History, INVARIANTS } from "./history.ts";
-import { type Audit, type ManifestState, useAudit, type Verifying } from "./use-audit.ts";
+import { type Audit, useAudit } from "./use-audit.ts";
 
 export function AuditPage({ chain, epoch }: { chain: Chain; epoch: number | undefined }) {
   const { t } = useText();
@@ -50,7 +50,7 @@ function Overview(props: { chain: Chain; audit: Audit; history: History }) {
         </Card>
       </div>
       <Invariants checked={audit.checked} />
-      <Epochs audit={audit} history={history} />
+      <EpochsTable chain={chain} audit={audit} history={history} />
       <AuditCharts chain={chain} audit={audit} history={history} />
       <Contracts chain={chain} />
     </>
@@ -84,83 +84,6 @@ function Invariants({ checked }: { checked: Checked | undefined }) {
       </ul>
     </Card>
   );
-}
-
-function Epochs({ audit, history }: { audit: Audit; history: History }) {
-  const { t, locale } = useText();
-  const epochs = [...history.reports.keys()].sort((a, b) => b - a);
-  if (epochs.length === 0) return <Notice tone="quiet">{t("audit.noEpochs")}</Notice>;
-  return (
-    <Card title={t("audit.epochs")}>
-      <table class="rows">
-        <thead>
-          <tr>
-            <th scope="col">{t("audit.col.epoch")}</th>
-            <th scope="col">{t("audit.col.released")}</th>
-            <th scope="col">{t("audit.col.contributions")}</th>
-            <th scope="col">{t("audit.col.devices")}</th>
-            <th scope="col">{t("audit.col.accounts")}</th>
-            <th scope="col">{t("audit.col.value")}</th>
-            <th scope="col">{t("audit.col.status")}</th>
-            <th scope="col">{t("audit.col.verdict")}</th>
-          </tr>
-        </thead>
-        <tbody>
-          {epochs.map((epoch) => {
-            const report = history.reports.get(epoch)?.report;
-            const final = history.law.finals.get(epoch);
-            const manifest = audit.manifests.get(epoch);
-            const known = typeof manifest === "object" ? manifest : undefined;
-            return (
-              <tr key={epoch} data-epoch={epoch}>
-                <th scope="row">
-                  <a href={`#/audit/${epoch}`}>{t("earnings.epoch", { epoch })}</a>
-                </th>
-                <td data-label={t("audit.col.released")}>
-                  {final === undefined ? "—" : `${tokens(final.delta, locale)} LTK`}
-                </td>
-                <td data-label={t("audit.col.contributions")}>
-                  {report?.contributions.toLocaleString(locale)}
-                </td>
-                <td data-label={t("audit.col.devices")}>
-                  {known?.devices.toLocaleString(locale) ?? "—"}
-                </td>
-                <td data-label={t("audit.col.accounts")}>
-                  {report?.leaves.toLocaleString(locale)}
-                </td>
-                <td data-label={t("audit.col.value")}>
-                  {known === undefined ? "—" : `${tokens(known.value, locale)} LTK`}
-                </td>
-                <td data-label={t("audit.col.status")}>
-                  {t(final === undefined ? "audit.pending" : "audit.final")}
-                </td>
-                <td data-label={t("audit.col.verdict")}>
-                  <VerdictBadge verifying={audit.verdicts.get(epoch)} manifest={manifest} />
-                </td>
-              </tr>
-            );
-          })}
-        </tbody>
-      </table>
-    </Card>
-  );
-}
-
-function VerdictBadge(props: { verifying: Verifying | undefined; manifest: ManifestState }) {
-  const { t } = useText();
-  const { verifying, manifest } = props;
-  if (verifying?.verdict === "agrees" || verifying?.verdict === "differs") {
-    const { verdict } = verifying;
-    return (
-      <span class={`badge ${verdict === "agrees" ? "holds" : "broken"}`}>
-        {t(`audit.verdict.${verdict}`)}
-      </span>
-    );
-  }
-  if (manifest === "missing" || manifest === "tampered") {
-    return <span class="badge broken">{t(`audit.files.${manifest}`)}</span>;
-  }
-  return <span class="badge unknown">{t("audit.verdict.none")}</span>;
 }
 
 function Contracts({ chain }: { chain: Chain }) {

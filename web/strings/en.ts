@@ -186,7 +186,6 @@ export const EN = {
   "audit.col.devices": "Devices",
   "audit.col.accounts": "Accounts",
   "audit.col.value": "Value",
-  "audit.col.status": "Status",
   "audit.col.verdict": "Verdict",
   "audit.final": "Final",
   "audit.pending": "In its window",

@@ -181,7 +181,6 @@ export const IT: Strings = {
   "audit.col.devices": "Dispositivi",
   "audit.col.accounts": "Account",
   "audit.col.value": "Valore",
-  "audit.col.status": "Stato",
   "audit.col.verdict": "Verdetto",
   "audit.final": "Definitiva",
   "audit.pending": "Nella finestra",

@@ -165,7 +165,6 @@ export const ZH: Strings = {
   "audit.col.devices": "设备",
   "audit.col.accounts": "账户",
   "audit.col.value": "价值",
-  "audit.col.status": "状态",
   "audit.col.verdict": "结论",
   "audit.final": "已确认",
   "audit.pending": "质疑窗口中",

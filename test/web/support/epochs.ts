@@ -1,9 +1,13 @@
+import type { HDNodeWallet, Wallet } from "ethers";
 import { lowercaseHex } from "../../../oracle/core/bytes.ts";
+import type { Receipt } from "../../../oracle/core/receipt.ts";
 import { LTK, type MemberWorld, TERABYTE } from "../../oracle/support/member.ts";
 
 /** Three epochs are final, and a fourth is in its window. */
 export const FINAL_EPOCHS = 3;
 export const PENDING_EPOCH = 4;
+/** In this epoch a device signs one sequence twice, and another is revoked after it has served. */
+export const CONTESTED_EPOCH = 3;
 
 /** What each device served, in tenths of a terabyte, and how much of it the second customer pays. */
 const EPOCHS = [
@@ -16,33 +20,51 @@ const EPOCHS = [
 const HOUR_SECONDS = 3_600n;
 const HOUR_MILLISECONDS = 3_600_000n;
 
-/** Serves, pays and closes them. The fourth owner's device serves nobody. */
+/** Serves, pays and closes them. The fourth owner's device earns nothing: the one epoch it serves in, it is revoked. */
 export async function playEpochs(world: MemberWorld): Promise<void> {
   const { url, stop } = await world.oracle.serve();
   const owed = world.customers.map(() => 0n);
   for (const [i, { served, percentPaid }] of EPOCHS.entries()) {
     const epoch = i + 1;
-    for (const [c, { address }] of world.customers.entries()) {
+    for (const c of world.customers.keys()) {
       const share = BigInt(c + 1);
-      await world.submit(
-        url,
-        served.map((tenths) => ({
-          epoch,
-          customer: lowercaseHex(address),
-          egressBytes: (tenths * TERABYTE) / (10n * share),
-          storageByteSeconds: (tenths * TERABYTE * HOUR_SECONDS) / 10n,
-          computeMilliseconds: tenths * HOUR_MILLISECONDS * share,
-        })),
-      );
+      const receipts = served.map((tenths) => receiptOf(world, epoch, c, tenths));
+      await world.submit(url, receipts);
       owed[c] = (owed[c] ?? 0n) + (worthOf(served, share) * (c === 1 ? percentPaid : 100n)) / 100n;
       await world.owe(url, epoch, owed[c] ?? 0n, c);
     }
+    if (epoch === CONTESTED_EPOCH) await contest(world, url, served[0]);
     await propose(world, epoch);
     if (epoch === PENDING_EPOCH) break;
     await world.passWindow();
     await closeOnce(world);
   }
   await stop();
+}
+
+/** A customer's share of what one device served, in tenths of a terabyte. */
+function receiptOf(world: MemberWorld, epoch: number, c: number, tenths: bigint): Partial<Receipt> {
+  const share = BigInt(c + 1);
+  return {
+    epoch,
+    customer: lowercaseHex((world.customers[c] as HDNodeWallet).address),
+    egressBytes: (tenths * TERABYTE) / (10n * share),
+    storageByteSeconds: (tenths * TERABYTE * HOUR_SECONDS) / 10n,
+    computeMilliseconds: tenths * HOUR_MILLISECONDS * share,
+  };
+}
+
+/** After its honest receipts: the first device signs the first of them, of `tenths`, anew with a byte more. */
+async function contest(world: MemberWorld, url: string, tenths: bigint): Promise<void> {
+  const { devnet, devices } = world;
+  const epoch = CONTESTED_EPOCH;
+  const again = receiptOf(world, epoch, 0, tenths);
+  await world.submit(url, [{ ...again, egressBytes: (again.egressBytes ?? 0n) + 1n }]);
+  const device = lowercaseHex((devices[3] as Wallet).address);
+  const more = world.customers.map((_, c) => ({ ...receiptOf(world, epoch, c, 1n), device }));
+  await world.submit(url, more);
+  const manufacturer = devnet.suite.registry.connect(devnet.role("manufacturer"));
+  await (await manufacturer.revoke([device])).wait();
 }
 
 /** One epoch, in its window: each device serves each customer. */

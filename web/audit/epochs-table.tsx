@@ -1,0 +1,140 @@
+import { getAddress } from "ethers";
+import type { ComponentChildren } from "preact";
+import { tokens } from "../format.ts";
+import { useText } from "../language.ts";
+import { Card, Copyable, Moment, Notice, TransactionLink } from "../parts/pieces.tsx";
+import type { Chain } from "../sources/chain.ts";
+import { type History, signersOf } from "./history.ts";
+import type { Audit, ManifestState, Verifying } from "./use-audit.ts";
+
+/** Two lines an epoch: what came of it, and under each figure what it can be checked by. */
+const LINES = [
+  [
+    "audit.col.released",
+    "audit.col.contributions",
+    "audit.col.devices",
+    "audit.col.accounts",
+    "audit.col.value",
+    "audit.col.verdict",
+  ],
+  [
+    "epoch.root",
+    "epoch.contributionRoot",
+    "epoch.signers",
+    "epoch.window",
+    "epoch.proposedIn",
+    "epoch.bundleHash",
+  ],
+] as const;
+
+type Column = (typeof LINES)[number][number];
+type EpochsProps = { readonly chain: Chain; readonly audit: Audit; readonly history: History };
+
+/** Every epoch on chain, the newest first. */
+export function EpochsTable(props: EpochsProps) {
+  const { t } = useText();
+  const epochs = [...props.history.reports.keys()].sort((a, b) => b - a);
+  if (epochs.length === 0) return <Notice tone="quiet">{t("audit.noEpochs")}</Notice>;
+  return (
+    <Card title={t("audit.epochs")}>
+      <table class="rows paired">
+        <thead>
+          {LINES.map((columns, line) => (
+            <tr key={line}>
+              {line === 0 && (
+                <th scope="col" rowSpan={LINES.length}>
+                  {t("audit.col.epoch")}
+                </th>
+              )}
+              {columns.map((column) => (
+                <th key={column} id={column} scope="col">
+                  {t(column)}
+                </th>
+              ))}
+            </tr>
+          ))}
+        </thead>
+        {epochs.map((epoch) => (
+          <EpochLines key={epoch} {...props} epoch={epoch} />
+        ))}
+      </table>
+    </Card>
+  );
+}
+
+function EpochLines(props: EpochsProps & { epoch: number }) {
+  const { t } = useText();
+  const { history, epoch } = props;
+  const cells = useCells(props);
+  const heading = `epoch-${epoch}`;
+  return (
+    <tbody data-epoch={epoch}>
+      {LINES.map((columns, line) => (
+        <tr key={line}>
+          {line === 0 && (
+            <th id={heading} scope="rowgroup" rowSpan={LINES.length}>
+              <a href={`#/audit/${epoch}`}>{t("earnings.epoch", { epoch })}</a>
+              <span class="quiet-text">
+                {t(history.law.finals.has(epoch) ? "audit.final" : "audit.pending")}
+              </span>
+            </th>
+          )}
+          {columns.map((column) => (
+            <td key={column} headers={`${heading} ${column}`} data-label={t(column)}>
+              {cells?.[column] ?? "—"}
+            </td>
+          ))}
+        </tr>
+      ))}
+    </tbody>
+  );
+}
+
+function useCells(
+  props: EpochsProps & { epoch: number },
+): Readonly<Record<Column, ComponentChildren>> | undefined {
+  const { locale } = useText();
+  const { chain, audit, history, epoch } = props;
+  const entry = history.reports.get(epoch);
+  if (entry === undefined) return undefined;
+  const { report, finalizableAt, proposedIn } = entry;
+  const final = history.law.finals.get(epoch);
+  const manifest = audit.manifests.get(epoch);
+  const known = typeof manifest === "object" ? manifest : undefined;
+  const signers = signersOf(history, entry.signers);
+  return {
+    "audit.col.released": final && `${tokens(final.delta, locale)} LTK`,
+    "audit.col.contributions": report.contributions.toLocaleString(locale),
+    "audit.col.devices": known?.devices.toLocaleString(locale),
+    "audit.col.accounts": report.leaves.toLocaleString(locale),
+    "audit.col.value": known && `${tokens(known.value, locale)} LTK`,
+    "audit.col.verdict": <VerdictBadge verifying={audit.verdicts.get(epoch)} manifest={manifest} />,
+    "epoch.root": <Copyable text={report.root} />,
+    "epoch.contributionRoot": <Copyable text={report.contributionRoot} />,
+    "epoch.signers": (
+      <span title={signers.map((member) => getAddress(member)).join("\n")}>
+        {signers.length.toLocaleString(locale)}
+      </span>
+    ),
+    "epoch.window": <Moment seconds={finalizableAt} />,
+    "epoch.proposedIn": <TransactionLink hash={proposedIn} config={chain.config} />,
+    "epoch.bundleHash": <Copyable text={report.bundleHash} />,
+  };
+}
+
+function VerdictBadge(props: { verifying: Verifying | undefined; manifest: ManifestState }) {
+  const { t } = useText();
+  const { verifying, manifest } = props;
+  if (verifying?.verdict === "agrees" || verifying?.verdict === "differs") {
+    const { verdict } = verifying;
+    return (
+      <span class={`badge ${verdict === "agrees" ? "holds" : "broken"}`}>
+        {t(`audit.verdict.${verdict}`)}
+      </span>
+    );
+  }
+  if (manifest === "missing" || manifest === "tampered") {
+    return <span class="badge broken">{t(`audit.files.${manifest}`)}</span>;
+  }
+  return <span class="badge unknown">{t("audit.verdict.none")}</span>;
+}
