@@ -111,11 +111,14 @@ export function createIngest(options: IngestOptions): Ingest {
       body instanceof Uint8Array ? parsePackedBatch(body, served) : parseBatch(body, served);
     if (isRefused(batch)) return refuseAll(batch, body);
     const answered = meter.startAnswer();
-    const answer = await queue.admit(batch.length, () => acceptBatch(batch));
-    answered();
-    if (isRefused(answer)) return refuseAll(answer, body);
-    for (const result of answer.results) count(result);
-    return answer;
+    try {
+      const answer = await queue.admit(batch.length, () => acceptBatch(batch));
+      if (isRefused(answer)) return refuseAll(answer, body);
+      for (const result of answer.results) count(result);
+      return answer;
+    } finally {
+      answered();
+    }
   }
 
   async function acceptBatch(batch: Batch): Promise<Results | Refused> {
