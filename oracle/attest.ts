@@ -1,6 +1,6 @@
 import { type Address, toHex } from "./core/bytes.ts";
 import { sealTimeOf } from "./core/clock.ts";
-import { checkBundle, type PublishedBundle } from "./core/divergence.ts";
+import { checkBundle, isIntact, type PublishedBundle } from "./core/divergence.ts";
 import type { ComputedEpoch } from "./core/epoch.ts";
 import { bundleHashOf } from "./core/manifest.ts";
 import { missingFrom } from "./core/missing.ts";
@@ -8,7 +8,7 @@ import { type Report, reportDigest } from "./core/report.ts";
 import { isBundleUnavailable, openBundles, readBundle } from "./edge/bundles.ts";
 import { lastBlockBefore } from "./edge/chain.ts";
 import { ledgerDomain, type Oracle, receiptContext } from "./parts.ts";
-import { verification } from "./verification.ts";
+import { sha256, verification } from "./verification.ts";
 
 export type Attested =
   | { readonly member: Address; readonly signature: Uint8Array }
@@ -60,20 +60,26 @@ export async function attest(oracle: Oracle, report: Report): Promise<Attested> 
   return { member: member.address, signature: member.sign(digest) };
 }
 
-/** The bundle of that hash: our own, or a peer's. */
+/**
+ * The bundle of that hash: our own, or a peer's. One whose files are not what its manifest says is taken only when nobody
+ * has better ones: whoever checks it then names the file.
+ */
 async function findBundle(
   oracle: Oracle,
   { epoch, bundleHash }: Pick<Report, "epoch" | "bundleHash">,
 ): Promise<PublishedBundle | undefined> {
+  let spoilt: PublishedBundle | undefined;
   for (const source of [oracle.bundles, ...peerBundles(oracle)]) {
     try {
       const published = await readBundle(source, epoch);
-      if (bundleHashOf(published.manifest) === bundleHash) return published;
+      if (bundleHashOf(published.manifest) !== bundleHash) continue;
+      if (isIntact(published, sha256)) return published;
+      spoilt ??= published;
     } catch (error) {
       if (!isBundleUnavailable(error)) throw error;
     }
   }
-  return undefined;
+  return spoilt;
 }
 
 /** rewards.bin of the last final epoch; its root is checked by whoever computes with it. */

@@ -9,6 +9,7 @@ import {
   type Manifest,
   parseManifest,
   reportOf,
+  type Sha256,
 } from "./manifest.ts";
 import { SIGNED_RECEIPT_BYTES, unpackReceipt } from "./receipt.ts";
 import { CONTRIBUTION_BYTES, DEVICE_BYTES, REWARD_BYTES, recordAt } from "./records.ts";
@@ -65,6 +66,16 @@ const RECORD_BYTES: Record<DataFile, number> = {
 
 /** Records between two looks at the progress; a divergence among the first is found before the rest is worked on. */
 const SIGNERS_AT_ONCE = 200;
+
+/** Whether the files are those that the manifest names, byte for byte: says nothing about whether they are true. */
+export function isIntact({ manifest, files }: PublishedBundle, sha256: Sha256): boolean {
+  const parsed = parseManifest(manifest);
+  if (isRefused(parsed)) return false;
+  return Object.entries(parsed.files).every(([name, entry]) => {
+    const file = files.get(name as DataFile);
+    return file?.length === entry.bytes && toHex(sha256(file)) === entry.sha256;
+  });
+}
 
 /** Every signature and every sum from scratch: the epoch is computed anew from the bundle's contributions alone. */
 export function checkBundle(input: CheckInput): CheckOutcome {

@@ -1,4 +1,4 @@
-import { cp } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -30,6 +30,7 @@ describe("three members of which two must sign", () => {
   let urls: readonly [string, string, string];
   let services: Serving[];
   let liar: Server;
+  const mirrors: Server[] = [];
 
   before(async () => {
     world = await startMemberWorld({ members: 3, threshold: 2 });
@@ -45,11 +46,27 @@ describe("three members of which two must sign", () => {
     );
   });
   after(async () => {
-    liar?.close();
+    for (const server of [liar, ...mirrors]) server?.close();
     await world.stop();
   });
 
   const peers = (...of: readonly string[]) => of.flatMap((url) => ["--peer", url]);
+  /** Published files and nothing else, one of them with another first byte. */
+  const mirrorOf = async (oracle: MemberOracle, spoilt?: string) => {
+    const mirror = createServer(async (request, response) => {
+      const name = request.url?.replace(/^\/bundles\//, "") ?? "";
+      try {
+        const file = await readFile(join(oracle.bundles, name));
+        if (spoilt !== undefined && name.endsWith(spoilt)) file[0] = (file[0] ?? 0) ^ 1;
+        response.end(file);
+      } catch {
+        response.writeHead(404).end();
+      }
+    });
+    mirrors.push(mirror);
+    await new Promise<void>((listening) => mirror.listen(0, "127.0.0.1", listening));
+    return `http://127.0.0.1:${(mirror.address() as AddressInfo).port}`;
+  };
   /** Slots of the members that signed the proposal that is pending. */
   const signers = async () => {
     const { signers: bits } = await world.devnet.suite.ledger.proposal();
@@ -152,8 +169,11 @@ describe("three members of which two must sign", () => {
     const lacksTheLast = await second.close();
     expect(lacksTheLast.code).to.equal(2);
     expect(lacksTheLast.stderr).to.contain("the bundle of epoch 3").and.contain("from any mirror");
-    await cp(join(first.bundles, "3"), join(second.bundles, "3"), { recursive: true });
-    expect((await second.close()).outcome.waiting).to.contain("1 of 2 signatures");
+    // Two mirrors that sign nothing; one has the true manifest beside other files.
+    const spoiling = await mirrorOf(first, "rewards.bin");
+    const honest = await mirrorOf(first);
+    const fromMirrors = await second.close(...peers(spoiling, honest));
+    expect(fromMirrors.outcome.waiting, fromMirrors.stderr).to.contain("1 of 2 signatures");
     const { code } = await third.close(...peers(urls[0], urls[1]));
     expect(code).to.equal(0);
     expect(await proposals(world)).to.deep.include([4, 0]);
