@@ -100,9 +100,9 @@ describe("npm run demo -- --json --keep", () => {
     const { page, reaches } = await visit(place(), {
       at: new URL(printed.get("the audit") as string).hash,
     });
-    await page.locator('tr[data-epoch="3"]').getByText("Final").waitFor();
+    await page.locator('[data-epoch="3"]').getByText("Final").waitFor();
     await page.locator('[data-invariant][data-state="holds"]').nth(4).waitFor();
-    await page.locator('tr[data-epoch="3"] a').first().click();
+    await page.locator('[data-epoch="3"] a').first().click();
     await page.getByRole("button", { name: "Verify this epoch here" }).click();
     await reaches("agrees");
   });
