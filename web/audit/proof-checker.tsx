@@ -1,8 +1,9 @@
 import { getAddress } from "ethers";
 import { useState } from "preact/hooks";
-import { isHexOf, lowercaseHex } from "../../oracle/core/bytes.ts";
+import type { Address } from "../../oracle/core/bytes.ts";
 import { tokens } from "../format.ts";
 import { useText } from "../language.ts";
+import { AddressForm } from "../parts/address-form.tsx";
 import { Card, Notice, TroubleNotice } from "../parts/pieces.tsx";
 import { type ProvenLeaf, proveLeaf } from "../sources/bundles.ts";
 import type { Chain } from "../sources/chain.ts";
@@ -13,16 +14,12 @@ import type { History } from "./history.ts";
 export function ProofChecker(props: { chain: Chain; history: History; entry: ChainReport }) {
   const { t, locale } = useText();
   const { chain, history, entry } = props;
-  const [text, setText] = useState("");
-  const [outcome, setOutcome] = useState<ProvenLeaf | "none" | "invalid" | { error: unknown }>();
-  const check = async (event: Event) => {
-    event.preventDefault();
-    const account = text.trim();
-    if (!isHexOf(account, 20)) return setOutcome("invalid");
-    const index = history.law.accountIndex.get(lowercaseHex(account));
+  const [outcome, setOutcome] = useState<ProvenLeaf | "none" | { error: unknown }>();
+  const check = async (account: Address) => {
+    const index = history.law.accountIndex.get(account);
     if (index === undefined || index >= entry.report.leaves) return setOutcome("none");
     try {
-      setOutcome(await proveLeaf(chain.config, entry.report, index, lowercaseHex(account)));
+      setOutcome(await proveLeaf(chain.config, entry.report, index, account));
     } catch (error) {
       setOutcome({ error });
     }
@@ -30,22 +27,15 @@ export function ProofChecker(props: { chain: Chain; history: History; entry: Cha
   const leaf = typeof outcome === "object" && "proof" in outcome ? outcome : undefined;
   return (
     <Card title={t("epoch.proof")}>
-      <form onSubmit={check} noValidate>
-        <label for="proof-account">{t("welcome.address")}</label>
-        <div class="field">
-          <input
-            id="proof-account"
-            class="hex"
-            value={text}
-            onInput={(event) => setText(event.currentTarget.value)}
-            placeholder="0x…"
-            autocomplete="off"
-            spellcheck={false}
-          />
-          <button type="submit">{t("epoch.proof.action")}</button>
-        </div>
-      </form>
-      {outcome === "invalid" && <p class="problem">{t("welcome.invalid")}</p>}
+      <AddressForm
+        id="proof-account"
+        label={t("welcome.address")}
+        action={t("epoch.proof.action")}
+        onAddress={(account) => {
+          void check(account);
+          return undefined;
+        }}
+      />
       {outcome === "none" && <Notice tone="warning">{t("epoch.proof.no")}</Notice>}
       {typeof outcome === "object" && "error" in outcome && <TroubleNotice error={outcome.error} />}
       {leaf !== undefined && (

@@ -1,8 +1,9 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { type Hex, isHexOf, lowercaseHex } from "../../oracle/core/bytes.ts";
+import { type Address, type Hex, lowercaseHex } from "../../oracle/core/bytes.ts";
 import { localTime, shortHex } from "../format.ts";
 import { useText } from "../language.ts";
+import { AddressForm } from "../parts/address-form.tsx";
 import { Card, Notice } from "../parts/pieces.tsx";
 import type { WalletState } from "../parts/use-wallet.ts";
 import type { Chain } from "../sources/chain.ts";
@@ -23,19 +24,13 @@ type CardProps = {
 /** Where rewards go. */
 export function PayeeCard({ chain, wallet, position, refresh }: CardProps) {
   const { t } = useText();
-  const [text, setText] = useState("");
-  const [problem, setProblem] = useState<string>();
   const { sending, busy, start, stop } = useSending(chain, refresh);
   const { connection } = wallet;
   const { account, payee } = position;
-  const submit = (event: Event) => {
-    event.preventDefault();
-    const wanted = text.trim();
-    if (connection === undefined || !isHexOf(wanted, 20)) return setProblem(t("welcome.invalid"));
-    const next = lowercaseHex(wanted);
-    if (next === payee) return setProblem(t("payee.same"));
-    setProblem(undefined);
-    return start(connection, {
+  const save = (next: Address) => {
+    if (next === payee) return t("payee.same");
+    if (connection === undefined) return undefined;
+    void start(connection, {
       call: {
         to: chain.config.deployment.contracts.RewardDistributor.address,
         data: INTERFACES.RewardDistributor.encodeFunctionData("setPayee", [next]) as Hex,
@@ -43,35 +38,19 @@ export function PayeeCard({ chain, wallet, position, refresh }: CardProps) {
       isDone: async () =>
         lowercaseHex(await chain.read<string>("RewardDistributor", "payeeOf", account)) === next,
     });
+    return undefined;
   };
   return (
     <Card title={t("payee.title")}>
       <p>{t("payee.text", { payee: payee === account ? t("payee.self") : shortHex(payee) })}</p>
       <OwnWallet chain={chain} wallet={wallet} position={position}>
-        <form onSubmit={submit} noValidate>
-          <label for="payee">{t("payee.label")}</label>
-          <div class="field">
-            <input
-              id="payee"
-              class="hex"
-              value={text}
-              onInput={(event) => setText(event.currentTarget.value)}
-              placeholder="0x…"
-              autocomplete="off"
-              spellcheck={false}
-              aria-invalid={problem !== undefined}
-              aria-describedby={problem === undefined ? undefined : "payee-problem"}
-            />
-            <button type="submit" disabled={busy}>
-              {t("payee.action")}
-            </button>
-          </div>
-          {problem !== undefined && (
-            <p class="problem" id="payee-problem" role="alert">
-              {problem}
-            </p>
-          )}
-        </form>
+        <AddressForm
+          id="payee"
+          label={t("payee.label")}
+          action={t("payee.action")}
+          disabled={busy}
+          onAddress={save}
+        />
       </OwnWallet>
       <SendingNotice sending={sending} config={chain.config} doneKey="send.doneOther" stop={stop} />
     </Card>

@@ -1,6 +1,6 @@
-import { useState } from "preact/hooks";
-import { type Address, isHexOf } from "../../oracle/core/bytes.ts";
+import type { Address } from "../../oracle/core/bytes.ts";
 import { useText } from "../language.ts";
+import { AddressForm } from "../parts/address-form.tsx";
 import { AddressText, Card, Copyable, Loading, TroubleNotice } from "../parts/pieces.tsx";
 import type { WalletState } from "../parts/use-wallet.ts";
 import { WalletList } from "../parts/wallet-button.tsx";
@@ -42,37 +42,17 @@ function Welcome({ wallet }: { wallet: WalletState }) {
 
 function LookUp() {
   const { t } = useText();
-  const [text, setText] = useState("");
-  const [invalid, setInvalid] = useState(false);
-  const submit = (event: Event) => {
-    event.preventDefault();
-    const address = text.trim();
-    setInvalid(!isHexOf(address, 20));
-    if (isHexOf(address, 20)) location.hash = `#/claim/${address.toLowerCase()}`;
+  const open = (address: Address) => {
+    location.hash = `#/claim/${address}`;
+    return undefined;
   };
   return (
-    <form onSubmit={submit} noValidate>
-      <label for="look-up">{t("welcome.address")}</label>
-      <div class="field">
-        <input
-          id="look-up"
-          class="hex"
-          value={text}
-          onInput={(event) => setText(event.currentTarget.value)}
-          placeholder="0x…"
-          autocomplete="off"
-          spellcheck={false}
-          aria-invalid={invalid}
-          aria-describedby={invalid ? "look-up-problem" : undefined}
-        />
-        <button type="submit">{t("action.lookup")}</button>
-      </div>
-      {invalid && (
-        <p class="problem" id="look-up-problem" role="alert">
-          {t("welcome.invalid")}
-        </p>
-      )}
-    </form>
+    <AddressForm
+      id="look-up"
+      label={t("welcome.address")}
+      action={t("action.lookup")}
+      onAddress={open}
+    />
   );
 }
 

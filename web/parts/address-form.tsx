@@ -1,0 +1,55 @@
+import { useState } from "preact/hooks";
+import { type Address, isHexOf, lowercaseHex } from "../../oracle/core/bytes.ts";
+import { useText } from "../language.ts";
+
+const ADDRESS_BYTES = 20;
+
+type AddressFormProps = {
+  readonly id: string;
+  readonly label: string;
+  readonly action: string;
+  readonly disabled?: boolean;
+  /** Gives back what speaks against this address, if anything does. */
+  readonly onAddress: (address: Address) => string | undefined;
+};
+
+/** Asks for one address, and says so when what was typed is none. */
+export function AddressForm({ id, label, action, disabled = false, onAddress }: AddressFormProps) {
+  const { t } = useText();
+  const [text, setText] = useState("");
+  const [problem, setProblem] = useState<string>();
+  const submit = (event: Event) => {
+    event.preventDefault();
+    const typed = text.trim();
+    setProblem(
+      isHexOf(typed, ADDRESS_BYTES) ? onAddress(lowercaseHex(typed)) : t("welcome.invalid"),
+    );
+  };
+  const problemId = `${id}-problem`;
+  return (
+    <form onSubmit={submit} noValidate>
+      <label for={id}>{label}</label>
+      <div class="field">
+        <input
+          id={id}
+          class="hex"
+          value={text}
+          onInput={(event) => setText(event.currentTarget.value)}
+          placeholder="0x…"
+          autocomplete="off"
+          spellcheck={false}
+          aria-invalid={problem !== undefined}
+          aria-describedby={problem === undefined ? undefined : problemId}
+        />
+        <button type="submit" disabled={disabled}>
+          {action}
+        </button>
+      </div>
+      {problem !== undefined && (
+        <p class="problem" id={problemId} role="alert">
+          {problem}
+        </p>
+      )}
+    </form>
+  );
+}
