@@ -16,9 +16,11 @@ export default defineConfig({
     },
   },
   // tsNocheck: TypeChain emits namespaces, which `erasableSyntaxOnly` refuses.
-  typechain: { outDir: "types", tsNocheck: true },
+  typechain: { outDir: "contracts/types", tsNocheck: true },
   paths: {
     sources: "contracts",
+    // In the package that hands them out.
+    artifacts: "contracts/artifacts",
     tests: { mocha: "test", solidity: "test/solidity" },
   },
   test: {

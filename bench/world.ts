@@ -1,16 +1,16 @@
 import { createRequire } from "node:module";
-import { type Address, keccak256, toHex, utf8, writeUint } from "../oracle/core/bytes.ts";
-import type { Deployment } from "../oracle/core/epoch.ts";
-import { emptyLaw, type Law } from "../oracle/core/law.ts";
+import { type Address, keccak256, toHex, utf8, writeUint } from "@link-rewards/core/encoding/bytes";
+import { SIGNATURE_BYTES } from "@link-rewards/core/encoding/signature";
+import { domainSeparator } from "@link-rewards/core/encoding/typed";
+import { RULES_HASH } from "@link-rewards/core/epoch/rules";
+import { emptyLaw, type Law } from "@link-rewards/core/law/law";
+import type { Deployment } from "@link-rewards/core/signed/deployment";
 import {
   packReceipt,
   type Receipt,
   receiptDigests,
   SIGNED_RECEIPT_BYTES,
-} from "../oracle/core/receipt.ts";
-import { RULES_HASH } from "../oracle/core/rules.ts";
-import { SIGNATURE_BYTES } from "../oracle/core/signature.ts";
-import { domainSeparator } from "../oracle/core/typed.ts";
+} from "@link-rewards/core/signed/receipt";
 
 /** An epoch of any size: every device serves two customers, and accounts have one device or two. */
 export const EPOCH = 1;

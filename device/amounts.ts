@@ -1,6 +1,6 @@
-import { fieldsToJson, parseFields } from "../oracle/core/json.ts";
-import { type Amounts, RECEIPT_FIELDS, RESOURCES } from "../oracle/core/receipt.ts";
-import { isRefused } from "../oracle/core/refusal.ts";
+import { fieldsToJson, parseFields } from "@link-rewards/core/encoding/json";
+import { isRefused } from "@link-rewards/core/encoding/refusal";
+import { type Amounts, RECEIPT_FIELDS, RESOURCES } from "@link-rewards/core/signed/receipt";
 
 export const NOTHING: Amounts = {
   egressBytes: 0n,

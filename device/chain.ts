@@ -1,17 +1,8 @@
-import { readFile } from "node:fs/promises";
+import { contractsOf, type DeploymentFile } from "@link-rewards/client/deployment-file";
+import type { Address } from "@link-rewards/core/encoding/bytes";
+import type { Tariff } from "@link-rewards/core/law/events";
 import { Contract, JsonRpcProvider } from "ethers";
-import { z } from "zod";
-import { type Address, isHexOf, lowercaseHex } from "../oracle/core/bytes.ts";
-import type { Tariff } from "../oracle/core/events.ts";
 import type { NodeRefused } from "./refusal.ts";
-
-/** Where signatures belong: out of deployments/<chainId>.json. */
-export type Deployment = {
-  readonly chainId: number;
-  readonly registry: Address;
-  readonly escrow: Address;
-  readonly ledger: Address;
-};
 
 /** The few things the device side asks the contracts, each for one epoch or as of now. */
 export type Chain = {
@@ -34,56 +25,29 @@ export const LEDGER_ABI = [
   "function tariffAt(uint32 epoch) view returns (tuple(uint96 egressPrice, uint96 storagePrice, uint96 computePrice, uint32 rewardCapBps) tariff)",
 ] as const;
 
-const CONTRACT = z.object({
-  address: z
-    .string()
-    .refine((text) => isHexOf(text, 20))
-    .transform(lowercaseHex),
-});
-const DEPLOYMENT = z.object({
-  chainId: z.int(),
-  contracts: z.object({
-    DeviceRegistry: CONTRACT,
-    CustomerEscrow: CONTRACT,
-    EpochLedger: CONTRACT,
-  }),
-});
-
-export async function readDeployment(file: string): Promise<Deployment> {
-  try {
-    const { chainId, contracts } = DEPLOYMENT.parse(JSON.parse(await readFile(file, "utf8")));
-    return {
-      chainId,
-      registry: contracts.DeviceRegistry.address,
-      escrow: contracts.CustomerEscrow.address,
-      ledger: contracts.EpochLedger.address,
-    };
-  } catch (cause) {
-    throw new Error(`${file} is no deployment file`, { cause });
-  }
-}
-
-export function connectChain(rpcUrl: string, { chainId, escrow, ledger }: Deployment): Chain {
+export function connectChain(rpcUrl: string, deployment: DeploymentFile): Chain {
+  const { chainId } = deployment;
+  const { customerEscrow, epochLedger } = contractsOf(deployment);
   const provider = new JsonRpcProvider(rpcUrl, chainId, { staticNetwork: true });
   const ask = (address: Address, abi: readonly string[]) => {
     const contract = new Contract(address, abi, provider);
     return (name: string, ...args: readonly unknown[]) =>
       contract.getFunction(name).staticCall(...args);
   };
-  const askEscrow = ask(escrow, ESCROW_ABI);
-  const askLedger = ask(ledger, LEDGER_ABI);
+  const askEscrow = ask(customerEscrow, ESCROW_ABI);
+  const askLedger = ask(epochLedger, LEDGER_ABI);
   return {
     async checkCustomer(customer, key, epoch) {
       if (!(await askEscrow("isCustomerAt", customer, epoch))) {
         return {
           refusal: "customer-unknown",
-          message: `${customer} is no customer in epoch ${epoch}`,
+          message: `${customer} is not a customer in epoch ${epoch}`,
         };
       }
       if (!(await askEscrow("isKeyAt", customer, key, epoch))) {
         return {
           refusal: "key-unknown",
-          message: `${key} is no key of ${customer} in epoch ${epoch}`,
+          message: `${key} is not a key of ${customer} in epoch ${epoch}`,
         };
       }
       if ((await askEscrow("balanceOf", customer)) > 0n) return undefined;

@@ -1,6 +1,12 @@
 import { hash } from "node:crypto";
-import { equalBytes, type Hex, toHex } from "../oracle/core/bytes.ts";
-import { buildTree, HASH_BYTES, rootOf, type Tree, verifyProof } from "../oracle/core/tree.ts";
+import { equalBytes, type Hex, toHex } from "@link-rewards/core/encoding/bytes";
+import {
+  buildTree,
+  HASH_BYTES,
+  rootOf,
+  type Tree,
+  verifyProof,
+} from "@link-rewards/core/encoding/tree";
 
 /** What is fetched, checked and challenged as one. */
 export const CHUNK_BYTES = 16_384;

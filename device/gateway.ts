@@ -2,22 +2,21 @@
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
-import { connectChain, readDeployment } from "./chain.ts";
-import { startGateway } from "./gateway/start.ts";
-import { createKeyFile, loadSigner } from "./keys.ts";
-import { logToStderr } from "./log.ts";
+import { contractsOf } from "@link-rewards/client/deployment-file";
+import { readDeploymentFile } from "@link-rewards/host/deployment";
+import { createKeyFile, openSigner } from "@link-rewards/host/keys";
 import {
   address,
-  askedToStop,
   deploymentOption,
-  jsonOption,
   keyOptions,
-  oracleOption,
-  print,
   rpcOption,
-  runProgram,
   wholeNumber,
-} from "./options.ts";
+} from "@link-rewards/host/options";
+import { askedToStop, runProgram } from "@link-rewards/host/program";
+import { connectChain } from "./chain.ts";
+import { startGateway } from "./gateway/start.ts";
+import { logToStderr } from "./log.ts";
+import { jsonOption, oracleOption, print } from "./options.ts";
 
 const program = new Command("link-gateway")
   .description(
@@ -72,13 +71,16 @@ function runCommand() {
     .option("--pay-share <percent>", "how much of its debt it promises", percent, 100)
     .addOption(jsonOption())
     .action(async (options) => {
-      const deployment = await readDeployment(options.deployment);
+      const deployment = await readDeploymentFile(options.deployment);
       const chain = connectChain(options.rpc, deployment);
       const { customer, payShare } = options;
+      const contracts = contractsOf(deployment);
       const gateway = await startGateway({
-        ...deployment,
+        chainId: deployment.chainId,
+        registry: contracts.deviceRegistry,
+        escrow: contracts.customerEscrow,
         customer,
-        key: await loadSigner(options),
+        key: await openSigner(options),
         oracleUrl: options.oracle,
         nodes: () => readNodes(options.nodes),
         files: options.file,

@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import { setImmediate as yieldToOthers } from "node:timers/promises";
-import { equalBytes } from "../oracle/core/bytes.ts";
-import { HASH_BYTES } from "../oracle/core/tree.ts";
+import { equalBytes } from "@link-rewards/core/encoding/bytes";
+import { HASH_BYTES } from "@link-rewards/core/encoding/tree";
 
 /**
  * A job that has one right answer: SHA-256 applied to a seed again and again, with a checkpoint after each segment.

@@ -1,27 +1,26 @@
 #!/usr/bin/env node
 import { once } from "node:events";
 import { Command } from "@commander-js/extra-typings";
-import { bindDigest, type Consent } from "../oracle/core/bind.ts";
-import { toHex } from "../oracle/core/bytes.ts";
-import { domainSeparator } from "../oracle/core/typed.ts";
-import { connectChain, readDeployment } from "./chain.ts";
-import { createKeyFile, loadSigner } from "./keys.ts";
-import { logToStderr } from "./log.ts";
-import { drawQr } from "./node/qr.ts";
-import { startNode } from "./node/start.ts";
+import { contractsOf } from "@link-rewards/client/deployment-file";
+import { toHex } from "@link-rewards/core/encoding/bytes";
+import { domainSeparator } from "@link-rewards/core/encoding/typed";
+import { bindDigest, type Consent } from "@link-rewards/core/signed/bind";
+import { readDeploymentFile } from "@link-rewards/host/deployment";
+import { createKeyFile, openSigner } from "@link-rewards/host/keys";
 import {
   address,
   addresses,
-  askedToStop,
   deploymentOption,
-  jsonOption,
   keyOptions,
-  oracleOption,
-  print,
   rpcOption,
-  runProgram,
   wholeNumber,
-} from "./options.ts";
+} from "@link-rewards/host/options";
+import { askedToStop, runProgram } from "@link-rewards/host/program";
+import { connectChain } from "./chain.ts";
+import { logToStderr } from "./log.ts";
+import { drawQr } from "./node/qr.ts";
+import { startNode } from "./node/start.ts";
+import { jsonOption, oracleOption, print } from "./options.ts";
 
 const program = new Command("link-node")
   .description(
@@ -71,8 +70,10 @@ function bindCommand() {
     .option("--qr", "draw the QR code on stderr (default: when that is a terminal)")
     .option("--no-qr", "do not")
     .action(async ({ account, nonce, deadline, deployment, qr, ...files }) => {
-      const { chainId, registry } = await readDeployment(deployment);
-      const signer = await loadSigner(files);
+      const file = await readDeploymentFile(deployment);
+      const { chainId } = file;
+      const { deviceRegistry: registry } = contractsOf(file);
+      const signer = await openSigner(files);
       const device = signer.address;
       const bind = { device, account, nonce: BigInt(nonce), deadline: BigInt(deadline) };
       const signature = toHex(
@@ -114,12 +115,12 @@ function serveCommand() {
       "\nWith --rpc it serves only customers that are admitted, with the key they use, and have a deposit; without, it learns from the oracle's refusals.",
     )
     .action(async (options) => {
-      const { chainId, registry, ...contracts } = await readDeployment(options.deployment);
-      const chain = options.rpc && connectChain(options.rpc, { chainId, registry, ...contracts });
+      const deployment = await readDeploymentFile(options.deployment);
+      const chain = options.rpc && connectChain(options.rpc, deployment);
       const node = await startNode({
-        key: await loadSigner(options),
-        chainId,
-        registry,
+        key: await openSigner(options),
+        chainId: deployment.chainId,
+        registry: contractsOf(deployment).deviceRegistry,
         oracleUrl: options.oracle,
         folder: options.folder,
         host: options.host,

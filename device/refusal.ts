@@ -1,4 +1,4 @@
-import type { Refusal } from "../oracle/core/refusal.ts";
+import type { Refusal } from "@link-rewards/core/encoding/refusal";
 
 /**
  * Why a node does not serve or sign: the oracle's words where they mean the same, and these for what only a node

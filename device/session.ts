@@ -1,8 +1,8 @@
-import { isHexOf, lowercaseHex, toHex } from "../oracle/core/bytes.ts";
-import type { StructOf } from "../oracle/core/fields.ts";
-import { parseSignature } from "../oracle/core/receipt.ts";
-import { isRefused, type Refused, refuse } from "../oracle/core/refusal.ts";
-import { typedDigest, typedStruct } from "../oracle/core/typed.ts";
+import { isHexOf, lowercaseHex, toHex } from "@link-rewards/core/encoding/bytes";
+import type { StructOf } from "@link-rewards/core/encoding/fields";
+import { isRefused, type Refused, refuse } from "@link-rewards/core/encoding/refusal";
+import { parseSignature } from "@link-rewards/core/encoding/signature";
+import { typedDigest, typedStruct } from "@link-rewards/core/encoding/typed";
 
 /** Says to one device in one epoch: what you serve on requests that carry this, I was served. */
 export const SESSION = typedStruct("Session", [

@@ -1,4 +1,4 @@
-// AssemblyScript, compiled into oracle/core/keccak-kernel.ts by scripts/kernel.ts.
+// AssemblyScript, compiled into core/encoding/keccak-kernel.ts by scripts/kernel.ts.
 // Keccak-256 of many records of one size, two at a time: each 128-bit register holds a lane of both.
 
 /** Two registers of 64 bits: where the state of both sponges lies while a block is taken in. */

@@ -1,21 +1,20 @@
-import { Command, CommanderError } from "@commander-js/extra-typings";
+import { Command } from "@commander-js/extra-typings";
+import { runProgram } from "@link-rewards/host/program";
 import { auditCommand } from "./commands/audit.ts";
 import { checkCommand } from "./commands/check.ts";
 import { claimCommand } from "./commands/claim.ts";
 import { closeCommand } from "./commands/close.ts";
 import { forgoCommand } from "./commands/forgo.ts";
-import { EXIT } from "./commands/options.ts";
 import { endProgress } from "./commands/print.ts";
 import { proofCommand } from "./commands/proof.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { statusCommand } from "./commands/status.ts";
 import { watchCommand } from "./commands/watch.ts";
 import { whyCommand } from "./commands/why.ts";
-import { isMisuse } from "./compose.ts";
 import { reasonOf } from "./edge/chain.ts";
 
 /** Runs one command and sets the process's exit code. */
-export async function run(argv: readonly string[]): Promise<void> {
+export function run(argv: readonly string[]): Promise<void> {
   const program = new Command("link-oracle")
     .description(
       "Turns what devices served and customers signed for into reward roots on chain, and lets anyone claim, watch and audit them.",
@@ -36,20 +35,6 @@ export async function run(argv: readonly string[]): Promise<void> {
     whyCommand(),
     auditCommand(),
   ];
-  for (const command of commands)
-    program.addCommand(command.exitOverride().showHelpAfterError("(--help tells more)"));
-  program.exitOverride();
-  try {
-    await program.parseAsync(argv, { from: "user" });
-  } catch (error) {
-    endProgress();
-    process.exitCode = exitCodeOf(error);
-  }
-}
-
-function exitCodeOf(error: unknown): number {
-  // Commander has already printed what is wrong with the words.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-  process.stderr.write(`link-oracle: ${reasonOf(error)}\n`);
-  return isMisuse(error) ? EXIT.usage : EXIT.unavailable;
+  for (const command of commands) program.addCommand(command);
+  return runProgram(program, { argv, reasonOf, onFailure: endProgress });
 }

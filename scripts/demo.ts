@@ -5,7 +5,7 @@ import { foundWorld, startCast } from "./demo/cast.ts";
 import { firstEpoch, secondEpoch, thirdEpoch } from "./demo/epochs.ts";
 import { type Operator, startOperator } from "./demo/operator.ts";
 import { audit, auditTampered, checkBalances, tables } from "./demo/summary.ts";
-import { writePages } from "./pages.ts";
+import { writePages } from "./pages/write-pages.ts";
 
 /** Half of what customer 3 owes for epoch 2; everything else is promised in full. */
 const HALF = { customer: "customer 3", epoch: 2, basisPoints: 5_000 };

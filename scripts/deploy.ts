@@ -1,10 +1,11 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { Command } from "@commander-js/extra-typings";
+import type { DeploymentFile } from "@link-rewards/client/deployment-file";
 import Table from "cli-table3";
 import { formatEther, getAddress } from "ethers";
 import hre from "hardhat";
-import { type Deployment, deploySuite, type SuiteParameters } from "./deployment.ts";
+import { deploySuite, type SuiteParameters } from "./deployment.ts";
 import { readParameters } from "./parameters.ts";
 
 /*
@@ -56,14 +57,14 @@ function parameterFile(network: string): string {
   return path.join(PROJECT, "ignition", "parameters", `${network}.json5`);
 }
 
-async function writeDeployment(deployment: Deployment, folder: string): Promise<string> {
+async function writeDeployment(deployment: DeploymentFile, folder: string): Promise<string> {
   await mkdir(folder, { recursive: true });
   const file = path.join(folder, `${deployment.chainId}.json`);
   await writeFile(file, `${JSON.stringify(deployment, null, 2)}\n`);
   return path.relative(process.cwd(), file);
 }
 
-function summary(deployment: Deployment, parameters: SuiteParameters): string {
+function summary(deployment: DeploymentFile, parameters: SuiteParameters): string {
   const contracts = new Table({ ...PLAIN, head: ["contract", "address", "block"] });
   for (const [name, { address, block }] of Object.entries(deployment.contracts)) {
     contracts.push([name, getAddress(address), block]);

@@ -1,11 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { readFile, rm } from "node:fs/promises";
 import path from "node:path";
-import { AbiCoder, Interface, id, keccak256, type Log, type ParamType, ZeroHash } from "ethers";
-import hre from "hardhat";
-import type { NetworkConnection } from "hardhat/types/network";
-import LinkRewards from "../ignition/modules/LinkRewards.ts";
-import { type Address, type Hex, lowercaseHex } from "../oracle/core/bytes.ts";
 import type {
   CustomerEscrow,
   DeviceRegistry,
@@ -13,7 +8,12 @@ import type {
   LinkToken,
   OracleQuorum,
   RewardDistributor,
-} from "../types/index.ts";
+} from "@link-rewards/contracts/types/index";
+import { type Address, type Hex, lowercaseHex } from "@link-rewards/core/encoding/bytes";
+import { AbiCoder, Interface, id, keccak256, type Log, type ParamType, ZeroHash } from "ethers";
+import hre from "hardhat";
+import type { NetworkConnection } from "hardhat/types/network";
+import LinkRewards from "../ignition/modules/LinkRewards.ts";
 
 /** What a suite is deployed with. Times are unix seconds, amounts wei, prices wei per 10^12 units. */
 export type SuiteParameters = {

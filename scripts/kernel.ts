@@ -3,11 +3,11 @@ import { fileURLToPath } from "node:url";
 import { main } from "assemblyscript/asc";
 
 /**
- * Compiles kernel/keccak.ts (AssemblyScript) into oracle/core/keccak-kernel.ts: the same bytes on every machine, which a
+ * Compiles kernel/keccak.ts (AssemblyScript) into core/encoding/keccak-kernel.ts: the same bytes on every machine, which a
  * test compares with the committed ones. Run it with `node scripts/kernel.ts`.
  */
 const SOURCE = "kernel/keccak.ts";
-const TARGET = "oracle/core/keccak-kernel.ts";
+const TARGET = "core/encoding/keccak-kernel.ts";
 const checkout = fileURLToPath(new URL("..", import.meta.url));
 
 const FLAGS = ["-O3", "--noAssert", "--runtime", "stub", "--enable", "simd"];

@@ -1,7 +1,7 @@
+import { isHexOf, lowercaseHex, ZERO_ADDRESS } from "@link-rewards/core/encoding/bytes";
+import { RULES_HASH } from "@link-rewards/core/epoch/rules";
 import { readDeploymentParameters } from "@nomicfoundation/hardhat-ignition/helpers";
 import { z } from "zod";
-import { isHexOf, lowercaseHex, ZERO_ADDRESS } from "../oracle/core/bytes.ts";
-import { RULES_HASH } from "../oracle/core/rules.ts";
 import type { SuiteParameters } from "./deployment.ts";
 
 export type ParametersFile = Omit<SuiteParameters, "genesis"> & {

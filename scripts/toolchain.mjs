@@ -17,6 +17,9 @@ import { fileURLToPath } from "node:url";
 const OLDEST_NODE = [22, 18]; // the first that runs .ts files without a flag
 const FETCHED_NODE = "26.10.0"; // in the registry for Linux, macOS and Windows alike
 
+// What the compiler makes.
+const COMPILED = ["contracts/artifacts", "contracts/types"];
+
 const checkout = fileURLToPath(new URL("..", import.meta.url));
 const inCheckout = (...path) => join(checkout, ...path);
 const say = (text) => process.stderr.write(`set-up: ${text}\n`);
@@ -77,13 +80,13 @@ function installDependencies() {
 }
 
 function buildContracts() {
-  const stamp = inCheckout("artifacts", ".built");
+  const stamp = inCheckout("contracts", "artifacts", ".built");
   const wanted = fingerprint([
     "package-lock.json",
     "hardhat.config.ts",
     ...solidityIn("contracts"),
   ]);
-  if (isStamped(stamp, wanted) && existsSync(inCheckout("types"))) return;
+  if (isStamped(stamp, wanted) && existsSync(inCheckout("contracts", "types"))) return;
   say("compiling contracts");
   // Their tests take longer than they do, and are for those who run them.
   const hardhat = inCheckout("node_modules", "hardhat", "dist", "src", "cli.js");
@@ -95,7 +98,7 @@ function solidityIn(folder) {
   return readdirSync(inCheckout(folder), { withFileTypes: true })
     .flatMap((entry) => {
       const path = `${folder}/${entry.name}`;
-      if (entry.isDirectory()) return solidityIn(path);
+      if (entry.isDirectory()) return COMPILED.includes(path) ? [] : solidityIn(path);
       return path.endsWith(".sol") ? [path] : [];
     })
     .sort();

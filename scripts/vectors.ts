@@ -1,8 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { argv } from "node:process";
 import { fileURLToPath } from "node:url";
-import { ACKNOWLEDGEMENT, acknowledgedRoot } from "../oracle/core/acknowledgement.ts";
-import { BIND } from "../oracle/core/bind.ts";
 import {
   type Address,
   concatBytes,
@@ -10,12 +8,40 @@ import {
   type Hex,
   toHex,
   ZERO_HASH,
-} from "../oracle/core/bytes.ts";
-import { computeEpoch } from "../oracle/core/epoch.ts";
-import { eventToJson } from "../oracle/core/events.ts";
-import { BYTES_OF, type ScalarField, type StructOf } from "../oracle/core/fields.ts";
-import { fieldsToJson } from "../oracle/core/json.ts";
-import { MANIFEST_FIELDS } from "../oracle/core/manifest.ts";
+} from "@link-rewards/core/encoding/bytes";
+import { BYTES_OF, type ScalarField, type StructOf } from "@link-rewards/core/encoding/fields";
+import { fieldsToJson } from "@link-rewards/core/encoding/json";
+import type { Refusal } from "@link-rewards/core/encoding/refusal";
+import { sign } from "@link-rewards/core/encoding/signature";
+import {
+  buildTree,
+  HASH_BYTES,
+  hashRecords,
+  proofOf,
+  rootOf,
+} from "@link-rewards/core/encoding/tree";
+import {
+  DOMAIN_NAME,
+  DOMAIN_VERSION,
+  domainSeparator,
+  type TypedStruct,
+  typedDigest,
+} from "@link-rewards/core/encoding/typed";
+import { computeEpoch } from "@link-rewards/core/epoch/compute-epoch";
+import { lawfulContributions } from "@link-rewards/core/epoch/lawful";
+import { MANIFEST_FIELDS } from "@link-rewards/core/epoch/manifest";
+import {
+  encodeRewards,
+  REWARD_BYTES,
+  REWARD_FIELDS,
+  type RewardLeaf,
+} from "@link-rewards/core/epoch/records";
+import { totalOf } from "@link-rewards/core/epoch/reward";
+import { RULES_HASH } from "@link-rewards/core/epoch/rules";
+import { eventToJson } from "@link-rewards/core/law/events";
+import { replay } from "@link-rewards/core/law/replay";
+import { ACKNOWLEDGEMENT, acknowledgedRoot } from "@link-rewards/core/signed/acknowledgement";
+import { BIND } from "@link-rewards/core/signed/bind";
 import {
   packReceipt,
   packSignedReceipt,
@@ -25,36 +51,16 @@ import {
   receiptToJson,
   type SignedReceipt,
   signedReceiptToJson,
-} from "../oracle/core/receipt.ts";
-import {
-  encodeRewards,
-  REWARD_BYTES,
-  REWARD_FIELDS,
-  type RewardLeaf,
-} from "../oracle/core/records.ts";
-import type { Refusal } from "../oracle/core/refusal.ts";
-import { replay } from "../oracle/core/replay.ts";
-import { REPORT } from "../oracle/core/report.ts";
-import { totalOf } from "../oracle/core/reward.ts";
-import { RULES_HASH } from "../oracle/core/rules.ts";
-import { sealContributions } from "../oracle/core/seal.ts";
-import { sign } from "../oracle/core/signature.ts";
+} from "@link-rewards/core/signed/receipt";
+import { REPORT } from "@link-rewards/core/signed/report";
 import {
   PACKED_BATCH_TYPE,
   PACKED_HEADER_BYTES,
   PACKED_HEADER_FIELDS,
   PACKED_VERSION,
   packBatch,
-} from "../oracle/core/submission.ts";
-import { buildTree, HASH_BYTES, hashRecords, proofOf, rootOf } from "../oracle/core/tree.ts";
-import {
-  DOMAIN_NAME,
-  DOMAIN_VERSION,
-  domainSeparator,
-  type TypedStruct,
-  typedDigest,
-} from "../oracle/core/typed.ts";
-import { VOUCHER } from "../oracle/core/voucher.ts";
+} from "@link-rewards/core/signed/submission";
+import { VOUCHER } from "@link-rewards/core/signed/voucher";
 import {
   address,
   chain,
@@ -367,7 +373,7 @@ function epochVector() {
   ].map((fields) => signReceipt(receiptOf(fields)));
   const law = replay(events);
   const sealBlock = { number: law.position.blockNumber, hash: word(0xb10c) };
-  const { contributions } = sealContributions(receipts, { law, domain: registryDomain });
+  const { contributions } = lawfulContributions(receipts, { law, domain: registryDomain });
   const epoch = computeEpoch({
     deployment,
     law,

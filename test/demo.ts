@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { HDNodeWallet } from "ethers";
 import type { Browser } from "playwright-core";
-import { MNEMONIC } from "../scripts/devnet.ts";
+import { MNEMONIC } from "../scripts/local/devnet.ts";
 import { launchBrowser } from "./web/support/browser.ts";
 import { leaveAll, type Place, visit } from "./web/support/visit.ts";
 

@@ -1,15 +1,18 @@
+import { type Address, fromHex, lowercaseHex, toHex } from "@link-rewards/core/encoding/bytes";
+import { recover } from "@link-rewards/core/encoding/signature";
+import { DOMAIN_NAME, DOMAIN_VERSION } from "@link-rewards/core/encoding/typed";
+import { RECEIPT, unpackSignedReceipt } from "@link-rewards/core/signed/receipt";
+import {
+  recoverSigners,
+  SIGNERS_BYTES,
+  type SignedRecords,
+} from "@link-rewards/core/signed/signers";
 import { Signature, verifyTypedData } from "ethers";
-import { type Address, fromHex, lowercaseHex, toHex } from "../../oracle/core/bytes.ts";
-import { RECEIPT, unpackSignedReceipt } from "../../oracle/core/receipt.ts";
-import { recover } from "../../oracle/core/signature.ts";
-import { recoverSigners, SIGNERS_BYTES } from "../../oracle/core/signers.ts";
-import { DOMAIN_NAME, DOMAIN_VERSION } from "../../oracle/core/typed.ts";
 import { deployment } from "../world.ts";
-import type { PeerTask } from "./service.ts";
 
 /** noble's curve over our hashing, which is faster than its own. */
-export function recoverWithNoble({ domain, records, recordBytes }: PeerTask): Uint8Array {
-  return recoverSigners(domain, records, recordBytes, recover);
+export function recoverWithNoble(signed: SignedRecords): Uint8Array {
+  return recoverSigners(signed, recover);
 }
 
 const DOMAIN = {
@@ -21,7 +24,7 @@ const DOMAIN = {
 const TYPES = { Receipt: RECEIPT.fields.map(({ name, type }) => ({ name, type })) };
 
 /** As its documentation has it. */
-export function recoverWithEthers({ records, recordBytes }: PeerTask): Uint8Array {
+export function recoverWithEthers({ records, recordBytes }: SignedRecords): Uint8Array {
   const count = records.length / recordBytes;
   const signers = new Uint8Array(count * SIGNERS_BYTES);
   for (let i = 0; i < count; i++) {

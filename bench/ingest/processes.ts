@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { startPostgres } from "../../scripts/postgres-server.ts";
+import { startPostgres } from "../../scripts/local/postgres-server.ts";
 import type { Load, Sent } from "./sender.ts";
 import { type Service, startService, type Verifier } from "./service.ts";
 

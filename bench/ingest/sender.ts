@@ -4,8 +4,8 @@ import {
   SIGNED_RECEIPT_BYTES,
   signedReceiptToJson,
   unpackSignedReceipt,
-} from "../../oracle/core/receipt.ts";
-import { PACKED_BATCH_TYPE, packBatch } from "../../oracle/core/submission.ts";
+} from "@link-rewards/core/signed/receipt";
+import { PACKED_BATCH_TYPE, packBatch } from "@link-rewards/core/signed/submission";
 import { deployment, signReceipts, worldOf } from "../world.ts";
 
 /** The process that sends. It takes turns with the service on the same cores, so it does as little as it can. */

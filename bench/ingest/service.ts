@@ -1,20 +1,21 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
+import { fromHex, type Hex, lowercaseHex, toHex } from "@link-rewards/core/encoding/bytes";
+import { sign as signPure } from "@link-rewards/core/encoding/signature";
+import type { SignedRecords, SignerRecovery } from "@link-rewards/core/signed/signers";
+import { createLog } from "@link-rewards/host/log";
+import { loadSecp256k1 } from "@link-rewards/host/secp256k1";
 import { SigningKey } from "ethers";
 import { Piscina } from "piscina";
-import { fromHex, type Hex, lowercaseHex, toHex } from "../../oracle/core/bytes.ts";
-import { sign as signPure } from "../../oracle/core/signature.ts";
-import type { Store } from "../../oracle/core/store.ts";
 import { createHttpServer } from "../../oracle/edge/http.ts";
-import { createLog } from "../../oracle/edge/log.ts";
 import { createMetrics } from "../../oracle/edge/metrics.ts";
-import { openPostgresStore } from "../../oracle/edge/postgres.ts";
-import { openSigners } from "../../oracle/edge/recover.ts";
-import { loadSign } from "../../oracle/edge/sign.ts";
-import { openSqliteStore } from "../../oracle/edge/sqlite.ts";
-import { gatherSigners } from "../../oracle/gather.ts";
-import { createIngest, type RecoverSigners } from "../../oracle/ingest.ts";
+import { openRecoverPool } from "../../oracle/edge/recover-pool.ts";
+import { batchRecovery } from "../../oracle/member/batch-recovery.ts";
+import { createIngest } from "../../oracle/member/ingest.ts";
+import { openPostgresStore } from "../../oracle/store/postgres.ts";
+import { openSqliteStore } from "../../oracle/store/sqlite.ts";
+import type { Store } from "../../oracle/store/store.ts";
 import { deployment, keyOf, worldOf } from "../world.ts";
 
 /** Who checks and makes signatures; all on as many threads, behind the same HTTP and the same store. */
@@ -61,7 +62,7 @@ export async function startService({
     marginSeconds: 60,
     member: `0x${"ab".repeat(20)}`,
     sign: signerOf(verifier, key),
-    recoverSigners: gatherSigners(signersOf(verifier), { calls: 2 * THREADS, receipts: 200 }),
+    recovery: batchRecovery(recoveryOf(verifier), { calls: 2 * THREADS, receipts: 200 }),
     ...(maxQueuedReceipts !== undefined && { maxQueuedReceipts }),
     meter: metrics.ingest,
     log,
@@ -85,7 +86,7 @@ function folder(): string {
 
 function signerOf(verifier: Verifier, key: Uint8Array): (digest: Uint8Array) => Uint8Array {
   if (verifier === "native") {
-    const sign = loadSign();
+    const { sign } = loadSecp256k1();
     return (digest) => sign(digest, key);
   }
   if (verifier === "@noble/curves") return (digest) => signPure(digest, key);
@@ -93,22 +94,16 @@ function signerOf(verifier: Verifier, key: Uint8Array): (digest: Uint8Array) => 
   return (digest) => fromHex(lowercaseHex(signingKey.sign(digest).compactSerialized as Hex));
 }
 
-function signersOf(verifier: Verifier): RecoverSigners {
-  if (verifier === "native") return openSigners(THREADS, THREADS).recoverSigners;
-  const pool = new Piscina<PeerTask, Uint8Array>({
+function recoveryOf(verifier: Verifier): SignerRecovery {
+  if (verifier === "native") return openRecoverPool(THREADS, THREADS).recover;
+  const pool = new Piscina<SignedRecords, Uint8Array>({
     filename: new URL("./peer-signers.ts", import.meta.url).href,
     name: verifier === "ethers" ? "recoverWithEthers" : "recoverWithNoble",
     maxThreads: THREADS,
     minThreads: THREADS,
   });
-  return (domain, records, recordBytes) => pool.run({ domain, records, recordBytes });
+  return (signed) => pool.run(signed);
 }
-
-export type PeerTask = {
-  readonly domain: Uint8Array;
-  readonly records: Uint8Array;
-  readonly recordBytes: number;
-};
 
 /** In a process of its own: prints where it listens. */
 if (import.meta.main) {

@@ -1,19 +1,18 @@
-import { compareRoots, secondRoots } from "../../oracle/audit.ts";
-import { ZERO_HASH } from "../../oracle/core/bytes.ts";
-import { checkBundle } from "../../oracle/core/divergence.ts";
-import { computeEpoch } from "../../oracle/core/epoch.ts";
-import { type DataFile, MANIFEST_FILE, reportOf } from "../../oracle/core/manifest.ts";
-import { CONTRIBUTION_BYTES } from "../../oracle/core/records.ts";
-import { sealStored } from "../../oracle/core/seal.ts";
-import { recoverSigners } from "../../oracle/edge/recover.ts";
-import { sha256, verification } from "../../oracle/verification.ts";
+import { ZERO_HASH } from "@link-rewards/core/encoding/bytes";
+import { computeEpoch } from "@link-rewards/core/epoch/compute-epoch";
+import { lawfulStored } from "@link-rewards/core/epoch/lawful";
+import { type DataFile, MANIFEST_FILE, reportOf } from "@link-rewards/core/epoch/manifest";
+import { checkBundle } from "@link-rewards/core/judge/divergence";
+import { sha256 } from "../../oracle/edge/bundles.ts";
+import { recoverContributions } from "../../oracle/edge/recover-pool.ts";
+import { compareRoots, secondRoots } from "../../oracle/outsider/audit.ts";
 import type { Case, Contestant } from "../case.ts";
-import { deployment, domain, EPOCH, signReceipts, worldOf } from "../world.ts";
+import { deployment, EPOCH, signReceipts, worldOf } from "../world.ts";
 
 /** A bundle checked from scratch, against two recoveries a contribution on the same threads: less is not possible. */
 function signedEpoch(size: number) {
   const world = worldOf(size, { signed: true });
-  const seal = sealStored(world.law, EPOCH);
+  const seal = lawfulStored(world.law, EPOCH);
   seal.take(signReceipts(world), (_, { message }) => {
     throw new Error(message);
   });
@@ -42,7 +41,8 @@ const attests: Contestant = async (size) => {
     const outcome = checkBundle({
       ...input,
       report,
-      ...(await verification(deployment, input.published)),
+      sha256,
+      signers: await recoverContributions(deployment, input.published),
     });
     if (!outcome.agrees) throw new Error(outcome.divergence.message);
   };
@@ -51,11 +51,11 @@ const attests: Contestant = async (size) => {
 const audits: Contestant = async (size) => {
   const { input, report } = signedEpoch(size);
   return async () => {
-    const [verified, roots] = await Promise.all([
-      verification(deployment, input.published),
+    const [signers, roots] = await Promise.all([
+      recoverContributions(deployment, input.published),
       secondRoots(input.published, report),
     ]);
-    const outcome = checkBundle({ ...input, report, ...verified });
+    const outcome = checkBundle({ ...input, report, sha256, signers });
     if (!outcome.agrees) throw new Error(outcome.divergence.message);
     const divergence = compareRoots(roots, report);
     if (divergence !== undefined) throw new Error(divergence.message);
@@ -64,8 +64,7 @@ const audits: Contestant = async (size) => {
 
 const floor: Contestant = async (size) => {
   const { input } = signedEpoch(size);
-  const contributions = input.published.files.get("contributions.bin") as Uint8Array;
-  return async () => void (await recoverSigners(domain, contributions, CONTRIBUTION_BYTES));
+  return async () => void (await recoverContributions(deployment, input.published));
 };
 
 const both = {

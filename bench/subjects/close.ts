@@ -1,13 +1,12 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ZERO_HASH } from "../../oracle/core/bytes.ts";
-import { computeEpoch } from "../../oracle/core/epoch.ts";
-import { sealStored } from "../../oracle/core/seal.ts";
-import type { VerifiedReceipt } from "../../oracle/core/verify.ts";
-import { openBundleFolder } from "../../oracle/edge/bundles.ts";
-import { openSqliteStore } from "../../oracle/edge/sqlite.ts";
-import { sha256 } from "../../oracle/verification.ts";
+import { ZERO_HASH } from "@link-rewards/core/encoding/bytes";
+import { computeEpoch } from "@link-rewards/core/epoch/compute-epoch";
+import { lawfulStored } from "@link-rewards/core/epoch/lawful";
+import type { VerifiedReceipt } from "@link-rewards/core/law/verify";
+import { openBundleFolder, sha256 } from "../../oracle/edge/bundles.ts";
+import { openSqliteStore } from "../../oracle/store/sqlite.ts";
 import type { Case, Contestant } from "../case.ts";
 import { deployment, EPOCH, keyOf, worldOf } from "../world.ts";
 
@@ -36,7 +35,7 @@ const ours: Contestant = async (size) => {
   const store = await openSqliteStore(folder);
   const bundles = await openBundleFolder(join(folder, "bundles"));
   return async () => {
-    const seal = sealStored(law, EPOCH);
+    const seal = lawfulStored(law, EPOCH);
     for await (const page of store.packedReceipts(EPOCH)) {
       seal.take(page, (_, { message }) => {
         throw new Error(message);

@@ -1,5 +1,5 @@
-import { SIGNED_RECEIPT_BYTES, unpackReceipt } from "../../oracle/core/receipt.ts";
-import { openSigners } from "../../oracle/edge/recover.ts";
+import { SIGNED_RECEIPT_BYTES, unpackReceipt } from "@link-rewards/core/signed/receipt";
+import { openRecoverPool } from "../../oracle/edge/recover-pool.ts";
 import type { Case, Contestant } from "../case.ts";
 import { type Setting, startSender, startServices } from "../ingest/processes.ts";
 import type { Sent } from "../ingest/sender.ts";
@@ -36,8 +36,8 @@ const milliseconds = (sent: Sent) => sent.milliseconds;
 
 const raw: Contestant = async (size) => {
   const packed = signReceipts(worldOf(size, { signed: true }));
-  const { recoverSigners } = openSigners();
-  const run = () => recoverSigners(domain, packed, SIGNED_RECEIPT_BYTES);
+  const { recover } = openRecoverPool();
+  const run = () => recover({ domain, records: packed, recordBytes: SIGNED_RECEIPT_BYTES });
   await run();
   return async () => void (await run());
 };

@@ -2,11 +2,11 @@ import { hash } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { buildTree, hashRecords, rootOf } from "@link-rewards/core/encoding/tree";
+import { encodeTree, REWARD_BYTES, recordAt } from "@link-rewards/core/epoch/records";
 import { keccak_256 } from "@noble/hashes/sha3.js";
 import { SimpleMerkleTree } from "@openzeppelin/merkle-tree";
 import { MerkleTree } from "merkletreejs";
-import { encodeTree, REWARD_BYTES, recordAt } from "../../oracle/core/records.ts";
-import { buildTree, hashRecords, rootOf } from "../../oracle/core/tree.ts";
 import type { Case, Contestant } from "../case.ts";
 import { rewardsOf } from "../world.ts";
 

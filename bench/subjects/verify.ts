@@ -1,3 +1,12 @@
+import { toHex } from "@link-rewards/core/encoding/bytes";
+import { recover as recoverPure } from "@link-rewards/core/encoding/signature";
+import {
+  RECEIPT_FIELDS,
+  SIGNED_RECEIPT_BYTES,
+  unpackSignedReceipt,
+} from "@link-rewards/core/signed/receipt";
+import { recoverSigners, type SignedRecords } from "@link-rewards/core/signed/signers";
+import { loadSecp256k1 } from "@link-rewards/host/secp256k1";
 import { verifyTypedData } from "ethers";
 import {
   compactSignatureToSignature,
@@ -5,15 +14,7 @@ import {
   recoverTypedDataAddress,
   serializeSignature,
 } from "viem";
-import { toHex } from "../../oracle/core/bytes.ts";
-import {
-  RECEIPT_FIELDS,
-  SIGNED_RECEIPT_BYTES,
-  unpackSignedReceipt,
-} from "../../oracle/core/receipt.ts";
-import { recover as recoverPure } from "../../oracle/core/signature.ts";
-import { recoverSigners as recoverHere } from "../../oracle/core/signers.ts";
-import { loadRecover, openSigners } from "../../oracle/edge/recover.ts";
+import { openRecoverPool } from "../../oracle/edge/recover-pool.ts";
 import type { Case, Contestant } from "../case.ts";
 import { deployment, domain, signReceipts, worldOf } from "../world.ts";
 
@@ -31,19 +32,23 @@ async function packedReceipts(size: number): Promise<Uint8Array> {
   return signReceipts(worldOf(size, { signed: true }));
 }
 
+function recordsOf(packed: Uint8Array): SignedRecords {
+  return { domain, records: packed, recordBytes: SIGNED_RECEIPT_BYTES };
+}
+
 /** Our work on one thread, by whichever recover. */
 function onThisThread(recover: typeof recoverPure): Contestant {
   return async (size) => {
     const packed = await packedReceipts(size);
-    return () => void recoverHere(domain, packed, SIGNED_RECEIPT_BYTES, recover);
+    return () => void recoverSigners(recordsOf(packed), recover);
   };
 }
 
 function inPool(threads: number): Contestant {
   return async (size) => {
     const packed = await packedReceipts(size);
-    const pool = openSigners(threads);
-    const run = () => pool.recoverSigners(domain, packed, SIGNED_RECEIPT_BYTES);
+    const pool = openRecoverPool(threads);
+    const run = () => pool.recover(recordsOf(packed));
     await run();
     return async () => void (await run());
   };
@@ -92,7 +97,7 @@ export const cases: readonly Case[] = [
     unit: "receipts/s",
     sizes: { quick: [100], full: [2_000] },
     rounds: { quick: 3, full: 5 },
-    ours: onThisThread(loadRecover().recover),
+    ours: onThisThread(loadSecp256k1().recover),
     peers: {
       ethers: { run: byEthers },
       viem: { run: byViem },
@@ -105,6 +110,6 @@ export const cases: readonly Case[] = [
     sizes: { quick: [4_000], full: [40_000] },
     rounds: { quick: 3, full: 7 },
     ours: inPool(2),
-    peers: { "one thread": { run: onThisThread(loadRecover().recover) } },
+    peers: { "one thread": { run: onThisThread(loadSecp256k1().recover) } },
   },
 ];

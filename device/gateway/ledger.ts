@@ -1,15 +1,15 @@
 import { join } from "node:path";
-import { z } from "zod";
-import { type Address, lowercaseHex, toHex } from "../../oracle/core/bytes.ts";
+import { type Address, lowercaseHex, toHex } from "@link-rewards/core/encoding/bytes";
+import { isRefused, type Refused } from "@link-rewards/core/encoding/refusal";
+import { parseSignature } from "@link-rewards/core/encoding/signature";
 import {
   type Amounts,
-  parseSignature,
   parseSignedReceipt,
   type SignedReceipt,
   signedReceiptToJson,
-} from "../../oracle/core/receipt.ts";
-import { isRefused, type Refused } from "../../oracle/core/refusal.ts";
-import { parseVoucher, type SignedVoucher, voucherToJson } from "../../oracle/core/voucher.ts";
+} from "@link-rewards/core/signed/receipt";
+import { parseVoucher, type SignedVoucher, voucherToJson } from "@link-rewards/core/signed/voucher";
+import { z } from "zod";
 import { amountsToJson, parseAmounts } from "../amounts.ts";
 import { openStateFile } from "../state.ts";
 

@@ -1,16 +1,22 @@
 import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
-import { z } from "zod";
-import { type Address, fromHex, isHexOf, lowercaseHex, toHex } from "../../oracle/core/bytes.ts";
+import {
+  type Address,
+  fromHex,
+  isHexOf,
+  lowercaseHex,
+  toHex,
+} from "@link-rewards/core/encoding/bytes";
+import { isRefused } from "@link-rewards/core/encoding/refusal";
+import { HASH_BYTES } from "@link-rewards/core/encoding/tree";
 import {
   parseSignedReceipt,
   type Receipt,
   receiptToJson,
   type SignedReceipt,
   signedReceiptToJson,
-} from "../../oracle/core/receipt.ts";
-import { isRefused } from "../../oracle/core/refusal.ts";
-import { HASH_BYTES } from "../../oracle/core/tree.ts";
+} from "@link-rewards/core/signed/receipt";
+import { z } from "zod";
 import {
   CHUNK_BYTES,
   type ContentName,

@@ -1,19 +1,19 @@
-import { type Address, equalBytes } from "../../oracle/core/bytes.ts";
-import type { Tariff } from "../../oracle/core/events.ts";
-import { type Receipt, receiptDigest, type SignedReceipt } from "../../oracle/core/receipt.ts";
-import { recover } from "../../oracle/core/signature.ts";
-import { valueAtTariff } from "../../oracle/core/value.ts";
-import { voucherDigest } from "../../oracle/core/voucher.ts";
+import { type Address, equalBytes } from "@link-rewards/core/encoding/bytes";
+import { recover } from "@link-rewards/core/encoding/signature";
+import { valueAtTariff } from "@link-rewards/core/epoch/value";
+import type { Tariff } from "@link-rewards/core/law/events";
+import { type Receipt, receiptDigest, type SignedReceipt } from "@link-rewards/core/signed/receipt";
+import { voucherDigest } from "@link-rewards/core/signed/voucher";
+import type { DigestSigner } from "@link-rewards/host/keys";
 import { NOTHING, shortOf } from "../amounts.ts";
-import type { Signer } from "../keys.ts";
-import { type Backoff, type EpochView, type OracleClient, withBackoff } from "../oracle.ts";
+import { type Backoff, type EpochView, type OracleClient, withBackoff } from "../oracle-client.ts";
 import type { StateFile } from "../state.ts";
 import type { Debt, LedgerPages, Tally } from "./ledger.ts";
 import type { Peer } from "./peer.ts";
 
 export type SettleParts = {
   readonly customer: Address;
-  readonly key: Signer;
+  readonly key: DigestSigner;
   readonly domains: { readonly registry: Uint8Array; readonly escrow: Uint8Array };
   readonly ledger: StateFile<LedgerPages>;
   readonly oracle: OracleClient;

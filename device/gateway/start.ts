@@ -1,15 +1,15 @@
 import { createReadStream } from "node:fs";
-import type { Address } from "../../oracle/core/bytes.ts";
-import type { Tariff } from "../../oracle/core/events.ts";
-import type { Amounts } from "../../oracle/core/receipt.ts";
-import { receiptDigest, type SignedReceipt } from "../../oracle/core/receipt.ts";
-import { recover } from "../../oracle/core/signature.ts";
-import { domainSeparator } from "../../oracle/core/typed.ts";
+import type { Address } from "@link-rewards/core/encoding/bytes";
+import { recover } from "@link-rewards/core/encoding/signature";
+import { domainSeparator } from "@link-rewards/core/encoding/typed";
+import type { Tariff } from "@link-rewards/core/law/events";
+import type { Amounts } from "@link-rewards/core/signed/receipt";
+import { receiptDigest, type SignedReceipt } from "@link-rewards/core/signed/receipt";
+import type { DigestSigner } from "@link-rewards/host/keys";
 import { NOTHING, plus } from "../amounts.ts";
 import { manifestOf } from "../content.ts";
-import type { Signer } from "../keys.ts";
 import { type Log, silent } from "../log.ts";
-import { type Backoff, connectOracle, viewEpochs } from "../oracle.ts";
+import { type Backoff, connectOracle, viewEpochs } from "../oracle-client.ts";
 import { authorizationOf, sessionDigest } from "../session.ts";
 import { createStopwatch } from "../stopwatch.ts";
 import { openLedger, type Tally } from "./ledger.ts";
@@ -28,7 +28,7 @@ import { DEFAULT_WORK, visit, type Work } from "./visit.ts";
 export type GatewayOptions = {
   readonly customer: Address;
   /** One of the customer's keys. */
-  readonly key: Signer;
+  readonly key: DigestSigner;
   readonly chainId: number;
   readonly registry: Address;
   readonly escrow: Address;

@@ -1,6 +1,6 @@
 import { randomBytes, randomInt } from "node:crypto";
-import type { Address } from "../../oracle/core/bytes.ts";
-import type { Amounts } from "../../oracle/core/receipt.ts";
+import type { Address } from "@link-rewards/core/encoding/bytes";
+import type { Amounts } from "@link-rewards/core/signed/receipt";
 import { NOTHING, plus } from "../amounts.ts";
 import { chunkCount, keptFor } from "../content.ts";
 import { type Job, millisecondsOf } from "../job.ts";

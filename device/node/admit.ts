@@ -1,9 +1,9 @@
-import type { Address } from "../../oracle/core/bytes.ts";
-import type { Amounts } from "../../oracle/core/receipt.ts";
-import { isRefused, REFUSALS, type Refusal } from "../../oracle/core/refusal.ts";
-import { recover } from "../../oracle/core/signature.ts";
+import type { Address } from "@link-rewards/core/encoding/bytes";
+import { isRefused, REFUSALS, type Refusal } from "@link-rewards/core/encoding/refusal";
+import { recover } from "@link-rewards/core/encoding/signature";
+import type { Amounts } from "@link-rewards/core/signed/receipt";
 import { NOTHING, plus, shortOf } from "../amounts.ts";
-import type { EpochView } from "../oracle.ts";
+import type { EpochView } from "../oracle-client.ts";
 import type { NodeRefused } from "../refusal.ts";
 import { parseAuthorization, type SignedSession, sessionDigest } from "../session.ts";
 import type { Book } from "./book.ts";

@@ -1,13 +1,13 @@
 import { join } from "node:path";
-import { z } from "zod";
-import type { Address } from "../../oracle/core/bytes.ts";
+import type { Address } from "@link-rewards/core/encoding/bytes";
+import { isRefused, type Refusal } from "@link-rewards/core/encoding/refusal";
+import type { SignedAcknowledgement } from "@link-rewards/core/signed/answers";
 import {
   parseSignedReceipt,
   type SignedReceipt,
   signedReceiptToJson,
-} from "../../oracle/core/receipt.ts";
-import { isRefused, type Refusal } from "../../oracle/core/refusal.ts";
-import type { SignedAcknowledgement } from "../../oracle/core/submission.ts";
+} from "@link-rewards/core/signed/receipt";
+import { z } from "zod";
 import { openStateFile } from "../state.ts";
 
 /** How far past every known sequence a device goes on that lost its book: more than it can have signed unseen. */

@@ -1,8 +1,8 @@
 import { createReadStream } from "node:fs";
 import { mkdir, open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type Hex, isHexOf } from "../../oracle/core/bytes.ts";
-import { proofOf } from "../../oracle/core/tree.ts";
+import { type Hex, isHexOf } from "@link-rewards/core/encoding/bytes";
+import { proofOf } from "@link-rewards/core/encoding/tree";
 import { CHUNK_BYTES, chunkLength, type Manifest, manifestOf } from "../content.ts";
 import type { Log } from "../log.ts";
 import type { NodeRefused } from "../refusal.ts";

@@ -1,15 +1,15 @@
-import type { Address } from "../../oracle/core/bytes.ts";
-import { equalBytes } from "../../oracle/core/bytes.ts";
+import type { Address } from "@link-rewards/core/encoding/bytes";
+import { equalBytes } from "@link-rewards/core/encoding/bytes";
+import { recover } from "@link-rewards/core/encoding/signature";
 import {
   type Amounts,
   type Receipt,
   receiptDigest,
   type SignedReceipt,
-} from "../../oracle/core/receipt.ts";
-import { recover } from "../../oracle/core/signature.ts";
+} from "@link-rewards/core/signed/receipt";
+import type { DigestSigner } from "@link-rewards/host/keys";
 import { amountsOf, largest, NOTHING, shortOf } from "../amounts.ts";
-import type { Signer } from "../keys.ts";
-import type { EpochView, OracleClient } from "../oracle.ts";
+import type { EpochView, OracleClient } from "../oracle-client.ts";
 import type { NodeRefused } from "../refusal.ts";
 import { type Book, type Entry, SEQUENCE_JUMP } from "./book.ts";
 import type { Meter } from "./meter.ts";
@@ -34,7 +34,7 @@ export type CheckCustomer = (
 ) => Promise<NodeRefused | undefined>;
 
 export type CountersignParts = {
-  readonly key: Signer;
+  readonly key: DigestSigner;
   readonly domain: Uint8Array;
   readonly book: Book;
   readonly meter: Meter;

@@ -1,20 +1,26 @@
 import { Readable, Transform } from "node:stream";
-import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
-import { z } from "zod";
-import { type Address, fromHex, isHexOf, lowercaseHex, toHex } from "../../oracle/core/bytes.ts";
+import {
+  type Address,
+  fromHex,
+  isHexOf,
+  lowercaseHex,
+  toHex,
+} from "@link-rewards/core/encoding/bytes";
+import { isRefused } from "@link-rewards/core/encoding/refusal";
+import { parseSignature } from "@link-rewards/core/encoding/signature";
 import {
   type Amounts,
   parseReceipt,
-  parseSignature,
   parseSignedReceipt,
   type SignedReceipt,
   signedReceiptToJson,
-} from "../../oracle/core/receipt.ts";
-import { isRefused } from "../../oracle/core/refusal.ts";
+} from "@link-rewards/core/signed/receipt";
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import { z } from "zod";
 import { amountsToJson } from "../amounts.ts";
 import { chunkCount, keptFor, type Manifest } from "../content.ts";
 import { type Job, MAX_HASHES_PER_SEGMENT, MAX_SEGMENTS, millisecondsOf, runJob } from "../job.ts";
-import type { EpochView } from "../oracle.ts";
+import type { EpochView } from "../oracle-client.ts";
 import { isNodeRefused, type NodeRefused, statusOf } from "../refusal.ts";
 import { createStopwatch } from "../stopwatch.ts";
 import type { Admit, Admitted } from "./admit.ts";

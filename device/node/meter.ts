@@ -1,5 +1,5 @@
-import type { Address } from "../../oracle/core/bytes.ts";
-import type { Amounts } from "../../oracle/core/receipt.ts";
+import type { Address } from "@link-rewards/core/encoding/bytes";
+import type { Amounts } from "@link-rewards/core/signed/receipt";
 import { largest, NOTHING, plus } from "../amounts.ts";
 
 /** What was served to each customer in each epoch, by the device's own count; in memory, see `raise`. */

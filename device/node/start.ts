@@ -1,10 +1,10 @@
 import { join } from "node:path";
-import type { Address } from "../../oracle/core/bytes.ts";
-import type { Amounts } from "../../oracle/core/receipt.ts";
-import { domainSeparator } from "../../oracle/core/typed.ts";
-import type { Signer } from "../keys.ts";
+import type { Address } from "@link-rewards/core/encoding/bytes";
+import { domainSeparator } from "@link-rewards/core/encoding/typed";
+import type { Amounts } from "@link-rewards/core/signed/receipt";
+import type { DigestSigner } from "@link-rewards/host/keys";
 import { type Log, silent } from "../log.ts";
-import { type Backoff, connectOracle, viewEpochs } from "../oracle.ts";
+import { type Backoff, connectOracle, viewEpochs } from "../oracle-client.ts";
 import { isNodeRefused } from "../refusal.ts";
 import { admitter, rememberStanding } from "./admit.ts";
 import { type Entry, openBook } from "./book.ts";
@@ -16,7 +16,7 @@ import { startSubmitter } from "./submit.ts";
 
 export type NodeOptions = {
   /** The device: its address is its identity. */
-  readonly key: Signer;
+  readonly key: DigestSigner;
   readonly chainId: number;
   readonly registry: Address;
   readonly oracleUrl: string;

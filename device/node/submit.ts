@@ -1,11 +1,16 @@
-import { acknowledgedBy } from "../../oracle/core/acknowledgement.ts";
-import { type Address, fromHex, toHex } from "../../oracle/core/bytes.ts";
-import { receiptDigest, type SignedReceipt } from "../../oracle/core/receipt.ts";
-import { REFUSALS, type Refusal } from "../../oracle/core/refusal.ts";
-import { recover } from "../../oracle/core/signature.ts";
-import type { SignedAcknowledgement } from "../../oracle/core/submission.ts";
+import { type Address, fromHex, toHex } from "@link-rewards/core/encoding/bytes";
+import { REFUSALS, type Refusal } from "@link-rewards/core/encoding/refusal";
+import { recover } from "@link-rewards/core/encoding/signature";
+import { acknowledgedBy } from "@link-rewards/core/signed/acknowledgement";
+import type { SignedAcknowledgement } from "@link-rewards/core/signed/answers";
+import { receiptDigest, type SignedReceipt } from "@link-rewards/core/signed/receipt";
 import type { Log } from "../log.ts";
-import { type Backoff, type OracleClient, type ReceiptAnswer, withBackoff } from "../oracle.ts";
+import {
+  type Backoff,
+  type OracleClient,
+  type ReceiptAnswer,
+  withBackoff,
+} from "../oracle-client.ts";
 import { type Book, type Entry, type Fate, SEQUENCE_JUMP } from "./book.ts";
 
 export type SubmitParts = {

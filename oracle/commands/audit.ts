@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from "@commander-js/extra-typings";
-import { auditEpochs, auditInput, type EpochVerdict } from "../audit.ts";
-import { bundlesCommand, EXIT, withChain } from "./options.ts";
+import { EXIT } from "@link-rewards/host/program";
+import { auditEpochs, auditInput, type EpochVerdict } from "../outsider/audit.ts";
+import { bundlesCommand, withChain } from "./options.ts";
 import {
   endProgress,
   print,

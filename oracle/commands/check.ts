@@ -1,7 +1,6 @@
 import { styleText } from "node:util";
-import { checkOracle } from "../check.ts";
-import { withOracle } from "../compose.ts";
-import { EXIT, jsonOption, memberCommand } from "./options.ts";
+import { EXIT } from "@link-rewards/host/program";
+import { jsonOption, memberCommand } from "./options.ts";
 import { print } from "./print.ts";
 
 export function checkCommand() {
@@ -12,6 +11,8 @@ export function checkCommand() {
     )
     .addOption(jsonOption())
     .action(async (options) => {
+      const { withOracle } = await import("../member/open.ts");
+      const { checkOracle } = await import("../member/check.ts");
       const findings = await withOracle(options, (oracle) => checkOracle(oracle, options));
       const ok = findings.every((finding) => finding.ok);
       print(options.json, { ok, findings }, () =>

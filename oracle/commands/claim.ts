@@ -1,9 +1,10 @@
 import { Argument } from "@commander-js/extra-typings";
-import { claimCall, claimOf } from "../claims.ts";
-import { loadSigner } from "../compose.ts";
-import type { Address } from "../core/bytes.ts";
+import type { Address } from "@link-rewards/core/encoding/bytes";
+import { openSigner } from "@link-rewards/host/keys";
+import { address, keyOptions } from "@link-rewards/host/options";
 import { openBundles } from "../edge/bundles.ts";
-import { addressArgument, bundlesCommand, keyOptions, withChain } from "./options.ts";
+import { claimCall, claimOf } from "../outsider/claim.ts";
+import { bundlesCommand, withChain } from "./options.ts";
 import { checksummed, print, table, tokens } from "./print.ts";
 
 /** Twenty claims take about a million gas: well inside any block. */
@@ -18,7 +19,7 @@ export function claimCommand() {
     )
     .addArgument(
       new Argument("[accounts...]", "accounts to claim for").argParser(
-        (text: string, before: Address[] | undefined) => [...(before ?? []), addressArgument(text)],
+        (text: string, before: Address[] | undefined) => [...(before ?? []), address(text)],
       ),
     )
     .addOption(key.keystore)
@@ -26,7 +27,7 @@ export function claimCommand() {
     .addOption(key.keyFile)
     .action((given, options) =>
       withChain(options, async (chain) => {
-        const signer = await loadSigner(options);
+        const signer = await openSigner(options);
         const wallet = signer.wallet(chain.provider);
         const own = signer.address;
         const accounts = [...new Set(given === undefined || given.length === 0 ? [own] : given)];

@@ -1,14 +1,18 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { Option } from "@commander-js/extra-typings";
-import { type CloseAction, type CloseOutcome, close, plan } from "../close.ts";
-import { loadSigner, withOracle } from "../compose.ts";
-import { createSender } from "../edge/transactions.ts";
-import { DEFAULT_GUARDS } from "../guards.ts";
-import { EXIT, jsonOption, memberCommand, wholeNumber } from "./options.ts";
+import { openSigner } from "@link-rewards/host/keys";
+import { wholeNumber } from "@link-rewards/host/options";
+import { EXIT } from "@link-rewards/host/program";
+import { createSender } from "@link-rewards/host/transactions";
+import type { CloseAction, CloseOutcome } from "../member/close.ts";
+import { jsonOption, memberCommand } from "./options.ts";
 import { print, tokens } from "./print.ts";
 
 const DEFAULT_LEASE_SECONDS = 300;
+const DEFAULT_LEAST_SHARE_BPS = 5_000;
+/** One account with more than half of an epoch's pot is worth a line in the log. */
+const ACCOUNT_SHARE_BPS = 5_000;
 
 export function closeCommand() {
   return memberCommand("close")
@@ -26,7 +30,7 @@ export function closeCommand() {
         "--least-share-bps <n>",
         "hold when contributions or devices fall below this part of the last epoch's",
       )
-        .default(DEFAULT_GUARDS.leastShareBps)
+        .default(DEFAULT_LEAST_SHARE_BPS)
         .argParser(wholeNumber),
     )
     .addOption(
@@ -36,20 +40,22 @@ export function closeCommand() {
     )
     .addOption(jsonOption())
     .action(async (options) => {
+      const { withOracle } = await import("../member/open.ts");
+      const { close, plan } = await import("../member/close.ts");
       const outcome = await withOracle(options, async (oracle, signer, log) => {
         if (!options.execute) return plan(oracle);
         const paying = options.senderKeyFile
-          ? await loadSigner({ keyFile: options.senderKeyFile })
+          ? await openSigner({ keyFile: options.senderKeyFile })
           : signer;
         const sender = createSender({
           provider: oracle.chain.provider,
           wallet: paying.wallet(oracle.chain.provider),
-          store: oracle.store,
+          journal: oracle.store,
           onEvent: (event, details) => log.info(details, event),
         });
         return close(oracle, {
           sender,
-          guards: { ...DEFAULT_GUARDS, leastShareBps: options.leastShareBps },
+          guards: { leastShareBps: options.leastShareBps, accountShareBps: ACCOUNT_SHARE_BPS },
           release: options.release,
           holder: `${hostname()}:${process.pid}:${randomUUID()}`,
           leaseSeconds: options.leaseSeconds,

@@ -1,5 +1,4 @@
-import { withOracle } from "../compose.ts";
-import { ZERO_HASH } from "../core/bytes.ts";
+import { ZERO_HASH } from "@link-rewards/core/encoding/bytes";
 import { jsonOption, memberCommand } from "./options.ts";
 import { print } from "./print.ts";
 
@@ -11,6 +10,7 @@ export function forgoCommand() {
     )
     .addOption(jsonOption())
     .action(async (options) => {
+      const { withOracle } = await import("../member/open.ts");
       const forgone = await withOracle(options, async ({ chain, store }) => {
         const { epoch, attempt } = await chain.suite.ledger.proposal();
         const recorded = await store.recordReport(Number(epoch), Number(attempt), ZERO_HASH);

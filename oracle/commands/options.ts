@@ -1,21 +1,13 @@
-import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
-import { type Address, isHexOf, lowercaseHex } from "../core/bytes.ts";
-import { type Chain, connectChain, readDeploymentFile } from "../edge/chain.ts";
-
-/** Exit codes of every command; see docs/operating.md. */
-export const EXIT = { ok: 0, differs: 1, unavailable: 2, usage: 3 } as const;
+import { Command, Option } from "@commander-js/extra-typings";
+import { readDeploymentFile } from "@link-rewards/host/deployment";
+import { deploymentOption, keyOptions, rpcOption, wholeNumber } from "@link-rewards/host/options";
+import { type Chain, connectChain } from "../edge/chain.ts";
 
 /** A command that reads the chain. */
 export function chainCommand(name: string) {
   return new Command(name)
-    .addOption(
-      new Option("--rpc <url>", "JSON-RPC node of the chain").env("LINK_RPC").makeOptionMandatory(),
-    )
-    .addOption(
-      new Option("--deployment <file>", "deployments/<chainId>.json of the contracts")
-        .env("LINK_DEPLOYMENT")
-        .makeOptionMandatory(),
-    )
+    .addOption(rpcOption().makeOptionMandatory())
+    .addOption(deploymentOption())
     .addOption(
       new Option(
         "--confirmations <blocks>",
@@ -65,19 +57,6 @@ export function jsonOption() {
   return new Option("--json", "one JSON document on stdout").default(false);
 }
 
-/** A key is never an argument and never in the environment: only the name of its file is. */
-export function keyOptions() {
-  return {
-    keystore: new Option("--keystore <file>", "encrypted keystore of the key").env("LINK_KEYSTORE"),
-    passwordFile: new Option("--password-file <file>", "file with the keystore's password").env(
-      "LINK_PASSWORD_FILE",
-    ),
-    keyFile: new Option("--key-file <file>", "file with the bare key, readable by you alone").env(
-      "LINK_KEY_FILE",
-    ),
-  };
-}
-
 export type ChainOptions = {
   readonly rpc: string;
   readonly deployment: string;
@@ -103,18 +82,4 @@ export async function withChain<T>(
   } finally {
     chain.close();
   }
-}
-
-export function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (!/^[0-9]+$/.test(text) || !Number.isSafeInteger(value)) {
-    throw new InvalidArgumentError("must be a whole number");
-  }
-  return value;
-}
-
-export function addressArgument(text: string): Address {
-  if (!isHexOf(text, 20))
-    throw new InvalidArgumentError("must be an address: 0x and 40 hex digits");
-  return lowercaseHex(text);
 }

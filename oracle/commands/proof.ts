@@ -1,7 +1,8 @@
 import { Argument } from "@commander-js/extra-typings";
-import { claimOf } from "../claims.ts";
+import { address } from "@link-rewards/host/options";
 import { openBundles } from "../edge/bundles.ts";
-import { addressArgument, bundlesCommand, withChain } from "./options.ts";
+import { claimOf } from "../outsider/claim.ts";
+import { bundlesCommand, withChain } from "./options.ts";
 import { checksummed, print, tokens } from "./print.ts";
 
 export function proofCommand() {
@@ -10,7 +11,7 @@ export function proofCommand() {
     .description(
       "Reads the newest final root from the chain and the account's leaf from the published files (a few ranges, whatever their size), checks the proof, and prints the claim: one claim covers all epochs up to the newest final one.",
     )
-    .addArgument(new Argument("<account>", "the account's address").argParser(addressArgument))
+    .addArgument(new Argument("<account>", "the account's address").argParser(address))
     .addHelpText(
       "after",
       "\nTo send it with another tool, give `to` and `calldata` of --json to any wallet, or to cast:\n  cast send $TO $CALLDATA --rpc-url $LINK_RPC",

@@ -1,7 +1,7 @@
 import { Option } from "@commander-js/extra-typings";
-import { withOracle } from "../compose.ts";
-import { serve } from "../serve.ts";
-import { memberCommand, wholeNumber } from "./options.ts";
+import { wholeNumber } from "@link-rewards/host/options";
+import { askedToStop } from "@link-rewards/host/program";
+import { memberCommand } from "./options.ts";
 
 const DEFAULT_PORT = 8787;
 const DEFAULT_MARGIN_SECONDS = 60;
@@ -38,17 +38,15 @@ export function serveCommand() {
         "also serve the claim and audit pages (web/dist and a config.json) under /pages/",
       ).env("LINK_PAGES"),
     )
-    .action((options) =>
-      withOracle(options, async (oracle, _signer, log) => {
-        const stop = new AbortController();
-        for (const signal of ["SIGINT", "SIGTERM"] as const) {
-          process.once(signal, () => stop.abort());
-        }
-        await serve(oracle, log, options, stop.signal, (url) => {
+    .action(async (options) => {
+      const { withOracle } = await import("../member/open.ts");
+      const { serve } = await import("../member/serve.ts");
+      await withOracle(options, async (oracle, _signer, log) => {
+        await serve(oracle, log, options, askedToStop(), (url) => {
           log.info({ url, member: oracle.member.address }, "listening");
           process.stdout.write(`${url}\n`);
         });
         log.info({}, "stopped");
-      }),
-    );
+      });
+    });
 }

@@ -1,5 +1,5 @@
-import { ZERO_HASH } from "../core/bytes.ts";
-import { endOf, epochAt, sealTimeOf } from "../core/clock.ts";
+import { ZERO_HASH } from "@link-rewards/core/encoding/bytes";
+import { endOf, epochAt, sealTimeOf } from "@link-rewards/core/law/clock";
 import { chainCommand, jsonOption, withChain } from "./options.ts";
 import { print, tokens, utc } from "./print.ts";
 

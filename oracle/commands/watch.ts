@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Option } from "@commander-js/extra-typings";
-import { type AuditInput, auditInput } from "../audit.ts";
-import { loadSigner } from "../compose.ts";
+import type { Signer } from "@link-rewards/host/keys";
+import { openSigner } from "@link-rewards/host/keys";
+import { keyOptions, wholeNumber } from "@link-rewards/host/options";
+import { EXIT } from "@link-rewards/host/program";
 import { reasonOf } from "../edge/chain.ts";
-import type { Signer } from "../edge/signer.ts";
-import { proofCall, type Watched, watchPending } from "../watch.ts";
-import { bundlesCommand, EXIT, keyOptions, wholeNumber, withChain } from "./options.ts";
+import { type AuditInput, auditInput } from "../outsider/audit.ts";
+import { proofCall, type Watched, watchPending } from "../outsider/watch.ts";
+import { bundlesCommand, withChain } from "./options.ts";
 import { print, utc, verdictText, warnOfSlowness } from "./print.ts";
 
 const DEFAULT_INTERVAL_SECONDS = 30;
@@ -29,7 +31,7 @@ export function watchCommand() {
     .addOption(key.keyFile)
     .action(async (options) => {
       // Before anything is at stake: a watcher that finds a fraud and then lacks its key is no defence.
-      const signer = options.defend ? await loadSigner(options) : undefined;
+      const signer = options.defend ? await openSigner(options) : undefined;
       process.exitCode = await withChain(options, async (chain) => {
         const agreed = new Set<string>();
         for (;;) {

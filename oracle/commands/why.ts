@@ -1,7 +1,9 @@
 import { Argument } from "@commander-js/extra-typings";
-import { auditInput } from "../audit.ts";
-import { explain } from "../why.ts";
-import { addressArgument, bundlesCommand, EXIT, wholeNumber, withChain } from "./options.ts";
+import { address, wholeNumber } from "@link-rewards/host/options";
+import { EXIT } from "@link-rewards/host/program";
+import { auditInput } from "../outsider/audit.ts";
+import { explain } from "../outsider/why.ts";
+import { bundlesCommand, withChain } from "./options.ts";
 import { checksummed, print, table, tokens } from "./print.ts";
 
 export function whyCommand() {
@@ -10,7 +12,7 @@ export function whyCommand() {
     .description(
       "Recomputes the epoch from the public files and shows, for each device: what it served to whom, what that is worth at the tariff, how much of it its customer paid, the reward, and the reason when it is less than the full value.",
     )
-    .addArgument(new Argument("<address>", "a device or an account").argParser(addressArgument))
+    .addArgument(new Argument("<address>", "a device or an account").argParser(address))
     .addArgument(new Argument("<epoch>", "a final epoch").argParser(wholeNumber))
     .action(async (address, epoch, options) => {
       process.exitCode = await withChain(options, async (chain) => {

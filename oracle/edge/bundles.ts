@@ -1,10 +1,11 @@
+import { createHash } from "node:crypto";
 import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Bundle } from "../core/bundle.ts";
-import { equalBytes } from "../core/bytes.ts";
-import type { PublishedBundle } from "../core/divergence.ts";
-import { type DataFile, MANIFEST_FILE, parseManifest } from "../core/manifest.ts";
-import { isRefused } from "../core/refusal.ts";
+import { cutRange, readBundle } from "@link-rewards/client/bundle";
+import { equalBytes } from "@link-rewards/core/encoding/bytes";
+import type { Bundle, PublishedBundle } from "@link-rewards/core/epoch/bundle";
+import type { Sha256 } from "@link-rewards/core/epoch/manifest";
+import { MANIFEST_FILE } from "@link-rewards/core/epoch/manifest";
 
 /** A manifest names every customer that paid, and no more than that: 100 bytes each, a million of them. */
 const MAX_MANIFEST_BYTES = 128 * 1024 * 1024;
@@ -29,25 +30,24 @@ export type BundleSource = {
   read(epoch: number, file: string): Promise<Uint8Array>;
   /** Exactly `length` bytes from `from` on. */
   range(epoch: number, file: string, from: number, length: number): Promise<Uint8Array>;
+  /** The manifest and every file it names. Throws BundleUnavailable when something is missing. */
+  bundle(epoch: number): Promise<PublishedBundle>;
 };
 
 export function openBundles(location: string): BundleSource {
   return /^https?:\/\//.test(location) ? webSource(location) : folderSource(location);
 }
 
-/** The manifest and every file it names. Throws BundleUnavailable when something is missing. */
-export async function readBundle(source: BundleSource, epoch: number): Promise<PublishedBundle> {
-  const manifest = await source.read(epoch, MANIFEST_FILE);
-  const parsed = parseManifest(manifest);
-  const names = isRefused(parsed) ? [] : (Object.keys(parsed.files) as DataFile[]);
-  const files = new Map<DataFile, Uint8Array>();
-  for (const name of names) files.set(name, await source.read(epoch, name));
-  return { manifest, files };
+function sourceOf(source: Omit<BundleSource, "bundle">): BundleSource {
+  return { ...source, bundle: (epoch) => readBundle((file) => source.read(epoch, file)) };
 }
+
+/** What files are named by in a manifest, by the fastest there is here: a bundle is hashed whole. */
+export const sha256: Sha256 = (bytes) => createHash("sha256").update(bytes).digest();
 
 function folderSource(folder: string): BundleSource {
   const path = (epoch: number, file: string) => join(folder, String(epoch), file);
-  return {
+  return sourceOf({
     location: folder,
     async read(epoch, file) {
       try {
@@ -72,7 +72,7 @@ function folderSource(folder: string): BundleSource {
         throw unavailable(`cannot read ${file} of epoch ${epoch} in ${folder}`, cause);
       }
     },
-  };
+  });
 }
 
 function webSource(base: string): BundleSource {
@@ -92,7 +92,7 @@ function webSource(base: string): BundleSource {
       throw unavailable(`cannot get ${url}: ${(cause as Error).message}`, cause);
     }
   };
-  return {
+  return sourceOf({
     location: base,
     async read(epoch, file) {
       const limit = file === MANIFEST_FILE ? MAX_MANIFEST_BYTES : MAX_FILE_BYTES;
@@ -100,14 +100,13 @@ function webSource(base: string): BundleSource {
     },
     async range(epoch, file, from, length) {
       const range = { range: `bytes=${from}-${from + length - 1}` };
-      const { status, bytes } = await get(epoch, file, range, MAX_FILE_BYTES);
-      // A server without ranges answers 200 with the whole file.
-      const cut = status === 206 ? bytes : bytes.subarray(from, from + length);
+      const answer = await get(epoch, file, range, MAX_FILE_BYTES);
+      const cut = cutRange(answer, from, length);
       if (cut.length !== length)
         throw unavailable(`${file} of epoch ${epoch} at ${base} is cut off`);
       return cut;
     },
-  };
+  });
 }
 
 async function readAtMost(response: Response, limit: number): Promise<Uint8Array> {

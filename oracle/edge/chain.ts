@@ -1,52 +1,35 @@
-import { readFile } from "node:fs/promises";
+import { contractsOf, type DeploymentFile } from "@link-rewards/client/deployment-file";
+import { lastBlockBefore } from "@link-rewards/client/last-block-before";
+import escrowArtifact from "@link-rewards/contracts/CustomerEscrow.json" with { type: "json" };
+import registryArtifact from "@link-rewards/contracts/DeviceRegistry.json" with { type: "json" };
+import ledgerArtifact from "@link-rewards/contracts/EpochLedger.json" with { type: "json" };
+import tokenArtifact from "@link-rewards/contracts/LinkToken.json" with { type: "json" };
+import quorumArtifact from "@link-rewards/contracts/OracleQuorum.json" with { type: "json" };
+import distributorArtifact from "@link-rewards/contracts/RewardDistributor.json" with {
+  type: "json",
+};
+import type { CustomerEscrow } from "@link-rewards/contracts/types/CustomerEscrow";
+import type { DeviceRegistry } from "@link-rewards/contracts/types/DeviceRegistry";
+import type { EpochLedger } from "@link-rewards/contracts/types/EpochLedger";
+import type { LinkToken } from "@link-rewards/contracts/types/LinkToken";
+import type { OracleQuorum } from "@link-rewards/contracts/types/OracleQuorum";
+import type { RewardDistributor } from "@link-rewards/contracts/types/RewardDistributor";
+import { type Address, type Hex, lowercaseHex } from "@link-rewards/core/encoding/bytes";
+import type { Block, BlockMark } from "@link-rewards/core/law/block";
+import { sealTimeOf } from "@link-rewards/core/law/clock";
+import { eventFromLog } from "@link-rewards/core/law/event-from-log";
+import { isLawEventName, type LawEvent } from "@link-rewards/core/law/events";
+import type { Contracts, Deployment } from "@link-rewards/core/signed/deployment";
 import {
   type BaseContract,
   Contract,
   type ContractRunner,
   FetchRequest,
-  hexlify,
   Interface,
   isError,
   JsonRpcProvider,
   type Log,
 } from "ethers";
-import escrowArtifact from "../../artifacts/contracts/CustomerEscrow.sol/CustomerEscrow.json" with {
-  type: "json",
-};
-import registryArtifact from "../../artifacts/contracts/DeviceRegistry.sol/DeviceRegistry.json" with {
-  type: "json",
-};
-import ledgerArtifact from "../../artifacts/contracts/EpochLedger.sol/EpochLedger.json" with {
-  type: "json",
-};
-import tokenArtifact from "../../artifacts/contracts/LinkToken.sol/LinkToken.json" with {
-  type: "json",
-};
-import quorumArtifact from "../../artifacts/contracts/OracleQuorum.sol/OracleQuorum.json" with {
-  type: "json",
-};
-import distributorArtifact from "../../artifacts/contracts/RewardDistributor.sol/RewardDistributor.json" with {
-  type: "json",
-};
-import type { CustomerEscrow } from "../../types/CustomerEscrow.ts";
-import type { DeviceRegistry } from "../../types/DeviceRegistry.ts";
-import type { EpochLedger } from "../../types/EpochLedger.ts";
-import type { LinkToken } from "../../types/LinkToken.ts";
-import type { OracleQuorum } from "../../types/OracleQuorum.ts";
-import type { RewardDistributor } from "../../types/RewardDistributor.ts";
-import { eventFromLog } from "../core/abi.ts";
-import { type Address, type Hex, isHexOf, lowercaseHex } from "../core/bytes.ts";
-import type { Deployment } from "../core/epoch.ts";
-import { isLawEventName, type LawEvent } from "../core/events.ts";
-import type { Contracts } from "../core/manifest.ts";
-import type { BlockMark } from "../core/store.ts";
-
-/** What a deployment file says: deployments/<chainId>.json, as scripts/deploy.ts writes it. */
-export type DeploymentFile = {
-  readonly chainId: number;
-  readonly startBlock: number;
-  readonly contracts: Readonly<Record<keyof typeof ARTIFACTS, { readonly address: string }>>;
-};
 
 const ARTIFACTS = {
   LinkToken: tokenArtifact,
@@ -71,9 +54,6 @@ export type Suite = {
   readonly distributor: RewardDistributor;
 };
 
-/** A block and its time, unix seconds. */
-export type Block = BlockMark & { readonly timestamp: number };
-
 export type Chain = {
   readonly provider: JsonRpcProvider;
   readonly suite: Suite;
@@ -88,25 +68,6 @@ export type Chain = {
   events(from: number, to: number): AsyncIterable<{ events: LawEvent[]; through: number }>;
   close(): void;
 };
-
-export async function readDeploymentFile(path: string): Promise<DeploymentFile> {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(await readFile(path, "utf8"));
-  } catch (cause) {
-    throw new Error(
-      `cannot read the deployment file ${path}: ${(cause as Error).message}; it is written by scripts/deploy.ts`,
-      { cause },
-    );
-  }
-  const file = parsed as DeploymentFile;
-  for (const name of Object.keys(ARTIFACTS) as (keyof typeof ARTIFACTS)[]) {
-    if (!isHexOf(file.contracts?.[name]?.address, 20)) {
-      throw new Error(`${path} has no address of ${name}`);
-    }
-  }
-  return file;
-}
 
 /**
  * Connects, and checks that the chain is the deployment's and that its contracts name each other: a wrong address would
@@ -123,7 +84,7 @@ export async function connectChain(options: {
     cacheTimeout: -1,
   });
   try {
-    const contracts = addressesOf(deploymentFile);
+    const contracts = contractsOf(deploymentFile);
     const suite = connectSuite(contracts, provider);
     await checkChainId(provider, rpcUrl, deploymentFile.chainId);
     await checkWiring(suite, contracts);
@@ -175,37 +136,19 @@ function connectSuite(contracts: Contracts, runner: ContractRunner): Suite {
   };
 }
 
-function addressesOf({ contracts }: DeploymentFile): Contracts {
-  return {
-    linkToken: lowercaseHex(contracts.LinkToken.address),
-    deviceRegistry: lowercaseHex(contracts.DeviceRegistry.address),
-    customerEscrow: lowercaseHex(contracts.CustomerEscrow.address),
-    oracleQuorum: lowercaseHex(contracts.OracleQuorum.address),
-    epochLedger: lowercaseHex(contracts.EpochLedger.address),
-    rewardDistributor: lowercaseHex(contracts.RewardDistributor.address),
-  };
-}
-
-/** The last finalized block before `time`; undefined while no finalized block has reached it. */
-export async function lastBlockBefore(chain: Chain, time: number): Promise<Block | undefined> {
+/**
+ * The last block before an epoch's seal time, by which its payments are fixed; undefined while no finalized block has
+ * reached that time.
+ */
+export async function sealBlockOf(chain: Chain, epoch: number): Promise<BlockMark | undefined> {
+  const time = sealTimeOf(chain.deployment, epoch);
   const finalized = await chain.finalized();
   if (finalized.timestamp < time) return undefined;
-  // Timestamps rise with numbers: low is before `time`, high is not.
-  let low = required(await chain.block(chain.startBlock), `block ${chain.startBlock}`);
-  let high = finalized;
-  if (low.timestamp >= time) throw new Error(`the deployment is younger than ${time}`);
-  while (high.number - low.number > 1) {
-    const middle = low.number + Math.floor((high.number - low.number) / 2);
-    const block = required(await chain.block(middle), `block ${middle}`);
-    if (block.timestamp < time) low = block;
-    else high = block;
-  }
-  return low;
-}
-
-/** A 64-byte EIP-2098 signature as the contracts take it. */
-export function toCompact(signature: Uint8Array): { r: string; vs: string } {
-  return { r: hexlify(signature.subarray(0, 32)), vs: hexlify(signature.subarray(32)) };
+  const blockAt = async (number: number) => required(await chain.block(number), `block ${number}`);
+  const first = await blockAt(chain.startBlock);
+  if (first.timestamp >= time) throw new Error(`the deployment is younger than ${time}`);
+  const { number, hash } = await lastBlockBefore(blockAt, time, first, finalized);
+  return { number, hash };
 }
 
 /** What a contract answered with a revert, in one line; undefined when the error is another one. */
@@ -350,6 +293,6 @@ function toLawEvent(log: Log): LawEvent | undefined {
 }
 
 function required<T>(value: T | undefined, what: string): T {
-  if (value === undefined) throw new Error(`the RPC node has not ${what}`);
+  if (value === undefined) throw new Error(`the RPC node does not have ${what}`);
   return value;
 }

@@ -4,25 +4,33 @@ import { promisify } from "node:util";
 import { gunzip as gunzipCallback } from "node:zlib";
 import fastifyStatic from "@fastify/static";
 import fastifySwagger from "@fastify/swagger";
+import {
+  type Address,
+  concatBytes,
+  isHexOf,
+  lowercaseHex,
+  toHex,
+} from "@link-rewards/core/encoding/bytes";
+import { isRefused, type Refusal, type Refused, refuse } from "@link-rewards/core/encoding/refusal";
+import {
+  ANSWERS,
+  type AnswerName,
+  type HeadAnswer,
+  type Results,
+  type Terms,
+  type VoucherResult,
+} from "@link-rewards/core/signed/answers";
+import { packSignedReceipt, type SignedReceipt } from "@link-rewards/core/signed/receipt";
+import type { Attestation, Declined } from "@link-rewards/core/signed/report";
+import { PACKED_BATCH_TYPE, signedVoucherToJson } from "@link-rewards/core/signed/submission";
+import type { SignedVoucher } from "@link-rewards/core/signed/voucher";
 import fastify, {
   type FastifyError,
   type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
 } from "fastify";
-import { type Address, concatBytes, isHexOf, lowercaseHex, toHex } from "../core/bytes.ts";
-import { packSignedReceipt, type SignedReceipt } from "../core/receipt.ts";
-import { isRefused, type Refusal, type Refused, refuse } from "../core/refusal.ts";
-import { type JsonSchema, SCHEMAS } from "../core/schema.ts";
-import {
-  type HeadAnswer,
-  PACKED_BATCH_TYPE,
-  type Results,
-  signedVoucherToJson,
-  type Terms,
-  type VoucherResult,
-} from "../core/submission.ts";
-import type { SignedVoucher } from "../core/voucher.ts";
+import { z } from "zod";
 
 const gunzip = promisify(gunzipCallback);
 
@@ -87,7 +95,7 @@ export type HttpServerOptions = {
     error(details: Record<string, unknown>, message: string): void;
   };
   /** Without it this oracle signs no reports, and the route does not exist. */
-  readonly attest?: (body: unknown) => Promise<AttestationAnswer | Refused>;
+  readonly attest?: (body: unknown) => Promise<Attestation | Declined | Refused>;
   /** Absolute path of the published bundles; without it there are none. */
   readonly bundles?: string;
   /** Absolute path of the claim and audit pages, with their config.json; without it there are none. */
@@ -96,11 +104,6 @@ export type HttpServerOptions = {
 
 /** `reason` is a fixed word for alerts, `message` says the numbers. */
 export type Unready = { readonly reason: string; readonly message: string };
-
-/** A signature, or why this member does not give one. */
-export type AttestationAnswer =
-  | { readonly member: Address; readonly signature: Uint8Array }
-  | { readonly refused: string };
 
 export type HttpServer = {
   /** On loopback unless told otherwise; port 0 takes any free one. */
@@ -123,7 +126,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   // The schemas are for the document: core's parsers read what comes in, and name the refusal.
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => JSON.stringify);
-  for (const [$id, schema] of Object.entries(SCHEMAS)) app.addSchema({ $id, ...schema });
+  for (const schema of jsonSchemas()) app.addSchema(schema);
   acceptBodies(app);
   answerErrors(app, options);
   addHeaders(app);
@@ -281,7 +284,18 @@ async function documentRoutes(app: FastifyInstance): Promise<void> {
   app.get("/openapi.json", { schema: { hide: true } }, () => app.swagger());
 }
 
-function json(description: string, schema: keyof typeof SCHEMAS): JsonSchema {
+/** JSON Schema, as OpenAPI 3.1 has it. */
+type JsonSchema = { readonly [keyword: string]: unknown };
+
+/** Of everything that goes in or out, by its name in the document: for readers and generators. */
+function jsonSchemas(): readonly JsonSchema[] {
+  const named = z.registry<{ id: string }>();
+  for (const [id, answer] of Object.entries(ANSWERS)) named.add(answer, { id });
+  const { schemas } = z.toJSONSchema(named, { uri: (id) => `${id}#` });
+  return Object.entries(schemas).map(([$id, { $schema: _, ...schema }]) => ({ ...schema, $id }));
+}
+
+function json(description: string, schema: AnswerName): JsonSchema {
   return { description, content: { "application/json": { schema: refTo(schema) } } };
 }
 
@@ -289,7 +303,7 @@ function other(description: string, contentType: string): JsonSchema {
   return { description, content: { [contentType]: { schema: { type: "string" } } } };
 }
 
-function refTo(schema: keyof typeof SCHEMAS): JsonSchema {
+function refTo(schema: AnswerName): JsonSchema {
   return { $ref: `${schema}#` };
 }
 
@@ -441,7 +455,7 @@ function serveAttestations(app: FastifyInstance, { attest }: HttpServerOptions):
     async ({ body }, reply) => {
       const answer = await attest(body);
       if (isRefused(answer)) return sendRefused(reply, answer);
-      if ("refused" in answer) return reply.code(409).send({ message: answer.refused });
+      if ("declined" in answer) return reply.code(409).send({ message: answer.declined });
       return { member: answer.member, signature: toHex(answer.signature) };
     },
   );

@@ -1,6 +1,5 @@
+import { REFUSALS, type Refusal } from "@link-rewards/core/encoding/refusal";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
-import { REFUSALS, type Refusal } from "../core/refusal.ts";
-import type { EpochState } from "../core/store.ts";
 
 /** Seconds. An answer takes a commit at best, and the whole queue at worst. */
 const ANSWER_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -8,7 +7,7 @@ const ANSWER_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 /** An epoch that is not final yet, and when, in unix seconds, it should have gone on to its next state. */
 export type EpochProgress = {
   readonly epoch: number;
-  readonly state: EpochState;
+  readonly state: string;
   readonly deadline?: number;
 };
 

@@ -1,21 +1,25 @@
-import { type Address, concatBytes, fromHex, isHexOf, lowercaseHex } from "../core/bytes.ts";
-import { SIGNED_RECEIPT_BYTES, type SignedReceipt, unpackSignedReceipt } from "../core/receipt.ts";
-import { type Report, reportToJson } from "../core/report.ts";
-import { SIGNATURE_BYTES } from "../core/signature.ts";
+import { concatBytes, fromHex, lowercaseHex } from "@link-rewards/core/encoding/bytes";
+import { ANSWERS } from "@link-rewards/core/signed/answers";
+import {
+  SIGNED_RECEIPT_BYTES,
+  type SignedReceipt,
+  unpackSignedReceipt,
+} from "@link-rewards/core/signed/receipt";
+import {
+  type Attestation,
+  type Declined,
+  type Report,
+  reportToJson,
+} from "@link-rewards/core/signed/report";
 
 const ATTEST_TIMEOUT_MS = 10 * 60_000;
 const COPY_TIMEOUT_MS = 10 * 60_000;
-
-/** What a peer answered: its signature, or why it gave none. */
-export type Attestation =
-  | { readonly member: Address; readonly signature: Uint8Array }
-  | { readonly refused: string };
 
 /** The other members' oracles, by their URLs. */
 export type Peers = {
   readonly urls: readonly string[];
   /** The peer fetches the bundle from the proposers it knows and verifies it from scratch before it signs. */
-  attest(url: string, report: Report): Promise<Attestation>;
+  attest(url: string, report: Report): Promise<Attestation | Declined>;
   /** All receipts a peer has of an epoch; each is verified anew by whoever takes it. */
   receipts(url: string, epoch: number): AsyncIterable<SignedReceipt>;
 };
@@ -30,15 +34,15 @@ export function connectPeers(urls: readonly string[]): Peers {
         body: JSON.stringify({ report: reportToJson(report) }),
         signal: AbortSignal.timeout(ATTEST_TIMEOUT_MS),
       });
-      const answer = (await response.json()) as Record<string, unknown>;
-      if (!response.ok) return { refused: String(answer.message ?? `HTTP ${response.status}`) };
-      if (!isHexOf(answer.member, 20) || !isHexOf(answer.signature, SIGNATURE_BYTES)) {
-        return { refused: "its answer has no member and signature" };
+      const body: unknown = await response.json();
+      if (!response.ok) {
+        const problem = ANSWERS.Problem.safeParse(body);
+        return { declined: problem.data?.message ?? `HTTP ${response.status}` };
       }
-      return {
-        member: lowercaseHex(answer.member),
-        signature: fromHex(lowercaseHex(answer.signature)),
-      };
+      const answer = ANSWERS.Attestation.safeParse(body);
+      if (!answer.success) return { declined: "its answer has no member and signature" };
+      const { member, signature } = answer.data;
+      return { member: lowercaseHex(member), signature: fromHex(lowercaseHex(signature)) };
     },
     async *receipts(url, epoch) {
       const response = await fetch(new URL(`/v1/receipts/${epoch}`, url), {

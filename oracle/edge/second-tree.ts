@@ -1,7 +1,7 @@
+import { fromHex, type Hex, keccak256, toHex, ZERO_HASH } from "@link-rewards/core/encoding/bytes";
+import { recordAt } from "@link-rewards/core/epoch/records";
 import { MerkleTree } from "merkletreejs";
 import { Piscina } from "piscina";
-import { fromHex, type Hex, keccak256, toHex, ZERO_HASH } from "../core/bytes.ts";
-import { recordAt } from "../core/records.ts";
 
 /** Leaves of one tree of merkletreejs: its objects for a million at once would fill the memory. */
 const LEAVES_AT_ONCE = 65_536;

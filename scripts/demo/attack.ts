@@ -1,15 +1,14 @@
 import { cp, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { sealBundle } from "../../oracle/core/bundle.ts";
-import { fromHex, type Hex, lowercaseHex } from "../../oracle/core/bytes.ts";
-import { type Manifest, parseManifest, reportOf } from "../../oracle/core/manifest.ts";
-import { decodeRewards, encodeRewards } from "../../oracle/core/records.ts";
-import { isRefused } from "../../oracle/core/refusal.ts";
-import { reportDigest } from "../../oracle/core/report.ts";
-import { sign } from "../../oracle/core/signature.ts";
-import { domainSeparator } from "../../oracle/core/typed.ts";
+import { fromHex, type Hex, lowercaseHex } from "@link-rewards/core/encoding/bytes";
+import { isRefused } from "@link-rewards/core/encoding/refusal";
+import { sign, toCompact } from "@link-rewards/core/encoding/signature";
+import { domainSeparator } from "@link-rewards/core/encoding/typed";
+import { assembleBundle } from "@link-rewards/core/epoch/bundle";
+import { type Manifest, parseManifest, reportOf } from "@link-rewards/core/epoch/manifest";
+import { decodeRewards, encodeRewards } from "@link-rewards/core/epoch/records";
+import { reportDigest } from "@link-rewards/core/signed/report";
 import { openBundles } from "../../oracle/edge/bundles.ts";
-import { toCompact } from "../../oracle/edge/chain.ts";
 import type { Cast } from "./cast.ts";
 
 /**
@@ -32,7 +31,7 @@ export async function proposeCorruptRoot(
     { ...thief, cumulative: thief.cumulative + loot, prefix: 0n },
     ...others,
   ];
-  const bundle = sealBundle(termsOf(last, epoch), {
+  const bundle = assembleBundle(termsOf(last, epoch), {
     "contributions.bin": new Uint8Array(),
     "contributions.fence": new Uint8Array(),
     "devices.bin": new Uint8Array(),

@@ -1,14 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { type Address, fromHex, lowercaseHex } from "@link-rewards/core/encoding/bytes";
+import { tariffAt } from "@link-rewards/core/law/law";
+import { readDeploymentFile } from "@link-rewards/host/deployment";
+import { signerOf } from "@link-rewards/host/keys";
 import { type HDNodeWallet, Wallet } from "ethers";
 import { type RunningGateway, startGateway } from "../../device/gateway/start.ts";
-import { signerOf } from "../../device/keys.ts";
 import { type RunningNode, startNode } from "../../device/node/start.ts";
-import { type Address, fromHex, lowercaseHex } from "../../oracle/core/bytes.ts";
-import { tariffAt } from "../../oracle/core/law.ts";
-import { type Chain, connectChain, readDeploymentFile } from "../../oracle/edge/chain.ts";
-import { readLaw } from "../../oracle/follow.ts";
+import { type Chain, connectChain } from "../../oracle/edge/chain.ts";
+import { readLaw } from "../../oracle/outsider/read-law.ts";
 import {
   addMember,
   admitCustomer,
@@ -16,7 +17,7 @@ import {
   DEVNET_CLASS,
   type Devnet,
   startDevnet,
-} from "../devnet.ts";
+} from "../local/devnet.ts";
 
 /** Who takes part. The first four owners have two devices each. */
 const OWNERS = 8;

@@ -1,9 +1,9 @@
 import { cp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { SignedReceipt } from "../../oracle/core/receipt.ts";
-import { signedReceiptToJson } from "../../oracle/core/receipt.ts";
-import { addMember } from "../devnet.ts";
+import type { SignedReceipt } from "@link-rewards/core/signed/receipt";
+import { signedReceiptToJson } from "@link-rewards/core/signed/receipt";
+import { addMember } from "../local/devnet.ts";
 import { proposeCorruptRoot } from "./attack.ts";
 import { type Cast, type DemoDevice, startDemoGateway, startDevice } from "./cast.ts";
 import type { Operator } from "./operator.ts";

@@ -1,6 +1,11 @@
 import { join } from "node:path";
-import type { Devnet } from "../devnet.ts";
-import { type Finished, type OracleProcess, runOracle, startOracle } from "../oracle-process.ts";
+import type { Devnet } from "../local/devnet.ts";
+import {
+  type Finished,
+  type OracleProcess,
+  runOracle,
+  startOracle,
+} from "../local/oracle-process.ts";
 
 /** What the oracle counted, summed over its lives: a killed process takes its counters with it. */
 export type ReceiptCounts = {

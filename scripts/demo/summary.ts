@@ -1,11 +1,11 @@
 import { cp, open } from "node:fs/promises";
 import { join } from "node:path";
-import { auditInput, auditReport, rewardsOf } from "../../oracle/audit.ts";
+import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
+import { decodeContributions, decodeRewards } from "@link-rewards/core/epoch/records";
+import type { Receipt } from "@link-rewards/core/signed/receipt";
 import { table, tokens } from "../../oracle/commands/print.ts";
-import { lowercaseHex } from "../../oracle/core/bytes.ts";
-import type { Receipt } from "../../oracle/core/receipt.ts";
-import { decodeContributions, decodeRewards } from "../../oracle/core/records.ts";
 import { openBundles } from "../../oracle/edge/bundles.ts";
+import { auditInput, auditReport, rewardsOf } from "../../oracle/outsider/audit.ts";
 import type { Cast } from "./cast.ts";
 import type { Operator } from "./operator.ts";
 

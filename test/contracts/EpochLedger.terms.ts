@@ -1,7 +1,7 @@
+import { emission } from "@link-rewards/core/epoch/emission";
+import { RULES_HASH } from "@link-rewards/core/epoch/rules";
 import { expect } from "chai";
 import { id, parseEther, ZeroAddress, ZeroHash } from "ethers";
-import { emission } from "../../oracle/core/emission.ts";
-import { RULES_HASH } from "../../oracle/core/rules.ts";
 import { collect, payingWorld } from "./support/customers.ts";
 import {
   EMPTY_TREE,

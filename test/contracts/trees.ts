@@ -1,7 +1,7 @@
+import { keccak256 as keccakBytes } from "@link-rewards/core/encoding/bytes";
 import { expect } from "chai";
 import { type Contract, concat, id, keccak256, MaxUint256, toBeHex, ZeroHash } from "ethers";
 import { MerkleTree } from "merkletreejs";
-import { keccak256 as keccakBytes } from "../../oracle/core/bytes.ts";
 import { honestLeaves, type Leaf, treeOf } from "./support/reward-tree.ts";
 import { emptyChain, from } from "./support/world.ts";
 

@@ -1,11 +1,9 @@
-import { expect } from "chai";
-import { type BaseContract, MaxUint256, parseEther } from "ethers";
-import fc from "fast-check";
-import { eventFromLog } from "../../oracle/core/abi.ts";
-import { type Address, lowercaseHex, toHex } from "../../oracle/core/bytes.ts";
-import { emission } from "../../oracle/core/emission.ts";
-import { isLawEventName, type LawEvent } from "../../oracle/core/events.ts";
-import type { ScalarField, StructOf } from "../../oracle/core/fields.ts";
+import { type Address, lowercaseHex, toHex } from "@link-rewards/core/encoding/bytes";
+import type { ScalarField, StructOf } from "@link-rewards/core/encoding/fields";
+import { domainSeparator } from "@link-rewards/core/encoding/typed";
+import { emission } from "@link-rewards/core/epoch/emission";
+import { eventFromLog } from "@link-rewards/core/law/event-from-log";
+import { isLawEventName, type LawEvent } from "@link-rewards/core/law/events";
 import {
   accountsAt,
   collected,
@@ -20,12 +18,14 @@ import {
   paid,
   rulesAt,
   tariffAt,
-} from "../../oracle/core/law.ts";
-import { RECEIPT_FIELDS, receiptDigest } from "../../oracle/core/receipt.ts";
-import { replay } from "../../oracle/core/replay.ts";
-import { REPORT_FIELDS, reportDigest } from "../../oracle/core/report.ts";
-import { domainSeparator } from "../../oracle/core/typed.ts";
-import { VOUCHER_FIELDS, voucherDigest } from "../../oracle/core/voucher.ts";
+} from "@link-rewards/core/law/law";
+import { replay } from "@link-rewards/core/law/replay";
+import { RECEIPT_FIELDS, receiptDigest } from "@link-rewards/core/signed/receipt";
+import { REPORT_FIELDS, reportDigest } from "@link-rewards/core/signed/report";
+import { VOUCHER_FIELDS, voucherDigest } from "@link-rewards/core/signed/voucher";
+import { expect } from "chai";
+import { type BaseContract, MaxUint256, parseEther } from "ethers";
+import fc from "fast-check";
 import { signFor } from "../contracts/support/signing.ts";
 import {
   accountOf,

@@ -1,6 +1,11 @@
+import { type Hex, toHex } from "@link-rewards/core/encoding/bytes";
+import {
+  maxOf,
+  type Scalar,
+  type ScalarField,
+  type StructOf,
+} from "@link-rewards/core/encoding/fields";
 import fc from "fast-check";
-import { type Hex, toHex } from "../../oracle/core/bytes.ts";
-import { maxOf, type Scalar, type ScalarField, type StructOf } from "../../oracle/core/fields.ts";
 
 /** Random structs of a field table. fast-check prints the seed of a run that fails. */
 export function structs<F extends readonly ScalarField[]>(fields: F): fc.Arbitrary<StructOf<F>> {

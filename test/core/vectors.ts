@@ -1,4 +1,17 @@
 import { readFileSync } from "node:fs";
+import { fromHex, type Hex, toHex } from "@link-rewards/core/encoding/bytes";
+import { isRefused, type Refused } from "@link-rewards/core/encoding/refusal";
+import { computeEpoch } from "@link-rewards/core/epoch/compute-epoch";
+import { lawfulContributions } from "@link-rewards/core/epoch/lawful";
+import { CONTRIBUTION_BYTES, REWARD_BYTES } from "@link-rewards/core/epoch/records";
+import { type LawEvent, parseEvent } from "@link-rewards/core/law/events";
+import { replay } from "@link-rewards/core/law/replay";
+import { verifyReceipt } from "@link-rewards/core/law/verify";
+import {
+  packSignedReceipt,
+  parseSignedReceipt,
+  unpackSignedReceipt,
+} from "@link-rewards/core/signed/receipt";
 import { expect } from "chai";
 import {
   computeAddress,
@@ -15,19 +28,6 @@ import {
   type TypedDataField,
 } from "ethers";
 import { MerkleTree } from "merkletreejs";
-import { fromHex, type Hex, toHex } from "../../oracle/core/bytes.ts";
-import { computeEpoch } from "../../oracle/core/epoch.ts";
-import { type LawEvent, parseEvent } from "../../oracle/core/events.ts";
-import {
-  packSignedReceipt,
-  parseSignedReceipt,
-  unpackSignedReceipt,
-} from "../../oracle/core/receipt.ts";
-import { CONTRIBUTION_BYTES, REWARD_BYTES } from "../../oracle/core/records.ts";
-import { isRefused, type Refused } from "../../oracle/core/refusal.ts";
-import { replay } from "../../oracle/core/replay.ts";
-import { sealContributions } from "../../oracle/core/seal.ts";
-import { verifyReceipt } from "../../oracle/core/verify.ts";
 import { buildVectors } from "../../scripts/vectors.ts";
 import { deployment, lawOf, registryDomain } from "./world.ts";
 
@@ -165,7 +165,7 @@ describe("golden vectors under our code", () => {
     const { events, receipts, bundleHash, manifest } = committed<EpochVector>("epoch.json");
     const law = replay(events.map((event) => taken(parseEvent(event)) as LawEvent));
     const signed = receipts.toReversed().map((item) => taken(parseSignedReceipt(item)));
-    const { contributions } = sealContributions(signed, { law, domain: registryDomain });
+    const { contributions } = lawfulContributions(signed, { law, domain: registryDomain });
     const epoch = computeEpoch({
       deployment,
       law,

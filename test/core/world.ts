@@ -1,14 +1,14 @@
-import { type Address, keccak256, utf8 } from "../../oracle/core/bytes.ts";
-import type { Deployment } from "../../oracle/core/epoch.ts";
-import type { LawEvent, LawEventArgs, LawEventName } from "../../oracle/core/events.ts";
-import type { Law } from "../../oracle/core/law.ts";
-import { type Receipt, receiptDigest, type SignedReceipt } from "../../oracle/core/receipt.ts";
-import { isRefused } from "../../oracle/core/refusal.ts";
-import { replay } from "../../oracle/core/replay.ts";
-import { RULES_HASH } from "../../oracle/core/rules.ts";
-import { addressOf, sign } from "../../oracle/core/signature.ts";
-import { domainSeparator } from "../../oracle/core/typed.ts";
-import { type VerifiedReceipt, verifyReceipt } from "../../oracle/core/verify.ts";
+import { type Address, keccak256, utf8 } from "@link-rewards/core/encoding/bytes";
+import { isRefused } from "@link-rewards/core/encoding/refusal";
+import { addressOf, sign } from "@link-rewards/core/encoding/signature";
+import { domainSeparator } from "@link-rewards/core/encoding/typed";
+import { RULES_HASH } from "@link-rewards/core/epoch/rules";
+import type { LawEvent, LawEventArgs, LawEventName } from "@link-rewards/core/law/events";
+import type { Law } from "@link-rewards/core/law/law";
+import { replay } from "@link-rewards/core/law/replay";
+import { type VerifiedReceipt, verifyReceipt } from "@link-rewards/core/law/verify";
+import type { Deployment } from "@link-rewards/core/signed/deployment";
+import { type Receipt, receiptDigest, type SignedReceipt } from "@link-rewards/core/signed/receipt";
 
 /** A small world for tests and golden vectors: named keys, one deployment, and a chain with a few events. */
 export function keyOf(name: string): Uint8Array {

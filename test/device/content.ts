@@ -1,4 +1,6 @@
 import { randomBytes } from "node:crypto";
+import { toHex } from "@link-rewards/core/encoding/bytes";
+import { proofOf } from "@link-rewards/core/encoding/tree";
 import { expect } from "chai";
 import {
   CHUNK_BYTES,
@@ -8,8 +10,6 @@ import {
   manifestOf,
   provesChunk,
 } from "../../device/content.ts";
-import { toHex } from "../../oracle/core/bytes.ts";
-import { proofOf } from "../../oracle/core/tree.ts";
 
 const SIZES = [
   1,

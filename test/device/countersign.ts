@@ -4,16 +4,16 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { expect } from "chai";
-import { signerOf } from "../../device/keys.ts";
-import type { RunningNode } from "../../device/node/start.ts";
+import { isRefused } from "@link-rewards/core/encoding/refusal";
+import { recover } from "@link-rewards/core/encoding/signature";
 import {
   parseSignedReceipt,
   receiptDigest,
   type SignedReceipt,
-} from "../../oracle/core/receipt.ts";
-import { isRefused } from "../../oracle/core/refusal.ts";
-import { recover } from "../../oracle/core/signature.ts";
+} from "@link-rewards/core/signed/receipt";
+import { signerOf } from "@link-rewards/host/keys";
+import { expect } from "chai";
+import type { RunningNode } from "../../device/node/start.ts";
 import { address, keyOf, receiptOf, registryDomain, signReceipt } from "../core/world.ts";
 import {
   ask,

@@ -1,9 +1,9 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { valueAtTariff } from "@link-rewards/core/epoch/value";
 import { expect } from "chai";
 import type { RunningGateway } from "../../device/gateway/start.ts";
 import type { RunningNode } from "../../device/node/start.ts";
-import { valueAtTariff } from "../../oracle/core/value.ts";
 import { tariff } from "../core/world.ts";
 import {
   customer,

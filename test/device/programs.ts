@@ -1,18 +1,14 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
+import { readDeploymentFile } from "@link-rewards/host/deployment";
 import { expect } from "chai";
 import { Interface, type Wallet } from "ethers";
-import {
-  type Chain,
-  connectChain,
-  ESCROW_ABI,
-  LEDGER_ABI,
-  readDeployment,
-} from "../../device/chain.ts";
-import { lowercaseHex } from "../../oracle/core/bytes.ts";
+import hre from "hardhat";
+import { type Chain, connectChain, ESCROW_ABI, LEDGER_ABI } from "../../device/chain.ts";
 import { type MemberWorld, startMemberWorld } from "../oracle/support/member.ts";
 import { programOf, runProgram } from "./support/program.ts";
 
@@ -32,7 +28,10 @@ describe("device programs", () => {
     await (await escrow.addKey(gatewayKey)).wait();
     await world.endEpoch(1);
     oracleUrl = (await world.oracle.serve()).url;
-    chain = connectChain(world.devnet.rpcUrl, await readDeployment(world.devnet.deploymentFile));
+    chain = connectChain(
+      world.devnet.rpcUrl,
+      await readDeploymentFile(world.devnet.deploymentFile),
+    );
   });
 
   after(async () => {
@@ -177,8 +176,8 @@ describe("device programs", () => {
         ["CustomerEscrow", ESCROW_ABI],
         ["EpochLedger", LEDGER_ABI],
       ] as const) {
-        const url = new URL(`../../artifacts/contracts/${name}.sol/${name}.json`, import.meta.url);
-        const contract = new Interface(JSON.parse(await readFile(url, "utf8")).abi);
+        const { abi: whole } = await hre.artifacts.readArtifact(name);
+        const contract = new Interface(whole);
         for (const fragment of new Interface(abi).fragments) {
           const known = contract.fragments.map((each) => each.format("full"));
           expect(known).to.include(fragment.format("full"));

@@ -1,10 +1,16 @@
 import { readFileSync } from "node:fs";
+import {
+  concatBytes,
+  fromHex,
+  keccak256,
+  lowercaseHex,
+  toHex,
+} from "@link-rewards/core/encoding/bytes";
+import { REFUSALS } from "@link-rewards/core/encoding/refusal";
 import { expect } from "chai";
 import { TypedDataEncoder } from "ethers";
 import { NODE_REFUSALS, type NodeRefusal, statusOf } from "../../device/refusal.ts";
 import { sessionDigest } from "../../device/session.ts";
-import { concatBytes, fromHex, keccak256, lowercaseHex, toHex } from "../../oracle/core/bytes.ts";
-import { REFUSALS } from "../../oracle/core/refusal.ts";
 import { address, deployment, registryDomain } from "../core/world.ts";
 import { serve } from "../oracle/http/served.ts";
 

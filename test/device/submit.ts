@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { type Hex, toHex } from "@link-rewards/core/encoding/bytes";
+import { sign } from "@link-rewards/core/encoding/signature";
+import { replay } from "@link-rewards/core/law/replay";
+import { acknowledgementDigest } from "@link-rewards/core/signed/acknowledgement";
+import type { SignedAcknowledgement } from "@link-rewards/core/signed/answers";
 import { expect } from "chai";
 import type { RunningNode } from "../../device/node/start.ts";
-import { withBackoff } from "../../device/oracle.ts";
-import { acknowledgementDigest } from "../../oracle/core/acknowledgement.ts";
-import { type Hex, toHex } from "../../oracle/core/bytes.ts";
-import { replay } from "../../oracle/core/replay.ts";
-import { sign } from "../../oracle/core/signature.ts";
-import type { Store } from "../../oracle/core/store.ts";
-import type { SignedAcknowledgement } from "../../oracle/core/submission.ts";
+import { withBackoff } from "../../device/oracle-client.ts";
+import type { Store } from "../../oracle/store/store.ts";
 import { address, chain, founding, keyOf, lawOf, registryDomain } from "../core/world.ts";
 import {
   ask,

@@ -1,9 +1,9 @@
 import { join } from "node:path";
+import { type Address, lowercaseHex } from "@link-rewards/core/encoding/bytes";
+import { REWARD_BYTES } from "@link-rewards/core/epoch/records";
 import { expect } from "chai";
 import type { HDNodeWallet, Wallet } from "ethers";
-import { type Address, lowercaseHex } from "../../oracle/core/bytes.ts";
-import { REWARD_BYTES } from "../../oracle/core/records.ts";
-import { type Finished, runOracle } from "../../scripts/oracle-process.ts";
+import { type Finished, runOracle } from "../../scripts/local/oracle-process.ts";
 import { bundleOf, publishFiles } from "./support/forger.ts";
 import { LTK, type MemberWorld, startMemberWorld, TERABYTE } from "./support/member.ts";
 import type { MemberOracle } from "./support/member-oracle.ts";

@@ -2,8 +2,8 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect } from "chai";
-import { startAnvilChain, startHardhatChain } from "../../scripts/local-chain.ts";
-import { runOracle } from "../../scripts/oracle-process.ts";
+import { startAnvilChain, startHardhatChain } from "../../scripts/local/local-chain.ts";
+import { runOracle } from "../../scripts/local/oracle-process.ts";
 import { type MemberWorld, startMemberWorld } from "./support/member.ts";
 
 const CAST = fileURLToPath(new URL("../../node_modules/@foundry-rs/cast/bin.mjs", import.meta.url));

@@ -3,11 +3,12 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
+import type { DeploymentFile } from "@link-rewards/client/deployment-file";
+import { lowercaseHex, ZERO_ADDRESS } from "@link-rewards/core/encoding/bytes";
 import { expect } from "chai";
 import { keccak256, parseEther } from "ethers";
 import hre from "hardhat";
-import { lowercaseHex, ZERO_ADDRESS } from "../../oracle/core/bytes.ts";
-import { checkSuite, type Deployment, deploySuite } from "../../scripts/deployment.ts";
+import { checkSuite, deploySuite } from "../../scripts/deployment.ts";
 import { readParameters } from "../../scripts/parameters.ts";
 import { parametersFor } from "../contracts/support/world.ts";
 
@@ -101,7 +102,7 @@ describe("scripts/deploy.ts", () => {
           [path.join(PROJECT, "scripts", "deploy.ts"), ...arguments_],
           { cwd: PROJECT, env: { ...process.env, RPC_URL: url, DEPLOYER_KEY: key } },
         );
-        const printed = JSON.parse(stdout) as Deployment;
+        const printed = JSON.parse(stdout) as DeploymentFile;
         const written = JSON.parse(await readFile(path.join(out, "31337.json"), "utf8"));
         expect(written).to.deep.equal(printed);
         expect(printed.epochSeconds).to.equal(3600);

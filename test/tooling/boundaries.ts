@@ -12,136 +12,228 @@ const biome = createRequire(import.meta.url).resolve("@biomejs/biome/bin/biome")
 const IMPORTS = "lint/style/noRestrictedImports";
 const NODE_MODULES = "lint/correctness/noNodejsModules";
 const GLOBALS = "lint/style/noRestrictedGlobals";
+const UNDECLARED = "lint/correctness/noUndeclaredDependencies";
 
 /** One small file per sentence: where it stands, what it says, and the rules that must object. */
-const plants: { name: string; path: string; source: string; objections: string[] }[] = [
-  {
-    name: "lets core import core and pure libraries",
-    path: "oracle/core/clean.ts",
-    source: `
-      import { keccak_256 } from "@noble/hashes/sha3.js";
-      import canonicalize from "canonicalize";
-      import { neighbour } from "./neighbour.ts";
-      export const clean = [keccak_256, canonicalize, neighbour];`,
-    objections: [],
-  },
-  {
-    name: "keeps the edge out of core",
-    path: "oracle/core/imports-edge.ts",
-    source: `import { http } from "../edge/http.ts"; export const planted = http;`,
-    objections: [IMPORTS],
-  },
-  {
-    name: "keeps the composition out of core",
-    path: "oracle/core/imports-composition.ts",
-    source: `import { oracle } from "../oracle.ts"; export const planted = oracle;`,
-    objections: [IMPORTS],
-  },
-  {
-    name: "keeps core flat",
-    path: "oracle/core/imports-folder.ts",
-    source: `import { deep } from "./folder/deep.ts"; export const planted = deep;`,
-    objections: [IMPORTS],
-  },
-  {
-    name: "keeps libraries outside the allow-list out of core",
-    path: "oracle/core/imports-library.ts",
-    source: `import { id } from "ethers"; export const planted = id;`,
-    objections: [IMPORTS],
-  },
-  {
-    name: "keeps Node's modules out of core",
-    path: "oracle/core/imports-node.ts",
-    source: `import { readFileSync } from "node:fs"; export const planted = readFileSync;`,
-    objections: [NODE_MODULES, IMPORTS],
-  },
+type Plant = { name: string; path: string; source: string; objections: string[] };
+
+/** By its wall, and because no package.json declares it. */
+const TWICE = [IMPORTS, UNDECLARED];
+
+/** Imports one name from `specifier`, which is forbidden there unless told otherwise. */
+function importing(
+  name: string,
+  path: string,
+  specifier: string,
+  objections: string[] = [IMPORTS],
+): Plant {
+  const source = `import { planted } from "${specifier}"; export const used = planted;`;
+  return { name, path, source, objections };
+}
+
+const PACKAGES = ["contracts", "core", "client", "host", "oracle", "device", "web"];
+const CORE_ROOMS = ["encoding", "signed", "law", "epoch", "judge"];
+/** What an outsider runs: these commands, and all of outsider/. */
+const OUTSIDERS = ["audit", "claim", "proof", "status", "watch", "why"];
+
+const plants: Plant[] = [
+  // Core: one way through its rooms, and nothing from outside.
+  ...CORE_ROOMS.slice(1).map((above, i) =>
+    importing(
+      `keeps ${above} out of ${CORE_ROOMS[i]}`,
+      `core/${CORE_ROOMS[i]}/imports-${above}.ts`,
+      `../${above}/neighbour.ts`,
+    ),
+  ),
+  ...CORE_ROOMS.slice(1).map((room, i) =>
+    importing(
+      `lets ${room} import ${CORE_ROOMS[i]} and its own files`,
+      `core/${room}/clean.ts`,
+      `../${CORE_ROOMS[i]}/neighbour.ts`,
+      [],
+    ),
+  ),
+  importing("lets encoding import noble", "core/encoding/clean.ts", "@noble/hashes/sha3.js", []),
+  importing("lets answers be written in zod", "core/signed/clean-zod.ts", "zod", []),
+  importing("keeps zod out of the other rooms", "core/law/imports-zod.ts", "zod"),
+  importing(
+    "keeps libraries outside the allow-list out of core",
+    "core/law/imports-library.ts",
+    "ethers",
+    TWICE,
+  ),
+  importing(
+    "keeps client out of core",
+    "core/judge/imports-client.ts",
+    "@link-rewards/client/leaf",
+    TWICE,
+  ),
+  importing(
+    "keeps host out of core",
+    "core/judge/imports-host.ts",
+    "@link-rewards/host/keys",
+    TWICE,
+  ),
+  importing(
+    "keeps the oracle out of core",
+    "core/judge/imports-oracle.ts",
+    "../../oracle/edge/http.ts",
+  ),
+  importing("keeps Node's modules out of core", "core/law/imports-node.ts", "node:fs", [
+    NODE_MODULES,
+    IMPORTS,
+  ]),
   {
     name: "keeps late imports out of core",
-    path: "oracle/core/imports-late.ts",
-    source: `export const planted = () => import("../edge/http.ts");`,
+    path: "core/law/imports-late.ts",
+    source: `export const planted = () => import("../epoch/neighbour.ts");`,
     objections: [IMPORTS],
   },
   ...["Date", "process", "console", "fetch", "crypto", "Buffer", "globalThis", "setTimeout"].map(
     (name) => ({
       name: `keeps ${name} out of core`,
-      path: `oracle/core/uses-${name.toLowerCase()}.ts`,
+      path: `core/law/uses-${name.toLowerCase()}.ts`,
       source: `export const planted = () => ${name};`,
       objections: [GLOBALS],
     }),
   ),
   {
     name: "keeps Math.random out of core",
-    path: "oracle/core/uses-random.ts",
+    path: "core/law/uses-random.ts",
     source: "export const planted = () => Math.random();",
     objections: ["plugin"],
   },
+
+  // Client and host.
+  importing("lets client import core", "client/clean.ts", "@link-rewards/core/law/neighbour", []),
+  importing("keeps Node's modules out of client", "client/imports-node.ts", "node:fs", [
+    NODE_MODULES,
+    IMPORTS,
+  ]),
+  importing("keeps host out of client", "client/imports-host.ts", "@link-rewards/host/keys", TWICE),
+  importing(
+    "keeps the paths behind core's door out of client",
+    "client/imports-path.ts",
+    "../core/law/neighbour.ts",
+  ),
+  importing("lets host import client", "host/clean.ts", "@link-rewards/client/leaf", []),
+  importing(
+    "keeps the oracle out of host",
+    "host/imports-oracle.ts",
+    "@link-rewards/oracle/outsider/audit",
+    TWICE,
+  ),
+  importing(
+    "keeps the oracle's paths out of host",
+    "host/imports-path.ts",
+    "../oracle/edge/http.ts",
+  ),
+
+  // The oracle's rooms.
+  importing("keeps edges out of stores", "oracle/store/imports-edge.ts", "../edge/http.ts"),
+  importing("keeps members out of stores", "oracle/store/imports-member.ts", "../member/close.ts"),
+  importing(
+    "lets an edge import Node and host",
+    "oracle/edge/clean.ts",
+    "@link-rewards/host/keys",
+    [],
+  ),
+  importing("keeps edges from importing each other", "oracle/edge/imports-sibling.ts", "./http.ts"),
+  importing("keeps stores out of edges", "oracle/edge/imports-store.ts", "../store/store.ts"),
+  importing("keeps members out of edges", "oracle/edge/imports-member.ts", "../member/close.ts"),
+  importing("lets an outsider import edges", "oracle/outsider/clean.ts", "../edge/http.ts", []),
+  importing(
+    "keeps members out of outsiders",
+    "oracle/outsider/imports-member.ts",
+    "../member/close.ts",
+  ),
+  importing(
+    "keeps stores out of outsiders",
+    "oracle/outsider/imports-store.ts",
+    "../store/store.ts",
+  ),
+  importing(
+    "keeps commands out of outsiders",
+    "oracle/outsider/imports-command.ts",
+    "../commands/close.ts",
+  ),
   {
-    name: "lets an edge import core, libraries and Node",
-    path: "oracle/edge/clean.ts",
-    source: `
-      import { readFileSync } from "node:fs";
-      import { id } from "ethers";
-      import { neighbour } from "../core/neighbour.ts";
-      export const clean = [id, neighbour, readFileSync];`,
-    objections: [],
-  },
-  {
-    name: "keeps edges from importing each other",
-    path: "oracle/edge/imports-sibling.ts",
-    source: `import { store } from "./store.ts"; export const planted = store;`,
+    name: "keeps members out of outsiders, however late",
+    path: "oracle/outsider/imports-late.ts",
+    source: `export const planted = () => import("../member/close.ts");`,
     objections: [IMPORTS],
   },
-  {
-    name: "keeps the composition out of the edges",
-    path: "oracle/edge/imports-composition.ts",
-    source: `import { oracle } from "../oracle.ts"; export const planted = oracle;`,
-    objections: [IMPORTS],
-  },
-  {
-    name: "lets a device import core",
-    path: "device/clean.ts",
-    source: `import { neighbour } from "../oracle/core/neighbour.ts"; export const clean = neighbour;`,
-    objections: [],
-  },
-  {
-    name: "keeps the oracle's edges out of devices",
-    path: "device/imports-edge.ts",
-    source: `import { http } from "../oracle/edge/http.ts"; export const planted = http;`,
-    objections: [IMPORTS],
-  },
-  {
-    name: "keeps the oracle's composition out of devices",
-    path: "device/imports-composition.ts",
-    source: `import { oracle } from "../oracle/oracle.ts"; export const planted = oracle;`,
-    objections: [IMPORTS],
-  },
-  {
-    name: "lets a page import core and libraries",
-    path: "web/clean.ts",
-    source: `
-      import { id } from "ethers";
-      import { neighbour } from "../oracle/core/neighbour.ts";
-      export const clean = [id, neighbour];`,
-    objections: [],
-  },
-  {
-    name: "keeps the oracle's edges out of pages",
-    path: "web/imports-edge.ts",
-    source: `import { http } from "../oracle/edge/http.ts"; export const planted = http;`,
-    objections: [IMPORTS],
-  },
-  {
-    name: "keeps the oracle's composition out of pages",
-    path: "web/sources/imports-composition.ts",
-    source: `import { oracle } from "../../oracle/oracle.ts"; export const planted = oracle;`,
-    objections: [IMPORTS],
-  },
-  {
-    name: "keeps Node's modules out of pages",
-    path: "web/imports-node.ts",
-    source: `import { readFileSync } from "node:fs"; export const planted = readFileSync;`,
-    objections: [NODE_MODULES],
-  },
+  importing("lets a member import stores", "oracle/member/clean.ts", "../store/store.ts", []),
+  importing(
+    "keeps outsiders out of members",
+    "oracle/member/imports-outsider.ts",
+    "../outsider/audit.ts",
+  ),
+  importing(
+    "keeps commands out of members",
+    "oracle/member/imports-command.ts",
+    "../commands/close.ts",
+  ),
+  ...OUTSIDERS.flatMap((command) => [
+    importing(
+      `keeps members out of the command ${command}`,
+      `oracle/commands/${command}.ts`,
+      "../member/close.ts",
+    ),
+  ]),
+  importing("lets close import members", "oracle/commands/close.ts", "../member/close.ts", []),
+  importing(
+    "keeps devices out of the oracle",
+    "oracle/member/imports-device.ts",
+    "@link-rewards/device/node/start",
+    TWICE,
+  ),
+  importing(
+    "keeps devices' paths out of the oracle",
+    "oracle/commands/imports-device.ts",
+    "../../device/node/start.ts",
+  ),
+
+  // Devices and pages.
+  importing("lets a device import host", "device/clean.ts", "@link-rewards/host/keys", []),
+  importing(
+    "keeps the oracle out of devices",
+    "device/imports-oracle.ts",
+    "@link-rewards/oracle/outsider/audit",
+    TWICE,
+  ),
+  importing(
+    "keeps the oracle's paths out of devices",
+    "device/node/imports-path.ts",
+    "../../oracle/edge/http.ts",
+  ),
+  importing(
+    "lets a page import client and libraries",
+    "web/clean.ts",
+    "@link-rewards/client/leaf",
+    [],
+  ),
+  importing(
+    "keeps host out of pages",
+    "web/claim/imports-host.ts",
+    "@link-rewards/host/keys",
+    TWICE,
+  ),
+  importing(
+    "keeps the oracle's paths out of pages",
+    "web/claim/imports-path.ts",
+    "../../oracle/edge/http.ts",
+  ),
+  importing("keeps devices out of pages", "web/imports-device.ts", "../device/node/start.ts"),
+  importing("keeps Node's modules out of pages", "web/imports-node.ts", "node:fs", [NODE_MODULES]),
+
+  // Everywhere.
+  importing(
+    "keeps what a package does not declare out of it",
+    "web/imports-undeclared.ts",
+    "fastify",
+    [UNDECLARED],
+  ),
   {
     name: "refuses an import cycle",
     path: "oracle/cycle-start.ts",
@@ -151,7 +243,7 @@ const plants: { name: string; path: string; source: string; objections: string[]
   {
     name: "refuses a barrel file",
     path: "oracle/barrel.ts",
-    source: `export { neighbour } from "./core/neighbour.ts";`,
+    source: `export { http } from "./edge/http.ts";`,
     objections: ["lint/performance/noBarrelFile"],
   },
   {
@@ -164,11 +256,12 @@ const plants: { name: string; path: string; source: string; objections: string[]
 
 /** Files the plants point at; nothing is expected of them. */
 const scenery = [
-  ["oracle/core/neighbour.ts", "export const neighbour = 1;"],
-  ["oracle/core/folder/deep.ts", "export const deep = 1;"],
-  ["oracle/edge/http.ts", "export const http = 1;"],
-  ["oracle/edge/store.ts", "export const store = 1;"],
-  ["oracle/oracle.ts", "export const oracle = 1;"],
+  ...CORE_ROOMS.map((room) => [`core/${room}/neighbour.ts`, "export const planted = 1;"] as const),
+  ["oracle/edge/http.ts", "export const planted = 1; export const http = 1;"],
+  ["oracle/store/store.ts", "export const planted = 1;"],
+  ["oracle/member/close.ts", "export const planted = 1;"],
+  ["oracle/outsider/audit.ts", "export const planted = 1;"],
+  ["device/node/start.ts", "export const planted = 1;"],
   ["oracle/cycle-end.ts", `import { start } from "./cycle-start.ts"; export const end = start;`],
 ] as const;
 
@@ -181,7 +274,8 @@ describe("boundaries", () => {
   // Planted outside the checkout, under the checkout's own rules: a killed test leaves nothing behind.
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "link-rewards-boundaries-"));
-    for (const rules of ["biome.json", "package.json", "scripts/lint"])
+    const packages = PACKAGES.map((name) => `${name}/package.json`);
+    for (const rules of ["biome.json", "package.json", "scripts/lint", ...packages])
       await cp(join(checkout, rules), join(folder, rules), { recursive: true });
     for (const [path, source] of [...scenery, ...plants.map((p) => [p.path, p.source] as const)]) {
       await mkdir(dirname(join(folder, path)), { recursive: true });

@@ -1,10 +1,10 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import { expect } from "chai";
 import type { HDNodeWallet } from "ethers";
-import { lowercaseHex } from "../../oracle/core/bytes.ts";
-import { DEVNET_CLASS } from "../../scripts/devnet.ts";
+import { DEVNET_CLASS } from "../../scripts/local/devnet.ts";
 import { runProgram } from "../device/support/program.ts";
 import { launchBrowser } from "./support/browser.ts";
 import { filmOf, pictureOf, toRgba } from "./support/qr-picture.ts";

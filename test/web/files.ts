@@ -1,24 +1,39 @@
 import { execFile } from "node:child_process";
-import { cp, mkdtemp, readdir, readFile, rm, symlink } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { expect } from "chai";
-import { concatBytes, keccak256, toHex } from "../../oracle/core/bytes.ts";
+import { concatBytes, keccak256, toHex } from "@link-rewards/core/encoding/bytes";
+import { hashRecords, levelsFrom } from "@link-rewards/core/encoding/tree";
 import {
   encodeRewards,
   PAGE_RECORDS,
   REWARD_BYTES,
   storedLevels,
-} from "../../oracle/core/records.ts";
-import { hashRecords, levelsFrom } from "../../oracle/core/tree.ts";
-import { folderCid } from "../../scripts/ipfs-cid.ts";
+} from "@link-rewards/core/epoch/records";
+import { expect } from "chai";
+import { folderCid } from "../../scripts/pages/ipfs-cid.ts";
 import { type Answer, answerCalls } from "./support/answers.ts";
 import { type Stage, theStage } from "./support/stage.ts";
 import { leaveAll, visit } from "./support/visit.ts";
 
 const CHECKOUT = fileURLToPath(new URL("../..", import.meta.url));
+
+/** What the pages are made of. */
+const PACKAGES = ["contracts", "core", "client", "web"];
+
+/** The checkout's modules, but for our own packages: those are the folder's. */
+async function linkModules(folder: string): Promise<void> {
+  const [from, to] = [join(CHECKOUT, "node_modules"), join(folder, "node_modules")];
+  await mkdir(join(to, "@link-rewards"), { recursive: true });
+  for (const name of await readdir(from)) {
+    if (name !== "@link-rewards") await symlink(join(from, name), join(to, name));
+  }
+  for (const name of PACKAGES) {
+    await symlink(join(folder, name), join(to, "@link-rewards", name));
+  }
+}
 
 describe("the pages' files", () => {
   let stage: Stage;
@@ -36,14 +51,13 @@ describe("the pages' files", () => {
           recursive: true,
           filter: (source) => source !== stage.pages.folder,
         });
-      for (const path of ["package.json", "web", "scripts", "oracle", "artifacts"])
-        await copy(path);
-      await symlink(join(CHECKOUT, "node_modules"), join(folder, "node_modules"));
+      for (const path of ["package.json", "scripts", ...PACKAGES]) await copy(path);
+      await linkModules(folder);
       // As a person's shell has it: the test runner sets its own.
       const { NODE_ENV: _, ...env } = process.env;
       const built = await promisify(execFile)(
         process.execPath,
-        [join(folder, "scripts", "build-web.ts")],
+        [join(folder, "scripts", "pages", "build-web.ts")],
         { env },
       );
       expect(built.stdout).to.include(`ipfs://${stage.pages.cid}\n`);

@@ -1,3 +1,5 @@
+import registry from "@link-rewards/contracts/DeviceRegistry.json" with { type: "json" };
+import distributor from "@link-rewards/contracts/RewardDistributor.json" with { type: "json" };
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { expect } from "chai";
 import {
@@ -8,14 +10,8 @@ import {
   Signature,
   Wallet,
 } from "ethers";
-import registry from "../../artifacts/contracts/DeviceRegistry.sol/DeviceRegistry.json" with {
-  type: "json",
-};
-import distributor from "../../artifacts/contracts/RewardDistributor.sol/RewardDistributor.json" with {
-  type: "json",
-};
-import { DEVNET_CLASS } from "../../scripts/devnet.ts";
-import { clearSigning, tokenList } from "../../scripts/wallet-metadata.ts";
+import { DEVNET_CLASS } from "../../scripts/local/devnet.ts";
+import { clearSigning, tokenList } from "../../scripts/pages/wallet-metadata.ts";
 import { CLEAR_SIGNING_RULES } from "./support/clear-signing-rules.ts";
 import { type Stage, theStage } from "./support/stage.ts";
 

@@ -1,9 +1,9 @@
+import { emission } from "@link-rewards/core/epoch/emission";
+import type { Manifest } from "@link-rewards/core/epoch/manifest";
+import { decodeContributions } from "@link-rewards/core/epoch/records";
+import { valueAtTariff } from "@link-rewards/core/epoch/value";
+import { RESOURCES } from "@link-rewards/core/signed/receipt";
 import { useEffect, useState } from "preact/hooks";
-import { emission } from "../../oracle/core/emission.ts";
-import type { Manifest } from "../../oracle/core/manifest.ts";
-import { RESOURCES } from "../../oracle/core/receipt.ts";
-import { decodeContributions } from "../../oracle/core/records.ts";
-import { valueAtTariff } from "../../oracle/core/value.ts";
 import { tokens } from "../format.ts";
 import { useText } from "../language.ts";
 import { BarChart, Legend, LineChart } from "../parts/charts.tsx";

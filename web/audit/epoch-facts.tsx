@@ -1,4 +1,4 @@
-import type { Manifest } from "../../oracle/core/manifest.ts";
+import type { Manifest } from "@link-rewards/core/epoch/manifest";
 import { useText } from "../language.ts";
 import { Amount, Card, Copyable, Moment, Notice, TransactionLink } from "../parts/pieces.tsx";
 import type { Chain } from "../sources/chain.ts";

@@ -1,5 +1,5 @@
+import type { Manifest } from "@link-rewards/core/epoch/manifest";
 import { useEffect, useState } from "preact/hooks";
-import type { Manifest } from "../../oracle/core/manifest.ts";
 import { bytes } from "../format.ts";
 import { useText } from "../language.ts";
 import { Card } from "../parts/pieces.tsx";

@@ -1,5 +1,6 @@
-import { useEffect, useState } from "preact/hooks";
-import type { Manifest } from "../../oracle/core/manifest.ts";
+import { isRefused } from "@link-rewards/core/encoding/refusal";
+import { domainSeparator } from "@link-rewards/core/encoding/typed";
+import type { Manifest } from "@link-rewards/core/epoch/manifest";
 import {
   CONTRIBUTION_BYTES,
   type ContributionRecord,
@@ -7,10 +8,9 @@ import {
   decodeRewards,
   REWARD_BYTES,
   type RewardLeaf,
-} from "../../oracle/core/records.ts";
-import { isRefused } from "../../oracle/core/refusal.ts";
-import { domainSeparator } from "../../oracle/core/typed.ts";
-import { verifyReceipt } from "../../oracle/core/verify.ts";
+} from "@link-rewards/core/epoch/records";
+import { verifyReceipt } from "@link-rewards/core/law/verify";
+import { useEffect, useState } from "preact/hooks";
 import { byteHours, bytes, computeTime, tokens } from "../format.ts";
 import { useText } from "../language.ts";
 import { AddressText, Card, TroubleNotice } from "../parts/pieces.tsx";

@@ -1,13 +1,18 @@
-import type { Address, Hex } from "../../oracle/core/bytes.ts";
-import { emission } from "../../oracle/core/emission.ts";
-import type { Deployment } from "../../oracle/core/epoch.ts";
-import type { LawEvent } from "../../oracle/core/events.ts";
-import { fund, type Law } from "../../oracle/core/law.ts";
-import { replay } from "../../oracle/core/replay.ts";
-import { proveLeaf } from "../sources/bundles.ts";
-import { type Block, type Chain, type ChainLog, eventTopic, lawEvent } from "../sources/chain.ts";
-import { contractsOf } from "../sources/config.ts";
-import { CONTRACT_NAMES, type ContractName, isThisBuild } from "../sources/contracts.ts";
+import {
+  CONTRACT_NAMES,
+  type ContractName,
+  contractsOf,
+} from "@link-rewards/client/deployment-file";
+import type { Address, Hex } from "@link-rewards/core/encoding/bytes";
+import { emission } from "@link-rewards/core/epoch/emission";
+import type { Block } from "@link-rewards/core/law/block";
+import type { LawEvent } from "@link-rewards/core/law/events";
+import { fund, type Law } from "@link-rewards/core/law/law";
+import { replay } from "@link-rewards/core/law/replay";
+import type { Deployment } from "@link-rewards/core/signed/deployment";
+import { leafFromMirrors } from "../sources/bundles.ts";
+import { type Chain, type ChainLog, eventTopic, lawEvent } from "../sources/chain.ts";
+import { isThisBuild } from "../sources/contracts.ts";
 import { type ChainReport, reportsFrom } from "../sources/reports.ts";
 import { isTrouble } from "../sources/trouble.ts";
 
@@ -48,7 +53,7 @@ export async function readHistory(chain: Chain): Promise<History> {
   return {
     deployment: {
       chainId: deployment.chainId,
-      contracts: contractsOf(chain.config),
+      contracts: contractsOf(deployment),
       genesis: deployment.genesis,
       epochSeconds: deployment.epochSeconds,
       graceSeconds: deployment.graceSeconds,
@@ -108,7 +113,7 @@ async function leavesAddUp(chain: Chain, law: Law): Promise<boolean | undefined>
   if (leaves === 0) return total === 0n;
   try {
     const account = law.accounts[leaves - 1] as Address;
-    const last = await proveLeaf(chain.config, { epoch, root, leaves }, leaves - 1, account);
+    const last = await leafFromMirrors(chain.config, { epoch, root, leaves }, leaves - 1, account);
     return last.prefix + last.cumulative === total;
   } catch (error) {
     if (isTrouble(error)) return undefined;

@@ -1,11 +1,12 @@
+import type { ProvenLeaf } from "@link-rewards/client/leaf";
+import type { Address } from "@link-rewards/core/encoding/bytes";
 import { getAddress } from "ethers";
 import { useState } from "preact/hooks";
-import type { Address } from "../../oracle/core/bytes.ts";
 import { tokens } from "../format.ts";
 import { useText } from "../language.ts";
 import { AddressForm } from "../parts/address-form.tsx";
 import { Card, Notice, TroubleNotice } from "../parts/pieces.tsx";
-import { type ProvenLeaf, proveLeaf } from "../sources/bundles.ts";
+import { leafFromMirrors } from "../sources/bundles.ts";
 import type { Chain } from "../sources/chain.ts";
 import type { ChainReport } from "../sources/reports.ts";
 import type { History } from "./history.ts";
@@ -19,7 +20,7 @@ export function ProofChecker(props: { chain: Chain; history: History; entry: Cha
     const index = history.law.accountIndex.get(account);
     if (index === undefined || index >= entry.report.leaves) return setOutcome("none");
     try {
-      setOutcome(await proveLeaf(chain.config, entry.report, index, account));
+      setOutcome(await leafFromMirrors(chain.config, entry.report, index, account));
     } catch (error) {
       setOutcome({ error });
     }

@@ -1,5 +1,5 @@
+import type { Manifest } from "@link-rewards/core/epoch/manifest";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import type { Manifest } from "../../oracle/core/manifest.ts";
 import { fromMirrors, readManifest } from "../sources/bundles.ts";
 import type { Chain } from "../sources/chain.ts";
 import { isTrouble } from "../sources/trouble.ts";

@@ -1,11 +1,13 @@
-import { sealTimeOf } from "../../oracle/core/clock.ts";
-import type { Divergence } from "../../oracle/core/divergence.ts";
-import { fileEntry } from "../../oracle/core/manifest.ts";
-import { CONTRIBUTION_BYTES } from "../../oracle/core/records.ts";
-import { SIGNERS_BYTES } from "../../oracle/core/signers.ts";
-import { domainSeparator } from "../../oracle/core/typed.ts";
-import { fromMirrors, readBundle, readManifest } from "../sources/bundles.ts";
-import type { Block, Chain } from "../sources/chain.ts";
+import { readBundle } from "@link-rewards/client/bundle";
+import { lastBlockBefore } from "@link-rewards/client/last-block-before";
+import { fileEntry } from "@link-rewards/core/epoch/manifest";
+import { CONTRIBUTION_BYTES } from "@link-rewards/core/epoch/records";
+import type { Divergence } from "@link-rewards/core/judge/divergence";
+import { sealTimeOf } from "@link-rewards/core/law/clock";
+import { registryDomain } from "@link-rewards/core/signed/deployment";
+import { SIGNERS_BYTES } from "@link-rewards/core/signed/signers";
+import { fromMirrors, readManifest } from "../sources/bundles.ts";
+import type { Chain } from "../sources/chain.ts";
 import { trouble } from "../sources/trouble.ts";
 import type { History } from "./history.ts";
 import type { VerifyAnswer, VerifyRequest } from "./verify.worker.ts";
@@ -27,19 +29,14 @@ export async function verifyEpoch(
   const started = performance.now();
   const report = history.reports.get(epoch)?.report;
   if (report === undefined) throw new RangeError(`epoch ${epoch} is not on chain`);
-  const sealBlock = await lastBlockBefore(
-    chain,
-    sealTimeOf(history.deployment, epoch),
-    history.head,
-  );
+  const sealBlock = await sealBlockOf(chain, history, epoch);
   const [previousRewards, published] = await Promise.all([
     rewardsBefore(chain, history, epoch),
-    fromMirrors(chain.config, epoch, readBundle),
+    fromMirrors(chain.config, epoch, (mirror) => readBundle(mirror.read)),
   ]);
-  const { number, hash } = sealBlock;
   const { deployment, events } = history;
   const signers = await recoverInPieces(
-    domainSeparator(deployment.chainId, deployment.contracts.deviceRegistry),
+    registryDomain(deployment),
     published.files.get("contributions.bin") ?? new Uint8Array(),
     onProgress,
     signal,
@@ -48,8 +45,7 @@ export async function verifyEpoch(
     ask({
       task: "check",
       input: {
-        ...{ deployment, epoch, previousRewards, published, report, signers },
-        sealBlock: { number, hash },
+        ...{ deployment, epoch, previousRewards, published, report, signers, sealBlock },
       },
       events,
     }),
@@ -130,20 +126,16 @@ async function rewardsBefore(chain: Chain, history: History, epoch: number): Pro
   });
 }
 
-/** Timestamps rise with numbers: low is before `time`, high is not. */
-async function lastBlockBefore(chain: Chain, time: number, head: Block): Promise<Block> {
-  const at = async (number: number) => {
+/** The last block before the epoch's seal time. */
+async function sealBlockOf(chain: Chain, { deployment, head }: History, epoch: number) {
+  const time = sealTimeOf(deployment, epoch);
+  if (head.timestamp < time) throw new Error("the epoch is not sealed yet");
+  const blockAt = async (number: number) => {
     const block = await chain.block(number);
-    if (block === undefined) throw new Error(`the node has no block ${number}`);
+    if (block === undefined) throw new Error(`the node does not have block ${number}`);
     return block;
   };
-  let low = await at(chain.config.deployment.startBlock);
-  let high = head;
-  if (high.timestamp < time) throw new Error("the epoch is not sealed yet");
-  while (high.number - low.number > 1) {
-    const middle = await at(low.number + Math.floor((high.number - low.number) / 2));
-    if (middle.timestamp < time) low = middle;
-    else high = middle;
-  }
-  return low;
+  const first = await blockAt(chain.config.deployment.startBlock);
+  const { number, hash } = await lastBlockBefore(blockAt, time, first, head);
+  return { number, hash };
 }

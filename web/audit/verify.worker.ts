@@ -1,13 +1,13 @@
+import { CONTRIBUTION_BYTES } from "@link-rewards/core/epoch/records";
 import {
   type CheckInput,
   type CheckOutcome,
   checkBundle,
   type Divergence,
-} from "../../oracle/core/divergence.ts";
-import type { LawEvent } from "../../oracle/core/events.ts";
-import { CONTRIBUTION_BYTES } from "../../oracle/core/records.ts";
-import { replay } from "../../oracle/core/replay.ts";
-import { recoverSigners } from "../../oracle/core/signers.ts";
+} from "@link-rewards/core/judge/divergence";
+import type { LawEvent } from "@link-rewards/core/law/events";
+import { replay } from "@link-rewards/core/law/replay";
+import { recoverSigners } from "@link-rewards/core/signed/signers";
 
 /** Off the page's thread: the very code that the oracle's own audit runs. */
 export type VerifyRequest =
@@ -35,7 +35,8 @@ self.onmessage = ({ data }: MessageEvent<VerifyRequest>) => {
 
 function answerTo(request: VerifyRequest): VerifyAnswer {
   if (request.task === "signers") {
-    return { signers: recoverSigners(request.domain, request.records, CONTRIBUTION_BYTES) };
+    const { domain, records } = request;
+    return { signers: recoverSigners({ domain, records, recordBytes: CONTRIBUTION_BYTES }) };
   }
   return verdictOf(checkBundle({ ...request.input, law: replay(request.events) }));
 }

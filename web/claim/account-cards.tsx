@@ -1,6 +1,6 @@
+import { type Address, type Hex, lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { type Address, type Hex, lowercaseHex } from "../../oracle/core/bytes.ts";
 import { localTime, shortHex } from "../format.ts";
 import { useText } from "../language.ts";
 import { AddressForm } from "../parts/address-form.tsx";

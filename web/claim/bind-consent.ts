@@ -1,10 +1,9 @@
-import { bindDigest, CONSENT_FIELDS } from "../../oracle/core/bind.ts";
-import { type Address, type Hex, toHex } from "../../oracle/core/bytes.ts";
-import { parseFields } from "../../oracle/core/json.ts";
-import { parseSignature } from "../../oracle/core/receipt.ts";
-import { isRefused } from "../../oracle/core/refusal.ts";
-import { recover } from "../../oracle/core/signature.ts";
-import { domainSeparator } from "../../oracle/core/typed.ts";
+import { type Address, type Hex, toHex } from "@link-rewards/core/encoding/bytes";
+import { parseFields } from "@link-rewards/core/encoding/json";
+import { isRefused } from "@link-rewards/core/encoding/refusal";
+import { parseSignature, recover } from "@link-rewards/core/encoding/signature";
+import { domainSeparator } from "@link-rewards/core/encoding/typed";
+import { bindDigest, CONSENT_FIELDS } from "@link-rewards/core/signed/bind";
 import type { Chain } from "../sources/chain.ts";
 import { INTERFACES } from "../sources/contracts.ts";
 import type { Call } from "../sources/wallet.ts";

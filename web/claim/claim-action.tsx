@@ -1,10 +1,10 @@
+import type { ProvenLeaf } from "@link-rewards/client/leaf";
+import type { Hex } from "@link-rewards/core/encoding/bytes";
 import { getAddress } from "ethers";
-import type { Hex } from "../../oracle/core/bytes.ts";
 import { localTime, shortHex, tokens } from "../format.ts";
 import { useText } from "../language.ts";
 import { Notice, useChainNow } from "../parts/pieces.tsx";
 import type { WalletState } from "../parts/use-wallet.ts";
-import type { ProvenLeaf } from "../sources/bundles.ts";
 import type { Chain } from "../sources/chain.ts";
 import { INTERFACES } from "../sources/contracts.ts";
 import {

@@ -1,4 +1,4 @@
-import type { Address } from "../../oracle/core/bytes.ts";
+import type { Address } from "@link-rewards/core/encoding/bytes";
 import { useText } from "../language.ts";
 import { AddressForm } from "../parts/address-form.tsx";
 import { AddressText, Card, Copyable, Loading, TroubleNotice } from "../parts/pieces.tsx";

@@ -1,5 +1,5 @@
+import { endOf } from "@link-rewards/core/law/clock";
 import { useEffect, useState } from "preact/hooks";
-import { endOf } from "../../oracle/core/clock.ts";
 import { byteHours, bytes, computeTime, csv, exactTokens, tokens } from "../format.ts";
 import { useText } from "../language.ts";
 import { BarChart } from "../parts/charts.tsx";

@@ -1,19 +1,19 @@
-import type { Address } from "../../oracle/core/bytes.ts";
-import type { Tariff } from "../../oracle/core/events.ts";
-import type { Receipt } from "../../oracle/core/receipt.ts";
+import type { ProvenLeaf } from "@link-rewards/client/leaf";
+import type { Address } from "@link-rewards/core/encoding/bytes";
 import {
   CONTRIBUTION_BYTES,
   DEVICE_BYTES,
   type DeviceRecord,
   decodeContributions,
   decodeDevices,
-} from "../../oracle/core/records.ts";
-import { valueAtTariff } from "../../oracle/core/value.ts";
+} from "@link-rewards/core/epoch/records";
+import { valueAtTariff } from "@link-rewards/core/epoch/value";
+import type { Tariff } from "@link-rewards/core/law/events";
+import type { Receipt } from "@link-rewards/core/signed/receipt";
 import {
   fromMirrors,
+  leafFromMirrors,
   type Mirror,
-  type ProvenLeaf,
-  proveLeaf,
   readManifest,
   readPagesOf,
 } from "../sources/bundles.ts";
@@ -83,7 +83,7 @@ async function leafOf(
   account: Address,
 ): Promise<ProvenLeaf | undefined> {
   if (final === undefined || index >= final.report.leaves) return undefined;
-  return proveLeaf(chain.config, final.report, index, account);
+  return leafFromMirrors(chain.config, final.report, index, account);
 }
 
 async function devicesOf(mirror: Mirror, records: number, index: number) {

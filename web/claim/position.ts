@@ -1,7 +1,9 @@
-import type { Address, Hex } from "../../oracle/core/bytes.ts";
-import { lowercaseHex } from "../../oracle/core/bytes.ts";
-import { type ProvenLeaf, proveLeaf } from "../sources/bundles.ts";
-import type { Block, Chain } from "../sources/chain.ts";
+import type { ProvenLeaf } from "@link-rewards/client/leaf";
+import type { Address, Hex } from "@link-rewards/core/encoding/bytes";
+import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
+import type { Block } from "@link-rewards/core/law/block";
+import { leafFromMirrors } from "../sources/bundles.ts";
+import type { Chain } from "../sources/chain.ts";
 import { type ChainReport, readReports } from "../sources/reports.ts";
 import { isTrouble } from "../sources/trouble.ts";
 
@@ -100,7 +102,7 @@ async function finalLeaf(
     epoch,
   );
   if (index >= Number(leaves)) return "joined-later";
-  return proveLeaf(chain.config, { epoch, root, leaves: Number(leaves) }, index, account);
+  return leafFromMirrors(chain.config, { epoch, root, leaves: Number(leaves) }, index, account);
 }
 
 async function readPending(
@@ -117,7 +119,7 @@ async function readPending(
   const { epoch } = report;
   if (index >= report.leaves) return undefined;
   try {
-    const { cumulative } = await proveLeaf(chain.config, report, index, account);
+    const { cumulative } = await leafFromMirrors(chain.config, report, index, account);
     return { epoch, amount: cumulative - earned, opensAt };
   } catch (error) {
     if (!isTrouble(error)) throw error;

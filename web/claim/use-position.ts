@@ -1,5 +1,5 @@
+import type { Address } from "@link-rewards/core/encoding/bytes";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import type { Address } from "../../oracle/core/bytes.ts";
 import type { Chain } from "../sources/chain.ts";
 import { type Position, readPosition } from "./position.ts";
 

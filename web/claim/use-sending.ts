@@ -1,5 +1,5 @@
+import type { Address, Hex } from "@link-rewards/core/encoding/bytes";
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Address, Hex } from "../../oracle/core/bytes.ts";
 import { forget, keep, readKept } from "../language.ts";
 import type { Chain } from "../sources/chain.ts";
 import { type Sending, send, waitFor } from "../sources/send.ts";

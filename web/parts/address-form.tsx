@@ -1,5 +1,5 @@
+import { type Address, isHexOf, lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import { useState } from "preact/hooks";
-import { type Address, isHexOf, lowercaseHex } from "../../oracle/core/bytes.ts";
 import { useText } from "../language.ts";
 
 const ADDRESS_BYTES = 20;

@@ -1,7 +1,7 @@
+import { isHexOf } from "@link-rewards/core/encoding/bytes";
 import { getAddress } from "ethers";
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { isHexOf } from "../../oracle/core/bytes.ts";
 import { exactTokens, localTime, shortHex, tokens, utcTime } from "../format.ts";
 import { useText } from "../language.ts";
 import type { PageConfig } from "../sources/config.ts";

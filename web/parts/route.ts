@@ -1,5 +1,5 @@
+import { type Address, isHexOf, lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import { useEffect, useState } from "preact/hooks";
-import { type Address, isHexOf, lowercaseHex } from "../../oracle/core/bytes.ts";
 
 /** Hash routes: the same files work under any path. */
 export type Route =

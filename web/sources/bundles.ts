@@ -1,21 +1,14 @@
-import { type Address, fromHex, type Hex, toHex } from "../../oracle/core/bytes.ts";
-import type { PublishedBundle } from "../../oracle/core/divergence.ts";
+import { cutRange } from "@link-rewards/client/bundle";
+import { type ProvenLeaf, proveLeaf, type Root } from "@link-rewards/client/leaf";
+import type { Address, Hex } from "@link-rewards/core/encoding/bytes";
+import { isRefused } from "@link-rewards/core/encoding/refusal";
 import {
   bundleHashOf,
-  type DataFile,
   MANIFEST_FILE,
   type Manifest,
   parseManifest,
-} from "../../oracle/core/manifest.ts";
-import { proveFromFiles } from "../../oracle/core/proof.ts";
-import {
-  decodeFence,
-  encodeRewards,
-  PAGE_RECORDS,
-  type RewardLeaf,
-} from "../../oracle/core/records.ts";
-import { isRefused } from "../../oracle/core/refusal.ts";
-import { hashRecords, verifyProof } from "../../oracle/core/tree.ts";
+} from "@link-rewards/core/epoch/manifest";
+import { decodeFence, PAGE_RECORDS } from "@link-rewards/core/epoch/records";
 import type { PageConfig } from "./config.ts";
 import { isTrouble, trouble } from "./trouble.ts";
 
@@ -64,9 +57,8 @@ function openMirror(base: string, epoch: number): Mirror {
     read: async (file) => (await get(file, {})).bytes,
     async range(file, from, length) {
       if (length === 0) return new Uint8Array();
-      const { status, bytes } = await get(file, { range: `bytes=${from}-${from + length - 1}` });
-      // A server without ranges answers 200 with the whole file.
-      const cut = status === 206 ? bytes : bytes.subarray(from, from + length);
+      const answer = await get(file, { range: `bytes=${from}-${from + length - 1}` });
+      const cut = cutRange(answer, from, length);
       if (cut.length !== length) {
         throw trouble("bundle-tampered", `${new URL(file, folder)} is cut off`);
       }
@@ -75,24 +67,17 @@ function openMirror(base: string, epoch: number): Mirror {
   };
 }
 
-export type Root = { readonly epoch: number; readonly root: Hex; readonly leaves: number };
-export type ProvenLeaf = RewardLeaf & { readonly index: number; readonly proof: readonly Hex[] };
-
 /** An account's leaf, proven against a root of the chain, or `bundle-tampered`: nothing unproven leaves this function. */
-export function proveLeaf(
+export function leafFromMirrors(
   config: PageConfig,
-  { epoch, root, leaves }: Root,
+  final: Root & { readonly epoch: number },
   index: number,
   account: Address,
 ): Promise<ProvenLeaf> {
-  return fromMirrors(config, epoch, async (mirror) => {
-    const { leaf, proof } = await proveFromFiles(mirror.range, leaves, index);
-    const record = encodeRewards([leaf]);
-    const leafHash = hashRecords(record, record.length);
-    if (leaf.account !== account || !verifyProof(fromHex(root), leaves, index, leafHash, proof)) {
-      throw trouble("bundle-tampered", `${mirror.url}rewards.bin does not lead to ${root}`);
-    }
-    return { ...leaf, index, proof: proof.map(toHex) };
+  return fromMirrors(config, final.epoch, async (mirror) => {
+    const leaf = await proveLeaf(mirror.range, final, index, account);
+    if (leaf !== undefined) return leaf;
+    throw trouble("bundle-tampered", `${mirror.url}rewards.bin does not lead to ${final.root}`);
   });
 }
 
@@ -104,19 +89,6 @@ export async function readManifest(mirror: Mirror, bundleHash: Hex): Promise<Man
     throw trouble("bundle-tampered", `${mirror.url}${MANIFEST_FILE} is not ${bundleHash}`);
   }
   return manifest;
-}
-
-/** Every file of a bundle, as it is: for the check that trusts none of them. */
-export async function readBundle(mirror: Mirror): Promise<PublishedBundle> {
-  const manifest = await mirror.read(MANIFEST_FILE);
-  const parsed = parseManifest(manifest);
-  const files = new Map<DataFile, Uint8Array>();
-  if (!isRefused(parsed)) {
-    for (const name of Object.keys(parsed.files) as DataFile[]) {
-      files.set(name, await mirror.read(name));
-    }
-  }
-  return { manifest, files };
 }
 
 /** The records of the pages in which an account's rows stand: two ranges, one when there is a single page. */

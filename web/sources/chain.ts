@@ -1,16 +1,16 @@
+import { CONTRACT_NAMES, type ContractName } from "@link-rewards/client/deployment-file";
+import { type Address, fromHex, type Hex } from "@link-rewards/core/encoding/bytes";
+import type { Block } from "@link-rewards/core/law/block";
+import { eventFromLog } from "@link-rewards/core/law/event-from-log";
+import { isLawEventName, type LawEvent } from "@link-rewards/core/law/events";
 import type { Result } from "ethers";
-import { eventFromLog } from "../../oracle/core/abi.ts";
-import { type Address, fromHex, type Hex } from "../../oracle/core/bytes.ts";
-import { isLawEventName, type LawEvent } from "../../oracle/core/events.ts";
 import type { PageConfig } from "./config.ts";
-import { CONTRACT_NAMES, type ContractName, INTERFACES } from "./contracts.ts";
+import { INTERFACES } from "./contracts.ts";
 import { connectRpc, isRpcError, type Request } from "./rpc.ts";
 import { trouble } from "./trouble.ts";
 
 /** Blocks in one `eth_getLogs`; halved when a node refuses the answer as too large. */
 const LOG_BLOCKS = 10_000;
-
-export type Block = { readonly number: number; readonly hash: Hex; readonly timestamp: number };
 
 export type ChainLog = {
   readonly contract: ContractName;

@@ -1,21 +1,10 @@
-import type { Address, Hex } from "../../oracle/core/bytes.ts";
-import type { Contracts } from "../../oracle/core/manifest.ts";
-import type { ContractName } from "./contracts.ts";
+import type { DeploymentFile } from "@link-rewards/client/deployment-file";
 import { trouble } from "./trouble.ts";
 
 /** config.json beside the page: the one file that differs from place to place. */
 export type PageConfig = {
   /** deployments/<chainId>.json, as scripts/deploy.ts writes it. */
-  readonly deployment: {
-    readonly chainId: number;
-    readonly genesis: number;
-    readonly epochSeconds: number;
-    readonly graceSeconds: number;
-    readonly startBlock: number;
-    readonly contracts: Readonly<
-      Record<ContractName, { readonly address: Address; readonly bytecodeHash: Hex }>
-    >;
-  };
+  readonly deployment: DeploymentFile;
   readonly chain: {
     readonly name: string;
     /** What transactions are paid in. */
@@ -38,15 +27,4 @@ export async function loadConfig(): Promise<PageConfig> {
   } catch (cause) {
     throw trouble("config-missing", `${url} cannot be read: ${(cause as Error).message}`, cause);
   }
-}
-
-export function contractsOf({ deployment: { contracts } }: PageConfig): Contracts {
-  return {
-    linkToken: contracts.LinkToken.address,
-    deviceRegistry: contracts.DeviceRegistry.address,
-    customerEscrow: contracts.CustomerEscrow.address,
-    oracleQuorum: contracts.OracleQuorum.address,
-    epochLedger: contracts.EpochLedger.address,
-    rewardDistributor: contracts.RewardDistributor.address,
-  };
 }

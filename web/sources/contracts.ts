@@ -1,16 +1,6 @@
+import { CONTRACT_NAMES, type ContractName } from "@link-rewards/client/deployment-file";
+import { type Hex, keccak256, toHex } from "@link-rewards/core/encoding/bytes";
 import { Interface, type InterfaceAbi, type Result } from "ethers";
-import { type Hex, keccak256, toHex } from "../../oracle/core/bytes.ts";
-
-export const CONTRACT_NAMES = [
-  "LinkToken",
-  "DeviceRegistry",
-  "CustomerEscrow",
-  "OracleQuorum",
-  "EpochLedger",
-  "RewardDistributor",
-] as const;
-
-export type ContractName = (typeof CONTRACT_NAMES)[number];
 
 export type PageContract = {
   readonly abi: readonly unknown[];

@@ -1,6 +1,6 @@
-import type { Hex } from "../../oracle/core/bytes.ts";
-import type { LawEventArgs } from "../../oracle/core/events.ts";
-import type { Report } from "../../oracle/core/report.ts";
+import type { Hex } from "@link-rewards/core/encoding/bytes";
+import type { LawEventArgs } from "@link-rewards/core/law/events";
+import type { Report } from "@link-rewards/core/signed/report";
 import { type Chain, type ChainLog, eventTopic, lawEvent } from "./chain.ts";
 
 /** A report on chain: the pending one, or the one an epoch became final with. */

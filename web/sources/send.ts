@@ -1,4 +1,4 @@
-import { type Address, type Hex, lowercaseHex } from "../../oracle/core/bytes.ts";
+import { type Address, type Hex, lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import type { Chain } from "./chain.ts";
 import { decodeRevert } from "./contracts.ts";
 import { isRpcError, revertBytes } from "./rpc.ts";

@@ -1,4 +1,4 @@
-import { type Address, type Hex, lowercaseHex } from "../../oracle/core/bytes.ts";
+import { type Address, type Hex, lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import type { PageConfig } from "./config.ts";
 import { rpcError } from "./rpc.ts";
 

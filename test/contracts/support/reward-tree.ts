@@ -1,3 +1,4 @@
+import { buildTree, climb, depthOf, proofOf, rootOf } from "@link-rewards/core/encoding/tree";
 import {
   concat,
   getBytes,
@@ -7,7 +8,6 @@ import {
   solidityPackedKeccak256,
   ZeroHash,
 } from "ethers";
-import { buildTree, climb, depthOf, proofOf, rootOf } from "../../../oracle/core/tree.ts";
 
 export type Leaf = {
   readonly account: string;

@@ -1,9 +1,9 @@
+import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
+import { RULES_HASH } from "@link-rewards/core/epoch/rules";
 import type { HardhatEthersSigner } from "@nomicfoundation/hardhat-ethers/types";
 import { id, MaxUint256, parseEther, Wallet } from "ethers";
 import hre from "hardhat";
 import type { NetworkConnection } from "hardhat/types/network";
-import { lowercaseHex } from "../../../oracle/core/bytes.ts";
-import { RULES_HASH } from "../../../oracle/core/rules.ts";
 import { deploySuite, type Suite, type SuiteParameters } from "../../../scripts/deployment.ts";
 import { type CompactSignature, signFor } from "./signing.ts";
 

@@ -2,24 +2,24 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  type GatewayOptions,
-  type RunningGateway,
-  startGateway,
-} from "../../../device/gateway/start.ts";
-import { signerOf } from "../../../device/keys.ts";
-import { type NodeOptions, type RunningNode, startNode } from "../../../device/node/start.ts";
-import { authorizationOf, sessionDigest } from "../../../device/session.ts";
-import { type Hex, toHex } from "../../../oracle/core/bytes.ts";
-import { endOf } from "../../../oracle/core/clock.ts";
+import { type Hex, toHex } from "@link-rewards/core/encoding/bytes";
+import { sign } from "@link-rewards/core/encoding/signature";
+import { endOf } from "@link-rewards/core/law/clock";
 import {
   type Receipt,
   receiptDigest,
   receiptToJson,
   type SignedReceipt,
   signedReceiptToJson,
-} from "../../../oracle/core/receipt.ts";
-import { sign } from "../../../oracle/core/signature.ts";
+} from "@link-rewards/core/signed/receipt";
+import { signerOf } from "@link-rewards/host/keys";
+import {
+  type GatewayOptions,
+  type RunningGateway,
+  startGateway,
+} from "../../../device/gateway/start.ts";
+import { type NodeOptions, type RunningNode, startNode } from "../../../device/node/start.ts";
+import { authorizationOf, sessionDigest } from "../../../device/session.ts";
 import { address, deployment, keyOf, registryDomain, tariff } from "../../core/world.ts";
 import { type Circumstances, type Served, serve } from "../../oracle/http/served.ts";
 

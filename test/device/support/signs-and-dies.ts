@@ -1,5 +1,5 @@
+import { addressOf } from "@link-rewards/core/encoding/signature";
 import { startNode } from "../../../device/node/start.ts";
-import { addressOf } from "../../../oracle/core/signature.ts";
 import { deployment, keyOf } from "../../core/world.ts";
 
 // A device whose power fails at the one moment that matters: the sequence is stored, the signature is not yet made.

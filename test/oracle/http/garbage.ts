@@ -1,8 +1,8 @@
 import { gzipSync } from "node:zlib";
+import { REFUSALS } from "@link-rewards/core/encoding/refusal";
+import { type SignedReceipt, signedReceiptToJson } from "@link-rewards/core/signed/receipt";
 import { expect } from "chai";
 import fc from "fast-check";
-import { type SignedReceipt, signedReceiptToJson } from "../../../oracle/core/receipt.ts";
-import { REFUSALS } from "../../../oracle/core/refusal.ts";
 import { address, receiptOf, signReceipt } from "../../core/world.ts";
 import { envelope, type Served, serve } from "./served.ts";
 

@@ -1,6 +1,6 @@
+import { toHex } from "@link-rewards/core/encoding/bytes";
+import { REFUSALS } from "@link-rewards/core/encoding/refusal";
 import { expect } from "chai";
-import { toHex } from "../../../oracle/core/bytes.ts";
-import { REFUSALS } from "../../../oracle/core/refusal.ts";
 import type { EpochProgress } from "../../../oracle/edge/metrics.ts";
 import { address } from "../../core/world.ts";
 import { resolve, type Schema } from "./document.ts";
@@ -108,7 +108,7 @@ describe("operation", () => {
       const signature = new Uint8Array(64).fill(7);
       const answers = [
         { member: address("member"), signature },
-        { refused: "record 3 of devices.bin differs" },
+        { declined: "record 3 of devices.bin differs" },
         { refusal: "malformed" as const, message: "report must be an object" },
       ];
       const asked: unknown[] = [];
@@ -188,7 +188,7 @@ describe("operation", () => {
   });
 
   describe("GET /openapi.json", () => {
-    beforeEach(() => start({ attest: async () => ({ refused: "" }), bundles: "/nowhere" }));
+    beforeEach(() => start({ attest: async () => ({ declined: "" }), bundles: "/nowhere" }));
 
     it("lists every route, with its answers", () => {
       const routes = Object.entries(served.document.paths).flatMap(([path, operations]) =>

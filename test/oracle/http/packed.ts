@@ -1,14 +1,14 @@
 import { gzipSync } from "node:zlib";
-import { expect } from "chai";
-import fc from "fast-check";
-import { concatBytes } from "../../../oracle/core/bytes.ts";
-import { SIGNED_RECEIPT_BYTES, type SignedReceipt } from "../../../oracle/core/receipt.ts";
-import { REFUSALS } from "../../../oracle/core/refusal.ts";
+import { concatBytes } from "@link-rewards/core/encoding/bytes";
+import { REFUSALS } from "@link-rewards/core/encoding/refusal";
+import { SIGNED_RECEIPT_BYTES, type SignedReceipt } from "@link-rewards/core/signed/receipt";
 import {
   PACKED_BATCH_TYPE,
   PACKED_HEADER_BYTES,
   packBatch,
-} from "../../../oracle/core/submission.ts";
+} from "@link-rewards/core/signed/submission";
+import { expect } from "chai";
+import fc from "fast-check";
 import { deployment, receiptOf, signReceipt } from "../../core/world.ts";
 import { type Answer, type Served, serve } from "./served.ts";
 

@@ -1,6 +1,4 @@
 import { gzipSync } from "node:zlib";
-import { expect } from "chai";
-import { acknowledgedBy, acknowledgedRoot } from "../../../oracle/core/acknowledgement.ts";
 import {
   type Address,
   concatBytes,
@@ -8,19 +6,21 @@ import {
   type Hex,
   toHex,
   writeUint,
-} from "../../../oracle/core/bytes.ts";
-import { endOf, sealTimeOf } from "../../../oracle/core/clock.ts";
+} from "@link-rewards/core/encoding/bytes";
+import { REFUSALS } from "@link-rewards/core/encoding/refusal";
+import { buildTree, proofOf } from "@link-rewards/core/encoding/tree";
+import { endOf, sealTimeOf } from "@link-rewards/core/law/clock";
+import { acknowledgedBy, acknowledgedRoot } from "@link-rewards/core/signed/acknowledgement";
+import type { SignedAcknowledgement } from "@link-rewards/core/signed/answers";
 import {
   type Receipt,
   receiptDigest,
   type SignedReceipt,
   signedReceiptToJson,
   unpackSignedReceipt,
-} from "../../../oracle/core/receipt.ts";
-import { REFUSALS } from "../../../oracle/core/refusal.ts";
-import type { Store } from "../../../oracle/core/store.ts";
-import type { SignedAcknowledgement } from "../../../oracle/core/submission.ts";
-import { buildTree, proofOf } from "../../../oracle/core/tree.ts";
+} from "@link-rewards/core/signed/receipt";
+import { expect } from "chai";
+import type { Store } from "../../../oracle/store/store.ts";
 import {
   address,
   deployment,
@@ -123,7 +123,7 @@ describe("POST /v1/receipts", () => {
     });
 
     it("an address in any spelling", async () => {
-      const { receipt, ...signatures } = signedReceiptToJson(signed()) as { receipt: Receipt };
+      const { receipt, ...signatures } = signedReceiptToJson(signed());
       const upper = (text: Address) => text.toUpperCase().replace("0X", "0x");
       const shouted = { ...receipt, device: upper(receipt.device) };
       expect(statuses(await served.hand({ ...signatures, receipt: shouted }))).to.deep.equal([

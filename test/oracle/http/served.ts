@@ -1,17 +1,17 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { sign } from "@link-rewards/core/encoding/signature";
+import { endOf } from "@link-rewards/core/law/clock";
+import type { Law } from "@link-rewards/core/law/law";
+import { type SignedReceipt, signedReceiptToJson } from "@link-rewards/core/signed/receipt";
+import { createLog } from "@link-rewards/host/log";
 import { expect } from "chai";
-import { endOf } from "../../../oracle/core/clock.ts";
-import type { Law } from "../../../oracle/core/law.ts";
-import { type SignedReceipt, signedReceiptToJson } from "../../../oracle/core/receipt.ts";
-import { sign } from "../../../oracle/core/signature.ts";
-import type { Store } from "../../../oracle/core/store.ts";
 import { createHttpServer, type HttpServerOptions } from "../../../oracle/edge/http.ts";
-import { createLog } from "../../../oracle/edge/log.ts";
 import { createMetrics, type MetricSources } from "../../../oracle/edge/metrics.ts";
-import { openSqliteStore } from "../../../oracle/edge/sqlite.ts";
-import { createIngest, type IngestOptions } from "../../../oracle/ingest.ts";
+import { createIngest, type IngestOptions } from "../../../oracle/member/ingest.ts";
+import { openSqliteStore } from "../../../oracle/store/sqlite.ts";
+import type { Store } from "../../../oracle/store/store.ts";
 import { address, deployment, keyOf, lawOf } from "../../core/world.ts";
 import { type OpenApi, undocumented } from "./document.ts";
 
@@ -54,14 +54,14 @@ export type Circumstances = {
   readonly between?: (store: Store) => IngestOptions["store"];
   readonly sources?: Partial<MetricSources>;
 } & Partial<Pick<HttpServerOptions, "attest" | "bundles" | "pages" | "readiness">> &
-  Partial<Pick<IngestOptions, "maxQueuedReceipts" | "recoverSigners">>;
+  Partial<Pick<IngestOptions, "maxQueuedReceipts" | "recovery">>;
 
 export async function serve(circumstances: Circumstances = {}): Promise<Served> {
   const {
     between = (store: Store) => store,
     sources,
     maxQueuedReceipts,
-    recoverSigners,
+    recovery,
     attest,
     bundles,
     pages,
@@ -92,7 +92,7 @@ export async function serve(circumstances: Circumstances = {}): Promise<Served> 
     meter: metrics.ingest,
     log,
     ...(maxQueuedReceipts !== undefined && { maxQueuedReceipts }),
-    ...(recoverSigners && { recoverSigners }),
+    ...(recovery && { recovery }),
   });
   const server = await createHttpServer({
     ingest,

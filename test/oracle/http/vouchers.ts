@@ -1,9 +1,9 @@
+import { toHex } from "@link-rewards/core/encoding/bytes";
+import { sign } from "@link-rewards/core/encoding/signature";
+import { endOf } from "@link-rewards/core/law/clock";
+import { signedVoucherToJson } from "@link-rewards/core/signed/submission";
+import { type SignedVoucher, type Voucher, voucherDigest } from "@link-rewards/core/signed/voucher";
 import { expect } from "chai";
-import { toHex } from "../../../oracle/core/bytes.ts";
-import { endOf } from "../../../oracle/core/clock.ts";
-import { sign } from "../../../oracle/core/signature.ts";
-import { signedVoucherToJson } from "../../../oracle/core/submission.ts";
-import { type SignedVoucher, type Voucher, voucherDigest } from "../../../oracle/core/voucher.ts";
 import { address, collected, deployment, escrowDomain, keyOf, lawOf } from "../../core/world.ts";
 import { type Served, serve } from "./served.ts";
 

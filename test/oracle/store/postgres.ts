@@ -1,6 +1,10 @@
 import { expect } from "chai";
-import { openPostgresStore } from "../../../oracle/edge/postgres.ts";
-import { type PostgresServer, runSql, startPostgres } from "../../../scripts/postgres-server.ts";
+import { openPostgresStore } from "../../../oracle/store/postgres.ts";
+import {
+  type PostgresServer,
+  runSql,
+  startPostgres,
+} from "../../../scripts/local/postgres-server.ts";
 import { buildWorld } from "../support/world.ts";
 import { expectStored, type StorePlace, storeSuite } from "./suite.ts";
 import { startWriter } from "./writer.ts";
@@ -134,7 +138,7 @@ describe("PostgreSQL", () => {
 
 async function postgresPlace(server: PostgresServer): Promise<StorePlace> {
   const url = await server.createSchema();
-  const module = new URL("../../../oracle/edge/postgres.ts", import.meta.url).href;
+  const module = new URL("../../../oracle/store/postgres.ts", import.meta.url).href;
   return {
     open: (options) => openPostgresStore(url, options),
     elsewhere: [module, openPostgresStore.name, url],

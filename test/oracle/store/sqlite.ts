@@ -2,11 +2,11 @@ import { mkdir, mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { sqlColumns } from "@link-rewards/core/encoding/fields";
+import { RECEIPT_FIELDS } from "@link-rewards/core/signed/receipt";
 import { expect } from "chai";
-import { sqlColumns } from "../../../oracle/core/fields.ts";
-import { RECEIPT_FIELDS } from "../../../oracle/core/receipt.ts";
-import type { Store } from "../../../oracle/core/store.ts";
-import { openSqliteStore } from "../../../oracle/edge/sqlite.ts";
+import { openSqliteStore } from "../../../oracle/store/sqlite.ts";
+import type { Store } from "../../../oracle/store/store.ts";
 import { buildWorld } from "../support/world.ts";
 import { expectStored, type StorePlace, storeSuite } from "./suite.ts";
 import { startWriter } from "./writer.ts";
@@ -29,7 +29,7 @@ async function sqlitePlace(): Promise<StorePlace> {
 }
 
 function elsewhere(folder: string): StorePlace["elsewhere"] {
-  const module = new URL("../../../oracle/edge/sqlite.ts", import.meta.url).href;
+  const module = new URL("../../../oracle/store/sqlite.ts", import.meta.url).href;
   return [module, openSqliteStore.name, folder];
 }
 

@@ -1,26 +1,27 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { expect } from "chai";
-import fc from "fast-check";
 import {
   compareBytes,
   concatBytes,
   type Hex,
   toHex,
   ZERO_HASH,
-} from "../../../oracle/core/bytes.ts";
-import type { LawEvent } from "../../../oracle/core/events.ts";
-import { maxOf } from "../../../oracle/core/fields.ts";
-import { EQUIVOCATIONS_KEPT } from "../../../oracle/core/head.ts";
-import { compareRank, mergeReceipts } from "../../../oracle/core/merge.ts";
+} from "@link-rewards/core/encoding/bytes";
+import { maxOf } from "@link-rewards/core/encoding/fields";
+import type { BlockMark } from "@link-rewards/core/law/block";
+import type { LawEvent } from "@link-rewards/core/law/events";
+import { compareRank, mergeReceipts } from "@link-rewards/core/law/order";
+import type { VerifiedReceipt } from "@link-rewards/core/law/verify";
 import {
   packSignedReceipt,
   type Receipt,
   receiptKey,
   SIGNED_RECEIPT_BYTES,
   type SignedReceipt,
-} from "../../../oracle/core/receipt.ts";
-import type { BlockMark, PutOutcome, Store } from "../../../oracle/core/store.ts";
-import type { VerifiedReceipt } from "../../../oracle/core/verify.ts";
+} from "@link-rewards/core/signed/receipt";
+import { expect } from "chai";
+import fc from "fast-check";
+import { EQUIVOCATIONS_KEPT } from "../../../oracle/store/head.ts";
+import type { PutOutcome, Store } from "../../../oracle/store/store.ts";
 import { buildWorld, oneOfEach } from "../support/world.ts";
 import { type Acknowledged, startWriter, WRITER_SIZE, type WriterOptions } from "./writer.ts";
 

@@ -4,8 +4,8 @@ import { writeSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
-import type { Address } from "../../../oracle/core/bytes.ts";
-import type { Store } from "../../../oracle/core/store.ts";
+import type { Address } from "@link-rewards/core/encoding/bytes";
+import type { Store } from "../../../oracle/store/store.ts";
 import { buildWorld, type World } from "../support/world.ts";
 
 /** Who writes in a writer's world. */

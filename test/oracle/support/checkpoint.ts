@@ -1,5 +1,5 @@
 import { cp, rm } from "node:fs/promises";
-import { runSql } from "../../../scripts/postgres-server.ts";
+import { runSql } from "../../../scripts/local/postgres-server.ts";
 import type { MemberWorld } from "./member.ts";
 
 /**

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { EpochRow, Store, StoredTransaction } from "../../../oracle/core/store.ts";
+import type { StoredTransaction } from "@link-rewards/host/transactions";
+import type { EpochRow, Store } from "../../../oracle/store/store.ts";
 import type { MemberWorld } from "./member.ts";
 import type { MemberOracle } from "./member-oracle.ts";
 

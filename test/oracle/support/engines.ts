@@ -1,4 +1,4 @@
-import { startPostgres } from "../../../scripts/postgres-server.ts";
+import { startPostgres } from "../../../scripts/local/postgres-server.ts";
 
 /** What whole runs of the oracle are tested on: both kinds of database, each a real one. */
 export type Engine = {

@@ -7,7 +7,11 @@ import {
   keccak256,
   lowercaseHex,
   toHex,
-} from "../../../oracle/core/bytes.ts";
+} from "@link-rewards/core/encoding/bytes";
+import { isRefused } from "@link-rewards/core/encoding/refusal";
+import { sign, toCompact } from "@link-rewards/core/encoding/signature";
+import { buildTree, HASH_BYTES, rootOf } from "@link-rewards/core/encoding/tree";
+import { domainSeparator } from "@link-rewards/core/encoding/typed";
 import {
   bundleHashOf,
   encodeManifest,
@@ -15,20 +19,15 @@ import {
   type Manifest,
   parseManifest,
   reportOf,
-} from "../../../oracle/core/manifest.ts";
+} from "@link-rewards/core/epoch/manifest";
 import {
   decodeRewards,
   encodeRewards,
   REWARD_BYTES,
   type RewardLeaf,
-} from "../../../oracle/core/records.ts";
-import { isRefused } from "../../../oracle/core/refusal.ts";
-import { type Report, reportDigest } from "../../../oracle/core/report.ts";
-import { sign } from "../../../oracle/core/signature.ts";
-import { buildTree, HASH_BYTES, rootOf } from "../../../oracle/core/tree.ts";
-import { domainSeparator } from "../../../oracle/core/typed.ts";
-import { openBundles, readBundle } from "../../../oracle/edge/bundles.ts";
-import { toCompact } from "../../../oracle/edge/chain.ts";
+} from "@link-rewards/core/epoch/records";
+import { type Report, reportDigest } from "@link-rewards/core/signed/report";
+import { openBundles } from "../../../oracle/edge/bundles.ts";
 import type { MemberWorld } from "./member.ts";
 import type { MemberOracle } from "./member-oracle.ts";
 
@@ -46,7 +45,7 @@ export async function bundleOf(
   { bundles }: Pick<MemberOracle, "bundles">,
   epoch: number,
 ): Promise<BundleFiles> {
-  const { manifest, files } = await readBundle(openBundles(bundles), epoch);
+  const { manifest, files } = await openBundles(bundles).bundle(epoch);
   return new Map([["manifest.json", manifest], ...files]);
 }
 

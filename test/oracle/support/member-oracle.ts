@@ -1,16 +1,16 @@
 import { join } from "node:path";
+import { type Address, lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import type { HDNodeWallet } from "ethers";
-import { type Address, lowercaseHex } from "../../../oracle/core/bytes.ts";
-import type { Store } from "../../../oracle/core/store.ts";
-import { openPostgresStore } from "../../../oracle/edge/postgres.ts";
-import { openSqliteStore } from "../../../oracle/edge/sqlite.ts";
-import type { Devnet } from "../../../scripts/devnet.ts";
+import { openPostgresStore } from "../../../oracle/store/postgres.ts";
+import { openSqliteStore } from "../../../oracle/store/sqlite.ts";
+import type { Store } from "../../../oracle/store/store.ts";
+import type { Devnet } from "../../../scripts/local/devnet.ts";
 import {
   type Finished,
   type OracleProcess,
   runOracle,
   startOracle,
-} from "../../../scripts/oracle-process.ts";
+} from "../../../scripts/local/oracle-process.ts";
 
 export type Serving = {
   readonly url: string;

@@ -1,15 +1,15 @@
-import { type HDNodeWallet, Wallet } from "ethers";
-import { fromHex, lowercaseHex } from "../../../oracle/core/bytes.ts";
+import { fromHex, lowercaseHex } from "@link-rewards/core/encoding/bytes";
+import { sign } from "@link-rewards/core/encoding/signature";
+import { domainSeparator } from "@link-rewards/core/encoding/typed";
 import {
   type Receipt,
   receiptDigest,
   type SignedReceipt,
   signedReceiptToJson,
-} from "../../../oracle/core/receipt.ts";
-import { sign } from "../../../oracle/core/signature.ts";
-import { signedVoucherToJson } from "../../../oracle/core/submission.ts";
-import { domainSeparator } from "../../../oracle/core/typed.ts";
-import { type SignedVoucher, voucherDigest } from "../../../oracle/core/voucher.ts";
+} from "@link-rewards/core/signed/receipt";
+import { signedVoucherToJson } from "@link-rewards/core/signed/submission";
+import { type SignedVoucher, voucherDigest } from "@link-rewards/core/signed/voucher";
+import { type HDNodeWallet, Wallet } from "ethers";
 import {
   addMember,
   admitCustomer,
@@ -17,8 +17,8 @@ import {
   DEVNET_CLASS,
   type Devnet,
   startDevnet,
-} from "../../../scripts/devnet.ts";
-import { type LocalChain, startHardhatChain } from "../../../scripts/local-chain.ts";
+} from "../../../scripts/local/devnet.ts";
+import { type LocalChain, startHardhatChain } from "../../../scripts/local/local-chain.ts";
 import { type MemberOracle, memberOracle } from "./member-oracle.ts";
 
 /** A chain with members, owners with a device each, and customers; everything in effect from epoch 1 on. */

@@ -1,19 +1,19 @@
-import { secp256k1 } from "@noble/curves/secp256k1.js";
-import { type Address, keccak256, utf8 } from "../../../oracle/core/bytes.ts";
-import { LAW_EVENTS, type LawEvent, type LawEventName } from "../../../oracle/core/events.ts";
-import { maxOf } from "../../../oracle/core/fields.ts";
-import type { Law } from "../../../oracle/core/law.ts";
-import { type Receipt, receiptDigest, type SignedReceipt } from "../../../oracle/core/receipt.ts";
-import { isRefused, type Refused } from "../../../oracle/core/refusal.ts";
-import { replay } from "../../../oracle/core/replay.ts";
-import { addressOf } from "../../../oracle/core/signature.ts";
+import { type Address, keccak256, utf8 } from "@link-rewards/core/encoding/bytes";
+import { maxOf } from "@link-rewards/core/encoding/fields";
+import { isRefused, type Refused } from "@link-rewards/core/encoding/refusal";
+import { addressOf } from "@link-rewards/core/encoding/signature";
+import { LAW_EVENTS, type LawEvent, type LawEventName } from "@link-rewards/core/law/events";
+import type { Law } from "@link-rewards/core/law/law";
+import { replay } from "@link-rewards/core/law/replay";
 import {
   type VerifiedReceipt,
   type VerifiedVoucher,
   verifyReceipt,
   verifyVoucher,
-} from "../../../oracle/core/verify.ts";
-import { type SignedVoucher, type Voucher, voucherDigest } from "../../../oracle/core/voucher.ts";
+} from "@link-rewards/core/law/verify";
+import { type Receipt, receiptDigest, type SignedReceipt } from "@link-rewards/core/signed/receipt";
+import { type SignedVoucher, type Voucher, voucherDigest } from "@link-rewards/core/signed/voucher";
+import { secp256k1 } from "@noble/curves/secp256k1.js";
 import { chain, escrowDomain, keyOf, registryDomain } from "../../core/world.ts";
 
 /** A world of any size with real keys, and no limit on what a device may deliver but that of the fields. */

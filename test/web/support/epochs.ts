@@ -1,6 +1,6 @@
+import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
+import type { Receipt } from "@link-rewards/core/signed/receipt";
 import type { HDNodeWallet, Wallet } from "ethers";
-import { lowercaseHex } from "../../../oracle/core/bytes.ts";
-import type { Receipt } from "../../../oracle/core/receipt.ts";
 import { LTK, type MemberWorld, TERABYTE } from "../../oracle/support/member.ts";
 
 /** Three epochs are final, and a fourth is in its window. */

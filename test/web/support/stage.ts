@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import type { Browser } from "playwright-core";
-import { type BuiltWeb, buildWeb } from "../../../scripts/build-web.ts";
-import { startAnvilChain, startHardhatChain } from "../../../scripts/local-chain.ts";
-import { runOracle } from "../../../scripts/oracle-process.ts";
+import { startAnvilChain, startHardhatChain } from "../../../scripts/local/local-chain.ts";
+import { runOracle } from "../../../scripts/local/oracle-process.ts";
+import { type BuiltWeb, buildWeb } from "../../../scripts/pages/build-web.ts";
 import type { PageConfig } from "../../../web/sources/config.ts";
 import { type MemberWorld, startMemberWorld } from "../../oracle/support/member.ts";
 import { launchBrowser } from "./browser.ts";

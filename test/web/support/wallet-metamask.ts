@@ -3,7 +3,7 @@ import { HdKeyring } from "@metamask/eth-hd-keyring";
 import { createFetchMiddleware, createWalletMiddleware } from "@metamask/eth-json-rpc-middleware";
 import { createAsyncMiddleware, JsonRpcEngine } from "@metamask/json-rpc-engine";
 import type { Page } from "playwright-core";
-import { MNEMONIC } from "../../../scripts/devnet.ts";
+import { MNEMONIC } from "../../../scripts/local/devnet.ts";
 import type { MakeWallet } from "./wallet.ts";
 
 /** As many as a local chain funds. */

@@ -1,0 +1,192 @@
+import { type Address, concatBytes } from "../encoding/bytes.ts";
+import { isRefused, type Refused, refuse } from "../encoding/refusal.ts";
+import { type Recover, recover as recoverPure } from "../encoding/signature.ts";
+import { HASH_BYTES } from "../encoding/tree.ts";
+import {
+  RESOURCES,
+  type Receipt,
+  receiptDigest,
+  receiptDigests,
+  SIGNED_RECEIPT_BYTES,
+  type SignedReceipt,
+} from "../signed/receipt.ts";
+import { type SignerRecovery, type Signers, signersAt, signersOf } from "../signed/signers.ts";
+import { type SignedVoucher, voucherDigest } from "../signed/voucher.ts";
+import type { OpenEpoch } from "./clock.ts";
+import { collected, isCustomerAt, isKeyAt, isRevokedAt, type Law, limitAt } from "./law.ts";
+import { valueAt } from "./timeline.ts";
+
+declare const brand: unique symbol;
+
+/** A receipt that counts, if nothing before it does. Only this file makes one, so no step can be skipped. */
+export type VerifiedReceipt = SignedReceipt & {
+  readonly digest: Uint8Array;
+  /** Whom it earns for. */
+  readonly account: Address;
+  /** The customer's key that signed. */
+  readonly key: Address;
+  readonly [brand]: "receipt";
+};
+
+export type VerifiedVoucher = SignedVoucher & {
+  readonly digest: Uint8Array;
+  readonly key: Address;
+  readonly [brand]: "voucher";
+};
+
+export type VerifyContext = {
+  readonly law: Law;
+  /** The EIP-712 domain separator of the DeviceRegistry for receipts, of the CustomerEscrow for vouchers. */
+  readonly domain: Uint8Array;
+  /** A faster recover than the pure one, if the caller has it. */
+  readonly recover?: Recover;
+};
+
+/** For what arrives: the bundle's receipts are of epochs long closed and go to `verifyReceipt` directly. */
+export function refuseUnlessOpen(epoch: number, open: readonly OpenEpoch[]): Refused | undefined {
+  if (open.some((candidate) => candidate.epoch === epoch)) return undefined;
+  const names = open.map((candidate) => candidate.epoch).join(" and ") || "none";
+  return refuse("epoch-closed", `epoch ${epoch} is not open; open: ${names}`);
+}
+
+/** What nothing but its signatures can speak against any more: the cheap half of verifying. */
+export type LawfulReceipt = SignedReceipt & {
+  /** Whom it earns for. */
+  readonly account: Address;
+  readonly [brand]: "lawful";
+};
+
+export function checkLawful(signed: SignedReceipt, law: Law): LawfulReceipt | Refused {
+  const account = lawfulAccount(signed.receipt, law);
+  return isRefused(account) ? account : ({ ...signed, account } as LawfulReceipt);
+}
+
+/** The dear half; `digest` is the receipt's. */
+export function checkSigned(
+  lawful: LawfulReceipt,
+  digest: Uint8Array,
+  signers: Signers,
+  law: Law,
+): VerifiedReceipt | Refused {
+  const key = checkSigners(lawful.receipt, law, signers);
+  if (isRefused(key)) return key;
+  return { ...lawful, digest, key } as unknown as VerifiedReceipt;
+}
+
+/** Both halves, from cheap to dear; the first check that fails names the refusal. */
+export function verifyReceipt(
+  signed: SignedReceipt,
+  { law, domain, recover = recoverPure }: VerifyContext,
+): VerifiedReceipt | Refused {
+  const lawful = checkLawful(signed, law);
+  if (isRefused(lawful)) return lawful;
+  const digest = receiptDigest(domain, signed.receipt);
+  return checkSigned(lawful, digest, signersOf(digest, signed, recover), law);
+}
+
+/** A lawful receipt and its bytes. */
+export type LawfulArrival = { readonly lawful: LawfulReceipt; readonly packed: Uint8Array };
+
+/**
+ * The dear half for many at once: each digest is worked out once, and `recovery` may work on other threads. What is
+ * refused already keeps its place.
+ */
+export async function checkAllSigned<R extends Refused>(
+  items: readonly (LawfulArrival | R)[],
+  { law, domain }: Pick<VerifyContext, "law" | "domain">,
+  recovery: SignerRecovery,
+): Promise<readonly (VerifiedReceipt | Refused | R)[]> {
+  const arrived = items.filter((item): item is LawfulArrival => !isRefused(item));
+  const records = concatBytes(...arrived.map(({ packed }) => packed));
+  const digests = receiptDigests(domain, records, SIGNED_RECEIPT_BYTES);
+  const recordBytes = SIGNED_RECEIPT_BYTES;
+  const signers = await recovery({ records, recordBytes, domain, digests });
+  let next = 0;
+  return items.map((item) => {
+    if (isRefused(item)) return item;
+    const i = next++;
+    const digest = digests.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES);
+    return checkSigned(item.lawful, digest, signersAt(signers, i), law);
+  });
+}
+
+/** The customer's key that signed, if it and the device did. */
+export function checkSigners(receipt: Receipt, law: Law, signers: Signers): Address | Refused {
+  const key = customerKey(law, receipt, signers.customer);
+  if (isRefused(key)) return key;
+  const signer = signers.device;
+  if (signer === receipt.device) return key;
+  const found = signer === undefined ? "it is no low-s signature" : `it recovers to ${signer}`;
+  return refuse(
+    "device-signature-invalid",
+    `the device ${receipt.device} did not sign this: ${found}`,
+  );
+}
+
+/** Whom a receipt earns for, signatures aside. */
+export function lawfulAccount(receipt: Receipt, law: Law): Address | Refused {
+  const { device, customer, epoch } = receipt;
+  const state = law.devices.get(device);
+  if (state === undefined) return refuse("device-unknown", `device ${device} was never enrolled`);
+  if (isRevokedAt(state, epoch)) {
+    return refuse(
+      "device-revoked",
+      `device ${device} is revoked from epoch ${state.revokedFrom} on`,
+    );
+  }
+  const account = valueAt(state.accounts, epoch);
+  if (account === undefined)
+    return refuse("device-unbound", `device ${device} is bound to no account in epoch ${epoch}`);
+  if (!isCustomerAt(law, customer, epoch)) {
+    return refuse("customer-unknown", `customer ${customer} is not admitted in epoch ${epoch}`);
+  }
+  const limit = limitAt(law, state.class, epoch);
+  const over = RESOURCES.find((resource) => receipt[resource] > limit[resource]);
+  if (over !== undefined) {
+    return refuse(
+      "implausible",
+      `${over} is ${receipt[over]}, class ${state.class} can deliver ${limit[over]} in an epoch`,
+    );
+  }
+  return account;
+}
+
+/** A voucher for an epoch that has not begun cannot be collected yet, and would stand in the way of one that can. */
+export function verifyVoucher(
+  signed: SignedVoucher,
+  context: VerifyContext & { readonly currentEpoch: number },
+): VerifiedVoucher | Refused {
+  const { customer, epoch, cumulative } = signed.voucher;
+  const { law, domain, currentEpoch } = context;
+  if (epoch < 1 || epoch > currentEpoch) {
+    return refuse(
+      "epoch-closed",
+      `epoch ${epoch} has not begun; the current one is ${currentEpoch}`,
+    );
+  }
+  if (!isCustomerAt(law, customer, epoch)) {
+    return refuse("customer-unknown", `customer ${customer} is not admitted in epoch ${epoch}`);
+  }
+  const owed = cumulative - collected(law, customer);
+  if (owed <= 0n)
+    return refuse("stale", `customer ${customer} has paid ${cumulative - owed} wei already`);
+  const digest = voucherDigest(domain, signed.voucher);
+  const recover = context.recover ?? recoverPure;
+  const key = customerKey(law, signed.voucher, recover(digest, signed.signature));
+  return isRefused(key) ? key : ({ ...signed, digest, key } as VerifiedVoucher);
+}
+
+function customerKey(
+  law: Law,
+  { customer, epoch }: { customer: Address; epoch: number },
+  key: Address | undefined,
+): Address | Refused {
+  if (key === undefined) {
+    return refuse("customer-signature-invalid", "the customer's signature is no low-s signature");
+  }
+  if (isKeyAt(law, customer, key, epoch)) return key;
+  return refuse(
+    "key-unknown",
+    `the signature recovers to ${key}, no key of customer ${customer} in epoch ${epoch}`,
+  );
+}

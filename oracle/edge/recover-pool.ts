@@ -1,0 +1,92 @@
+import { availableParallelism } from "node:os";
+import { HASH_BYTES } from "@link-rewards/core/encoding/tree";
+import type { PublishedBundle } from "@link-rewards/core/epoch/bundle";
+import { CONTRIBUTION_BYTES } from "@link-rewards/core/epoch/records";
+import { type Deployment, registryDomain } from "@link-rewards/core/signed/deployment";
+import {
+  recoverSigners,
+  SIGNERS_BYTES,
+  type SignedRecords,
+  type SignerRecovery,
+} from "@link-rewards/core/signed/signers";
+import { loadSecp256k1 } from "@link-rewards/host/secp256k1";
+import { move, Piscina } from "piscina";
+
+/** Threads that recover signers. */
+export type RecoverPool = {
+  readonly recover: SignerRecovery;
+  close(): Promise<void>;
+};
+
+/** About 20 ms of work: with one receipt a task, handing it over takes what the second thread brings. */
+const RECEIPTS_PER_TASK = 200;
+/** Copied and queued ahead of each thread, and no more of a large file than that. */
+const TASKS_AHEAD = 2;
+const IDLE_MS = 5_000;
+
+/** `kept` threads begin at once and stay; the others begin with the first task and end when there is nothing to do. */
+export function openRecoverPool(threads: number = availableParallelism(), kept = 0): RecoverPool {
+  const pool = new Piscina<SignedRecords, Uint8Array>({
+    filename: import.meta.url,
+    name: "recoverTask",
+    minThreads: kept,
+    maxThreads: threads,
+    concurrentTasksPerWorker: TASKS_AHEAD,
+    idleTimeout: IDLE_MS,
+  });
+  return {
+    async recover({ records, recordBytes, domain, digests }, onProgress) {
+      const total = Math.floor(records.length / recordBytes);
+      const signers = new Uint8Array(total * SIGNERS_BYTES);
+      let next = 0;
+      let done = 0;
+      const work = async () => {
+        while (next < total) {
+          const first = next;
+          next = Math.min(total, first + RECEIPTS_PER_TASK);
+          const task = {
+            records: records.slice(first * recordBytes, next * recordBytes),
+            recordBytes,
+            domain,
+            digests: digests?.slice(first * HASH_BYTES, next * HASH_BYTES),
+          };
+          // Piscina's type for the list is that of another Node.
+          const found = await pool.run(task, { transferList: [task.records.buffer] as never });
+          signers.set(found, first * SIGNERS_BYTES);
+          done += found.length / SIGNERS_BYTES;
+          onProgress?.(done, total);
+        }
+      };
+      await Promise.all(Array.from({ length: threads * TASKS_AHEAD }, work));
+      return signers;
+    },
+    close: () => pool.destroy(),
+  };
+}
+
+/** What runs in each thread; Piscina finds it by its name. @public */
+export function recoverTask(task: SignedRecords) {
+  return move(recoverSigners(task, loadSecp256k1().recover));
+}
+
+let shared: RecoverPool | undefined;
+
+/** Here when there is little to do, else in the process's own pool. */
+export const recoverInPool: SignerRecovery = async (signed, onProgress) => {
+  if (signed.records.length > RECEIPTS_PER_TASK * signed.recordBytes) {
+    shared ??= openRecoverPool();
+    return shared.recover(signed, onProgress);
+  }
+  return recoverSigners(signed, loadSecp256k1().recover);
+};
+
+/** The signers of a bundle's contributions: what takes the time in checking it. */
+export function recoverContributions(
+  deployment: Deployment,
+  { files }: PublishedBundle,
+  onProgress?: (done: number, total: number) => void,
+): Promise<Uint8Array> {
+  const records = files.get("contributions.bin") ?? new Uint8Array();
+  const domain = registryDomain(deployment);
+  return recoverInPool({ records, recordBytes: CONTRIBUTION_BYTES, domain }, onProgress);
+}

@@ -1,0 +1,54 @@
+import { concatBytes } from "@link-rewards/core/encoding/bytes";
+import {
+  SIGNERS_BYTES,
+  type SignedRecords,
+  type SignerRecovery,
+} from "@link-rewards/core/signed/signers";
+import { openBatch } from "@link-rewards/host/batch";
+
+export type BatchRecoveryOptions = {
+  /** Calls at a time: as many as keep all threads busy. */
+  readonly calls: number;
+  /** In one call. */
+  readonly receipts: number;
+};
+
+/**
+ * Has what came in many small requests recovered in few calls: handing a single receipt to another thread takes longer
+ * than what it saves. For records of one domain and size, whose digests are known.
+ */
+export function batchRecovery(
+  recover: SignerRecovery,
+  { calls, receipts }: BatchRecoveryOptions,
+): SignerRecovery {
+  const batch = openBatch<SignedRecords, Uint8Array>({
+    sizeOf: countOf,
+    most: receipts,
+    runs: calls,
+    async run(group) {
+      const signers = await recover(joined(group));
+      let from = 0;
+      return group.map((signed) => {
+        const to = from + countOf(signed) * SIGNERS_BYTES;
+        const own = signers.subarray(from, to);
+        from = to;
+        return own;
+      });
+    },
+  });
+  return async (signed) => (signed.records.length === 0 ? new Uint8Array() : batch.add(signed));
+}
+
+function countOf({ records, recordBytes }: SignedRecords): number {
+  return records.length / recordBytes;
+}
+
+function joined(group: readonly SignedRecords[]): SignedRecords {
+  const { recordBytes, domain } = group[0] as SignedRecords;
+  return {
+    records: concatBytes(...group.map(({ records }) => records)),
+    recordBytes,
+    domain,
+    digests: concatBytes(...group.map(({ digests }) => digests ?? new Uint8Array())),
+  };
+}

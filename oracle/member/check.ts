@@ -1,0 +1,125 @@
+import { statfs } from "node:fs/promises";
+import { RULES_HASH } from "@link-rewards/core/epoch/rules";
+import { epochAt } from "@link-rewards/core/law/clock";
+import { readDeploymentFile } from "@link-rewards/host/deployment";
+import { keccak256 } from "ethers";
+import type { Oracle } from "./oracle.ts";
+
+export type Finding = { readonly name: string; readonly ok: boolean; readonly message: string };
+
+/** A clock that is off by more keeps epochs open too long, or closes them too early. */
+const MAX_SKEW_SECONDS = 30;
+/** A proposal and its finalization cost about 0.3 million gas. */
+const LEAST_GAS = 3_000_000n;
+const LEAST_FREE_BYTES = 1024 ** 3;
+
+/** What must be right for this oracle to do its work. Connecting has checked the chain id and the contracts' links. */
+export async function checkOracle(
+  oracle: Oracle,
+  { data, deployment }: { readonly data: string; readonly deployment: string },
+): Promise<readonly Finding[]> {
+  const { chain, store, follower } = oracle;
+  const head = await chain.head();
+  await follower.refresh();
+  return [
+    finding(
+      "rpc",
+      true,
+      `block ${head.number} of chain ${chain.deployment.chainId}, contracts linked to each other`,
+    ),
+    await contracts(oracle, deployment),
+    await rules(oracle, head.timestamp),
+    await member(oracle),
+    await gas(oracle),
+    clock(head.timestamp),
+    await storage(data),
+    finding("history", true, `events read up to block ${(await store.cursor())?.number}`),
+  ];
+}
+
+function finding(name: string, ok: boolean, message: string): Finding {
+  return { name, ok, message };
+}
+
+async function contracts({ chain }: Oracle, path: string): Promise<Finding> {
+  const file = (await readDeploymentFile(path)).contracts as Record<
+    string,
+    { address: string; bytecodeHash?: string }
+  >;
+  for (const [name, { address, bytecodeHash }] of Object.entries(file)) {
+    if (keccak256(await chain.provider.getCode(address)) !== bytecodeHash) {
+      return finding("contracts", false, `${name} at ${address} has other code than ${path} says`);
+    }
+  }
+  return finding(
+    "contracts",
+    true,
+    `the code of all ${Object.keys(file).length} is what ${path} says`,
+  );
+}
+
+async function rules({ chain }: Oracle, now: number): Promise<Finding> {
+  const epoch = Math.max(1, epochAt(chain.deployment, now));
+  const current = await chain.suite.ledger.rulesAt(epoch);
+  return current === RULES_HASH
+    ? finding("rules", true, `epoch ${epoch} is under the rules of this software`)
+    : finding(
+        "rules",
+        false,
+        `epoch ${epoch} is under rules ${current}, this software has ${RULES_HASH}: install the release for them`,
+      );
+}
+
+async function member({ chain, member: { address } }: Oracle): Promise<Finding> {
+  const { quorum } = chain.suite;
+  if (await quorum.isActive(address))
+    return finding("member", true, `${address} is an active member`);
+  const { known, bond, leftAt } = await quorum.memberOf(address);
+  if (!known)
+    return finding(
+      "member",
+      false,
+      `${address} is not a member: governance adds it with addMember`,
+    );
+  if (leftAt !== 0n) return finding("member", false, `${address} left the quorum`);
+  const minimum = await quorum.minimumBond();
+  return bond < minimum
+    ? finding(
+        "member",
+        false,
+        `${address} has a bond of ${bond} wei of ${minimum}: pay it with depositBond`,
+      )
+    : finding("member", false, `${address} is a member from the next epoch on`);
+}
+
+async function gas({ chain, member: { address } }: Oracle): Promise<Finding> {
+  const { maxFeePerGas } = await chain.provider.getFeeData();
+  const balance = await chain.provider.getBalance(address);
+  const least = LEAST_GAS * (maxFeePerGas ?? 0n);
+  return finding(
+    "gas",
+    balance >= least,
+    `${address} holds ${balance} wei, an epoch takes up to ${least} now`,
+  );
+}
+
+function clock(headTimestamp: number): Finding {
+  const ahead = headTimestamp - Math.floor(Date.now() / 1000);
+  return ahead <= MAX_SKEW_SECONDS
+    ? finding("clock", true, `the head block is ${Math.max(0, -ahead)} seconds old`)
+    : finding(
+        "clock",
+        false,
+        `this machine's clock is ${ahead} seconds behind the chain: set it by NTP`,
+      );
+}
+
+async function storage(data: string): Promise<Finding> {
+  const { bavail, bsize } = await statfs(data);
+  const free = bavail * bsize;
+  return finding(
+    "storage",
+    free >= LEAST_FREE_BYTES,
+    `${data} has ${Math.floor(free / 1024 ** 2)} MiB free`,
+  );
+}

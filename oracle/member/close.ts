@@ -1,0 +1,265 @@
+import type { Address } from "@link-rewards/core/encoding/bytes";
+import { toCompact } from "@link-rewards/core/encoding/signature";
+import { epochAt, sealTimeOf } from "@link-rewards/core/law/clock";
+import { collected } from "@link-rewards/core/law/law";
+import { type SignedVoucher, voucherToJson } from "@link-rewards/core/signed/voucher";
+import type { Sender } from "@link-rewards/host/transactions";
+import { revertReason } from "../edge/chain.ts";
+import type { EpochRow } from "../store/store.ts";
+import type { Guards } from "./guards.ts";
+import type { Oracle } from "./oracle.ts";
+import {
+  attestStep,
+  computeStep,
+  finalizeStep,
+  proposeStep,
+  publishStep,
+  type StepOutcome,
+  sealStep,
+} from "./steps.ts";
+
+/** What one run did, or in a dry run would do next. */
+export type CloseAction =
+  | {
+      readonly action: "collect";
+      readonly customer: Address;
+      readonly epoch: number;
+      readonly amount: bigint;
+    }
+  | {
+      readonly action: "uncollectable";
+      readonly customer: Address;
+      readonly epoch: number;
+      readonly reason: string;
+    }
+  | {
+      readonly action: "advance";
+      readonly epoch: number;
+      readonly from: string;
+      readonly to: string;
+    }
+  | { readonly action: "abandon"; readonly epoch: number; readonly attempt: number };
+
+export type CloseOutcome = {
+  readonly executed: boolean;
+  readonly actions: readonly CloseAction[];
+  /** Why the run ended where it did; absent when another close holds the lease. */
+  readonly epoch?: number;
+  readonly waiting?: string;
+  readonly held?: string;
+};
+
+export type CloseOptions = {
+  readonly sender: Sender;
+  readonly guards: Guards;
+  /** Passes over the guards and releases a held epoch, once a person has looked. */
+  readonly release: boolean;
+  readonly holder: string;
+  readonly leaseSeconds: number;
+};
+
+const LEASE = "close";
+/** More than an epoch has, so that a loop that makes no progress ends. */
+const MAX_STEPS = 64;
+
+/**
+ * Collects what customers owe and takes every due epoch as far as it goes. Safe at any time, any number of times, two at
+ * once: the lease lets one run work, and the compare-and-set on each step guards against one that lost its lease.
+ */
+export async function close(oracle: Oracle, options: CloseOptions): Promise<CloseOutcome> {
+  const { store } = oracle;
+  const { holder, leaseSeconds } = options;
+  const renew = () =>
+    store.acquireLease(LEASE, holder, leaseSeconds, Math.floor(Date.now() / 1000));
+  if (!(await renew())) {
+    return { executed: true, actions: [], waiting: "another close is running" };
+  }
+  try {
+    return await run(oracle, options, renew);
+  } finally {
+    await store.releaseLease(LEASE, holder);
+  }
+}
+
+async function run(
+  oracle: Oracle,
+  options: CloseOptions,
+  renew: () => Promise<boolean>,
+): Promise<CloseOutcome> {
+  const actions: CloseAction[] = [];
+  await oracle.follower.refresh();
+  actions.push(...(await collectVouchers(oracle, options.sender)));
+  for (let step = 0; step < MAX_STEPS; step++) {
+    if (!(await renew()))
+      return { executed: true, actions, waiting: "the lease was lost to another close" };
+    await oracle.follower.refresh();
+    const row = await currentRow(oracle);
+    const outcome = await stepOf(oracle, options, row, actions);
+    const after = await oracle.store.getEpoch(row.epoch);
+    if (after !== undefined && after.state !== row.state) {
+      actions.push({ action: "advance", epoch: row.epoch, from: row.state, to: after.state });
+      oracle.log("epoch advanced", { epoch: row.epoch, from: row.state, to: after.state });
+    }
+    if ("held" in outcome) return hold(oracle, row, outcome.held, actions);
+    if ("waiting" in outcome)
+      return { executed: true, actions, epoch: row.epoch, waiting: outcome.waiting };
+  }
+  throw new Error(`no end after ${MAX_STEPS} steps`);
+}
+
+/** What a run would do next, without doing it. */
+export async function plan(oracle: Oracle): Promise<CloseOutcome> {
+  await oracle.follower.refresh();
+  const { chain, store, follower } = oracle;
+  const owed = await owedVouchers(oracle);
+  const actions: CloseAction[] = owed.map(({ voucher, amount }) => ({
+    action: "collect",
+    customer: voucher.voucher.customer,
+    epoch: voucher.voucher.epoch,
+    amount,
+  }));
+  const epoch = follower.law().lastFinal.epoch + 1;
+  const row = (await store.getEpoch(epoch)) ?? { epoch, state: "open" as const };
+  const sealTime = sealTimeOf(chain.deployment, epoch);
+  const { timestamp } = await chain.finalized();
+  if (row.state === "held") return { executed: false, actions, epoch, held: row.heldReason ?? "" };
+  if (row.state === "open" && timestamp < sealTime) {
+    return { executed: false, actions, epoch, waiting: `epoch ${epoch} is sealed at ${sealTime}` };
+  }
+  actions.push({ action: "advance", epoch, from: row.state, to: "as far as it goes" });
+  return { executed: false, actions, epoch };
+}
+
+/** The epoch after our last final one: an epoch that is final on chain but not yet here is taken to its end first. */
+async function currentRow({ store, follower }: Oracle): Promise<EpochRow> {
+  const lastFinal = follower.law().lastFinal.epoch;
+  const rows = await store.epochs();
+  const unfinished = rows.find(({ state }) => state !== "final");
+  if (unfinished !== undefined) return unfinished;
+  const epoch = Math.max(lastFinal, rows.at(-1)?.epoch ?? 0) + 1;
+  await store.advance(epoch, undefined, "open");
+  return { epoch, state: "open" };
+}
+
+async function stepOf(
+  oracle: Oracle,
+  options: CloseOptions,
+  row: EpochRow,
+  actions: CloseAction[],
+): Promise<StepOutcome> {
+  const { sender, release, guards } = options;
+  switch (row.state) {
+    case "open":
+      return sealStep(oracle, row.epoch);
+    case "sealed":
+      return computeStep(oracle, row);
+    case "computed":
+      return publishStep(oracle, row);
+    case "published": {
+      const outcome = await attestStep(oracle, row);
+      return "abandon" in outcome ? abandon(oracle, sender, row, actions) : outcome;
+    }
+    case "attested":
+      return proposeStep(oracle, sender, row, release ? undefined : guards);
+    case "proposed":
+      return finalizeStep(oracle, sender, row);
+    case "held":
+      // Looked at anew in every run: it goes on when the cause is gone, or when a person released it.
+      await oracle.store.advance(row.epoch, "held", row.heldFrom ?? "published");
+      return { moved: true };
+    case "final":
+      throw new Error(`epoch ${row.epoch} is final`);
+  }
+}
+
+async function hold(
+  oracle: Oracle,
+  row: EpochRow,
+  reason: string,
+  actions: CloseAction[],
+): Promise<CloseOutcome> {
+  const state = (await oracle.store.getEpoch(row.epoch))?.state ?? row.state;
+  await oracle.store.advance(row.epoch, state, "held", { heldReason: reason, heldFrom: state });
+  oracle.log("epoch held", { epoch: row.epoch, reason });
+  return { executed: true, actions, epoch: row.epoch, held: reason };
+}
+
+/** This member signed another report in this attempt, so only the next attempt can have its signature. */
+async function abandon(
+  oracle: Oracle,
+  sender: Sender,
+  { epoch }: EpochRow,
+  actions: CloseAction[],
+): Promise<StepOutcome> {
+  const { ledger } = oracle.chain.suite;
+  const [proposal, head] = await Promise.all([ledger.proposal(), oracle.chain.head()]);
+  const attempt = Number(proposal.attempt);
+  if (head.timestamp < Number(proposal.abandonableAt)) {
+    return { waiting: `attempt ${attempt} can be abandoned at ${proposal.abandonableAt}` };
+  }
+  await sender.send(`abandon/${epoch}/${attempt}`, await ledger.abandon.populateTransaction(epoch));
+  actions.push({ action: "abandon", epoch, attempt });
+  return { moved: true };
+}
+
+type OwedVoucher = { readonly voucher: SignedVoucher; readonly amount: bigint };
+
+/** The running epoch's vouchers still grow: they are collected once it has ended, in the grace. */
+async function owedVouchers({ chain, store }: Oracle): Promise<readonly OwedVoucher[]> {
+  const { escrow } = chain.suite;
+  const { timestamp } = await chain.head();
+  const current = epochAt(chain.deployment, timestamp);
+  const purses = new Map<Address, { collected: bigint; balance: bigint }>();
+  const owed: OwedVoucher[] = [];
+  for (const voucher of await store.vouchers()) {
+    const { customer, epoch, cumulative } = voucher.voucher;
+    if (epoch >= current) continue;
+    const purse = purses.get(customer) ?? {
+      collected: await escrow.collected(customer),
+      balance: await escrow.balanceOf(customer),
+    };
+    purses.set(customer, purse);
+    const rest = cumulative - purse.collected;
+    const amount = rest < purse.balance ? rest : purse.balance;
+    if (amount <= 0n) continue;
+    purse.collected += amount;
+    purse.balance -= amount;
+    owed.push({ voucher, amount });
+  }
+  return owed;
+}
+
+/** Paid by what is final: a reorg could take a payment back that only the newest block has. */
+async function dropPaidVouchers({ store, follower }: Oracle): Promise<void> {
+  const customers = (await store.vouchers()).map(({ voucher }) => voucher.customer);
+  for (const customer of new Set(customers)) {
+    await store.dropVouchers(customer, collected(follower.law(), customer));
+  }
+}
+
+async function collectVouchers(oracle: Oracle, sender: Sender): Promise<readonly CloseAction[]> {
+  await dropPaidVouchers(oracle);
+  const actions: CloseAction[] = [];
+  const { escrow } = oracle.chain.suite;
+  for (const { voucher } of await owedVouchers(oracle)) {
+    const { customer, epoch, cumulative } = voucher.voucher;
+    const before = await escrow.collected(customer);
+    try {
+      const call = await escrow.collect.populateTransaction(
+        voucherToJson(voucher.voucher) as never,
+        toCompact(voucher.signature),
+      );
+      await sender.send(`collect/${customer}/${epoch}/${cumulative}`, call);
+    } catch (error) {
+      const reason = revertReason(error);
+      if (reason === undefined) throw error;
+      // One customer's voucher must not stand in the way of the others'.
+      actions.push({ action: "uncollectable", customer, epoch, reason });
+      continue;
+    }
+    const amount = (await escrow.collected(customer)) - before;
+    actions.push({ action: "collect", customer, epoch, amount });
+    oracle.log("voucher collected", { customer, epoch, amount: amount.toString() });
+  }
+  return actions;
+}

@@ -1,0 +1,92 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Deployment } from "@link-rewards/core/signed/deployment";
+import { readDeploymentFile } from "@link-rewards/host/deployment";
+import { type KeyFiles, openSigner, type Signer } from "@link-rewards/host/keys";
+import { createLog, type Log } from "@link-rewards/host/log";
+import { openBundleFolder } from "../edge/bundles.ts";
+import { connectChain } from "../edge/chain.ts";
+import { connectPeers } from "../edge/peers.ts";
+import { openPostgresStore } from "../store/postgres.ts";
+import { openSqliteStore } from "../store/sqlite.ts";
+import type { Store } from "../store/store.ts";
+import { followLaw } from "./follow.ts";
+import type { Oracle } from "./oracle.ts";
+
+export type OracleOptions = KeyFiles & {
+  readonly rpc: string;
+  readonly deployment: string;
+  readonly data: string;
+  /** Of a PostgreSQL database; the store is a file in `data` without it. */
+  readonly database?: string | undefined;
+  readonly confirmations?: number | undefined;
+  readonly peer: readonly string[];
+};
+
+/** Opens a member's oracle, lets `work` run on it, and closes it again whatever happened. */
+export async function withOracle<T>(
+  options: OracleOptions,
+  work: (oracle: Oracle, signer: Signer, log: Log) => Promise<T>,
+): Promise<T> {
+  // The RPC URL often carries an access key, the database's a password.
+  const log = createLog({ secrets: [options.rpc, ...secretsOf(options.database)] });
+  const signer = await openSigner(options);
+  const chain = await connectChain({
+    rpcUrl: options.rpc,
+    deploymentFile: await readDeploymentFile(options.deployment),
+    confirmations: options.confirmations,
+  });
+  try {
+    await mkdir(options.data, { recursive: true, mode: 0o700 });
+    await claimFolder(options.data, chain.deployment);
+    const store = await openStore(options);
+    try {
+      const oracle: Oracle = {
+        chain,
+        store,
+        follower: followLaw(chain, store),
+        bundles: await openBundleFolder(bundlesFolder(options.data)),
+        peers: connectPeers(options.peer),
+        member: signer,
+        log: (event, details) => log.info(details, event),
+      };
+      return await work(oracle, signer, log);
+    } finally {
+      await store.close();
+    }
+  } finally {
+    chain.close();
+  }
+}
+
+/** One folder is of one deployment: what was stored for another would look like a reorg, and be signed for this one. */
+async function claimFolder(data: string, { chainId, contracts }: Deployment): Promise<void> {
+  const file = join(data, "deployment");
+  const own = `${chainId} ${contracts.epochLedger}\n`;
+  try {
+    await writeFile(file, own, { flag: "wx" });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    const found = await readFile(file, "utf8");
+    // Empty while another process is between creating and writing it.
+    if (found === own || found === "") return;
+    throw new Error(
+      `${data} belongs to chain and ledger ${found.trim()}, not ${own.trim()}; give another --data`,
+    );
+  }
+}
+
+function openStore({ data, database }: OracleOptions): Promise<Store> {
+  return database === undefined ? openSqliteStore(data) : openPostgresStore(database);
+}
+
+/** The password also by itself: a driver may quote it without the rest. */
+function secretsOf(database: string | undefined): readonly string[] {
+  if (database === undefined) return [];
+  const password = URL.parse(database)?.password ?? "";
+  return [database, password, decodeURIComponent(password)];
+}
+
+export function bundlesFolder(data: string): string {
+  return join(data, "bundles");
+}

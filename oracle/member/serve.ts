@@ -1,0 +1,155 @@
+import { availableParallelism } from "node:os";
+import { resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { isRefused, type Refused, refuse } from "@link-rewards/core/encoding/refusal";
+import type { Block } from "@link-rewards/core/law/block";
+import { sealTimeOf } from "@link-rewards/core/law/clock";
+import { type Attestation, type Declined, parseReport } from "@link-rewards/core/signed/report";
+import type { Log } from "@link-rewards/host/log";
+import { loadSecp256k1 } from "@link-rewards/host/secp256k1";
+import { createHttpServer, type Unready } from "../edge/http.ts";
+import { createMetrics, type EpochProgress } from "../edge/metrics.ts";
+import { openRecoverPool } from "../edge/recover-pool.ts";
+import { attest } from "./attest.ts";
+import { batchRecovery } from "./batch-recovery.ts";
+import { createIngest } from "./ingest.ts";
+import { bundlesFolder } from "./open.ts";
+import type { Oracle } from "./oracle.ts";
+
+const THREADS = availableParallelism();
+/** A task for each thread and one on its way to it, of about 20 ms. */
+const BATCHED = { calls: 2 * THREADS, receipts: 200 };
+/** A chain whose head is older than this is not being followed. */
+const MAX_FOLLOW_AGE_SECONDS = 120;
+
+export type ServeOptions = {
+  readonly host: string;
+  readonly port: number;
+  readonly data: string;
+  /** How long before its seal time an epoch closes for receipts: the time members have to copy from each other. */
+  readonly marginSeconds: number;
+  /** Time between two looks at the chain. */
+  readonly followSeconds: number;
+  /** Folder of the claim and audit pages, with their config.json. */
+  readonly pages?: string | undefined;
+};
+
+/** Takes receipts and vouchers in, follows the chain, and answers peers, until `stop` is aborted. */
+export async function serve(
+  oracle: Oracle,
+  log: Log,
+  options: ServeOptions,
+  stop: AbortSignal,
+  onListening: (url: string) => void,
+): Promise<void> {
+  const { chain, store, follower, member } = oracle;
+  let head: Block | undefined;
+  let followedAt = 0;
+  let trouble: string | undefined;
+  const ownSeconds = () => Math.floor(Date.now() / 1000);
+
+  async function follow(): Promise<void> {
+    try {
+      await follower.refresh();
+      head = await chain.head();
+      followedAt = ownSeconds();
+      if (trouble !== undefined) log.info({ block: head.number }, "the chain is followed again");
+      trouble = undefined;
+    } catch (error) {
+      trouble = (error as Error).message;
+      log.error({ err: error }, "the chain cannot be followed; what is known stays in force");
+    }
+  }
+
+  // Begun before anything is waited for: whoever sends first should not wait for a thread to begin.
+  const pool = openRecoverPool(THREADS, THREADS);
+  await follow();
+  if (trouble !== undefined) throw new Error(`the chain cannot be read: ${trouble}`);
+  const { recover, name, reason } = loadSecp256k1();
+  if (name === "pure") {
+    log.warn(
+      { reason },
+      "the native signature check does not load; receipts take some ten times as long",
+    );
+  }
+  const metrics = createMetrics({
+    queueDepth: () => ingest.depth(),
+    chainHead: () => head,
+    epochs: () => unfinishedEpochs(oracle),
+  });
+  const ingest = createIngest({
+    store,
+    deployment: chain.deployment,
+    law: () => follower.law(),
+    now: () => Math.max(ownSeconds(), head?.timestamp ?? 0),
+    marginSeconds: options.marginSeconds,
+    member: member.address,
+    sign: (digest) => member.sign(digest),
+    recover,
+    recovery: batchRecovery(pool.recover, BATCHED),
+    meter: metrics.ingest,
+    log,
+  });
+  const server = await createHttpServer({
+    ingest,
+    receipts: (epoch) => store.receipts(epoch),
+    readiness: async () => readiness(ownSeconds() - followedAt, trouble),
+    metrics,
+    log,
+    attest: attestOneAtATime(oracle),
+    bundles: resolve(bundlesFolder(options.data)),
+    ...(options.pages !== undefined && { pages: resolve(options.pages) }),
+  });
+  try {
+    const { url } = await server.listen({ host: options.host, port: options.port });
+    onListening(url);
+    while (!stop.aborted) {
+      await sleep(options.followSeconds * 1000, undefined, { signal: stop }).catch(ignoreAbort);
+      if (!stop.aborted) await follow();
+    }
+  } finally {
+    await server.close();
+    await ingest.drain();
+    await pool.close();
+  }
+}
+
+/** Verifying a bundle is minutes of work at most sizes: whoever asks in the meantime is sent away, not queued. */
+function attestOneAtATime(
+  oracle: Oracle,
+): (body: unknown) => Promise<Attestation | Declined | Refused> {
+  let busy = false;
+  return async (body) => {
+    const report = parseReport(Object(body).report);
+    if (isRefused(report)) return report;
+    if (busy) return refuse("busy", "another report is being verified");
+    busy = true;
+    try {
+      return await attest(oracle, report);
+    } finally {
+      busy = false;
+    }
+  };
+}
+
+function ignoreAbort(error: Error): void {
+  if (error.name !== "AbortError") throw error;
+}
+
+function readiness(ageSeconds: number, trouble: string | undefined): readonly Unready[] {
+  if (ageSeconds <= MAX_FOLLOW_AGE_SECONDS) return [];
+  return [
+    { reason: "chain-not-followed", message: trouble ?? `not read for ${ageSeconds} seconds` },
+  ];
+}
+
+/** An epoch that is due must be proposed before its attempt times out, and final a window later. */
+async function unfinishedEpochs({
+  chain,
+  store,
+  follower,
+}: Oracle): Promise<readonly EpochProgress[]> {
+  const epoch = follower.law().lastFinal.epoch + 1;
+  const row = await store.getEpoch(epoch);
+  return [{ epoch, state: row?.state ?? "open", deadline: sealTimeOf(chain.deployment, epoch) }];
+}

@@ -1,0 +1,212 @@
+import { type Hex, toHex } from "@link-rewards/core/encoding/bytes";
+import { rootOver } from "@link-rewards/core/encoding/tree";
+import type { PublishedBundle } from "@link-rewards/core/epoch/bundle";
+import type { ComputedEpoch } from "@link-rewards/core/epoch/compute-epoch";
+import type { DataFile } from "@link-rewards/core/epoch/manifest";
+import { CONTRIBUTION_BYTES, firstRecords, REWARD_BYTES } from "@link-rewards/core/epoch/records";
+import { checkBundle, type Divergence } from "@link-rewards/core/judge/divergence";
+import type { FinalEpoch, Law } from "@link-rewards/core/law/law";
+import type { Report } from "@link-rewards/core/signed/report";
+import { loadSecp256k1 } from "@link-rewards/host/secp256k1";
+import { type BundleSource, isBundleUnavailable, openBundles, sha256 } from "../edge/bundles.ts";
+import { type Chain, sealBlockOf } from "../edge/chain.ts";
+import { recoverContributions } from "../edge/recover-pool.ts";
+import { secondRoot } from "../edge/second-tree.ts";
+import { readLaw } from "./read-law.ts";
+
+/** What an outsider finds about one epoch, with an RPC node and the public files alone. */
+export type EpochVerdict = {
+  readonly epoch: number;
+  readonly verdict: "agrees" | "differs" | "unavailable";
+  /** The first thing that differs, in the order in which an epoch is computed. */
+  readonly divergence?: Divergence;
+  /** What is missing when the verdict is "unavailable". */
+  readonly message?: string;
+  readonly contributions: number;
+  readonly leaves: number;
+  readonly value?: bigint;
+  readonly counted?: bigint;
+  readonly pot?: bigint;
+  readonly root: Hex;
+  readonly contributionRoot: Hex;
+  readonly bundleHash: Hex;
+};
+
+export type Audited = EpochVerdict & {
+  /** The rewards.bin that leads to the chain's root: what the next epoch builds on. */
+  readonly rewards: Uint8Array | undefined;
+  readonly computed?: ComputedEpoch;
+};
+
+export type AuditInput = {
+  readonly chain: Chain;
+  readonly law: Law;
+  readonly source: BundleSource;
+  readonly onProgress?: (epoch: number, done: number, total: number) => void;
+  /** Told why, where only the slow signature check runs. */
+  readonly onSlow?: ((reason: string) => void) | undefined;
+};
+
+/** The chain's history as it is now, and where the bundles are. */
+export async function auditInput(
+  chain: Chain,
+  bundles: string,
+  listener: Pick<AuditInput, "onProgress" | "onSlow"> = {},
+): Promise<AuditInput> {
+  return { chain, law: await readLaw(chain), source: openBundles(bundles), ...listener };
+}
+
+/**
+ * Audits final epochs in their order. One bad or missing file condemns its own epoch only: the next one is checked
+ * against whatever leads to the root that the chain has.
+ */
+export async function* auditEpochs(
+  input: AuditInput,
+  epochs: readonly number[],
+): AsyncIterable<EpochVerdict> {
+  let last: { epoch: number; rewards: Uint8Array | undefined } | undefined;
+  for (const epoch of epochs) {
+    const final = input.law.finals.get(epoch);
+    if (final?.proposal === undefined) throw new RangeError(`epoch ${epoch} is not final`);
+    const known = last?.epoch === epoch - 1 ? last.rewards : undefined;
+    const previous = known ?? (await rewardsOf(input, epoch - 1));
+    const {
+      rewards,
+      computed: _,
+      ...verdict
+    } = await auditReport(input, final.proposal.report, previous);
+    last = { epoch, rewards };
+    yield verdict;
+  }
+}
+
+/** Checks one report, final or pending, against its bundle. */
+export async function auditReport(
+  input: AuditInput,
+  report: Report,
+  previousRewards: Uint8Array | undefined,
+): Promise<Audited> {
+  const { epoch, contributions, leaves, root, contributionRoot, bundleHash } = report;
+  const facts = { epoch, contributions, leaves, root, contributionRoot, bundleHash };
+  const unavailable = (message: string): Audited => ({
+    ...facts,
+    verdict: "unavailable",
+    message,
+    rewards: undefined,
+  });
+  if (previousRewards === undefined) {
+    return unavailable(`no rewards.bin that leads to the final root of epoch ${epoch - 1}`);
+  }
+  const sealBlock = await sealBlockOf(input.chain, epoch);
+  if (sealBlock === undefined)
+    return unavailable(`the seal time of epoch ${epoch} is not final yet`);
+  try {
+    const published = await input.source.bundle(epoch);
+    const { deployment } = input.chain;
+    const { reason } = loadSecp256k1();
+    if (reason !== undefined) input.onSlow?.(reason);
+    const [signers, roots] = await Promise.all([
+      recoverContributions(deployment, published, (done, total) =>
+        input.onProgress?.(epoch, done, total),
+      ),
+      secondRoots(published, report),
+    ]);
+    const outcome = checkBundle({
+      signers,
+      sha256,
+      deployment,
+      law: input.law,
+      epoch,
+      sealBlock,
+      previousRewards,
+      published,
+      report,
+    });
+    const rewards = firstWithRoot(report, [
+      outcome.computed?.files.get("rewards.bin"),
+      published.files.get("rewards.bin"),
+    ]);
+    const divergence = outcome.agrees ? compareRoots(roots, report) : outcome.divergence;
+    const { value, counted, pot } = outcome.computed?.manifest ?? {};
+    return {
+      ...facts,
+      verdict: divergence === undefined ? "agrees" : "differs",
+      ...(divergence && { divergence }),
+      ...(value !== undefined && { value }),
+      ...(counted !== undefined && { counted }),
+      ...(pot !== undefined && { pot }),
+      ...(outcome.computed && { computed: outcome.computed }),
+      rewards,
+    };
+  } catch (error) {
+    if (isBundleUnavailable(error)) return unavailable(error.message);
+    // Such as a history that a corrupt quorum made final and on which nothing can be built: an epoch after it that
+    // cannot be computed must not keep the verdicts on the others back.
+    return unavailable(`it cannot be computed: ${(error as Error).message}`);
+  }
+}
+
+/** A final epoch's rewards.bin, if what is published leads to its root. */
+export async function rewardsOf(
+  { law, source }: AuditInput,
+  epoch: number,
+): Promise<Uint8Array | undefined> {
+  const final: FinalEpoch | undefined = law.finals.get(epoch);
+  if (final === undefined) return undefined;
+  if (final.leaves === 0) return new Uint8Array();
+  try {
+    return firstWithRoot(final, [await source.read(epoch, "rewards.bin")]);
+  } catch (error) {
+    if (isBundleUnavailable(error)) return undefined;
+    throw error;
+  }
+}
+
+function firstWithRoot(
+  { root, leaves }: Pick<Report, "root" | "leaves">,
+  candidates: readonly (Uint8Array | undefined)[],
+): Uint8Array | undefined {
+  return candidates
+    .map((file) => file && firstRecords(file, REWARD_BYTES, leaves))
+    .find(
+      (rewards) =>
+        rewards !== undefined &&
+        rewards.length % REWARD_BYTES === 0 &&
+        toHex(rootOver(rewards, REWARD_BYTES)) === root,
+    );
+}
+
+type Roots = Pick<Report, "root" | "contributionRoot">;
+
+/** Both roots of published files, by a tree builder that shares no code with ours. */
+export async function secondRoots(
+  { files }: PublishedBundle,
+  { leaves, contributions }: Pick<Report, "leaves" | "contributions">,
+): Promise<Roots> {
+  const rootOver = (name: DataFile, recordBytes: number, count: number) => {
+    const file = files.get(name) ?? new Uint8Array();
+    return secondRoot(firstRecords(file, recordBytes, count), recordBytes);
+  };
+  const [root, contributionRoot] = await Promise.all([
+    rootOver("rewards.bin", REWARD_BYTES, leaves),
+    rootOver("contributions.bin", CONTRIBUTION_BYTES, contributions),
+  ]);
+  return { root, contributionRoot };
+}
+
+export function compareRoots(second: Roots, report: Report): Divergence | undefined {
+  const trees = [
+    ["root", "rewards.bin"],
+    ["contributionRoot", "contributions.bin"],
+  ] as const;
+  const differing = trees.find(([root]) => second[root] !== report[root]);
+  if (differing === undefined) return undefined;
+  const [root, file] = differing;
+  return {
+    stage: "report",
+    file,
+    message: `merkletreejs builds another root over ${file} than the report has`,
+    expected: report[root],
+    found: second[root],
+  };
+}

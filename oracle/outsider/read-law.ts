@@ -1,0 +1,17 @@
+import { emptyLaw, type Law } from "@link-rewards/core/law/law";
+import { applyEvent } from "@link-rewards/core/law/replay";
+import type { Chain } from "../edge/chain.ts";
+
+/** The law from the chain alone, as an outsider reads it: up to the newest block, so that what is pending is in it. */
+export async function readLaw(
+  chain: Chain,
+  onProgress?: (through: number, target: number) => void,
+): Promise<Law> {
+  const law = emptyLaw();
+  const target = await chain.head();
+  for await (const { events, through } of chain.events(chain.startBlock, target.number)) {
+    for (const event of events) applyEvent(law, event);
+    onProgress?.(through, target.number);
+  }
+  return law;
+}

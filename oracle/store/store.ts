@@ -1,0 +1,123 @@
+import type { Address, Hex } from "@link-rewards/core/encoding/bytes";
+import type { BlockMark } from "@link-rewards/core/law/block";
+import type { LawEvent } from "@link-rewards/core/law/events";
+import type { Ranked } from "@link-rewards/core/law/order";
+import type { VerifiedReceipt, VerifiedVoucher } from "@link-rewards/core/law/verify";
+import type { SignedReceipt } from "@link-rewards/core/signed/receipt";
+import type { SignedVoucher } from "@link-rewards/core/signed/voucher";
+import type { TransactionJournal } from "@link-rewards/host/transactions";
+
+/**
+ * What an oracle keeps. Every promise resolves only after its writes are durable: an acknowledgement, a signature or
+ * a transaction may leave the process as soon as it has. A rejected promise means that nothing of the call was kept.
+ */
+export type Store = TransactionJournal & {
+  /**
+   * Merges receipts by the order of merge.ts, in one commit. Outcomes are in the order of the receipts; of two
+   * in one call the later sees the earlier.
+   */
+  putReceipts(receipts: readonly VerifiedReceipt[]): Promise<readonly PutOutcome[]>;
+  head(epoch: number, device: Address, customer: Address): Promise<SignedReceipt | undefined>;
+  /** The heads of an epoch, by (device, customer). */
+  receipts(epoch: number): AsyncIterable<SignedReceipt>;
+  /** The same in any order, packed as in receipt.ts, many to a page: what an epoch of millions is sealed from. */
+  packedReceipts(epoch: number): AsyncIterable<Uint8Array>;
+  equivocations(epoch: number): Promise<readonly Equivocation[]>;
+
+  /** Keeps the highest of each (customer, epoch). */
+  putVoucher(voucher: VerifiedVoucher): Promise<"accepted" | "known" | "stale">;
+  /**
+   * The highest voucher of each (customer, epoch), by epoch. One for each epoch, because an amount counts for the
+   * epoch its voucher names: collecting only the newest would leave the epoch before it unpaid.
+   */
+  vouchers(): Promise<readonly SignedVoucher[]>;
+  /** Drops vouchers that promise no more than the customer has paid. */
+  dropVouchers(customer: Address, collected: bigint): Promise<void>;
+
+  /** The last block whose events are stored; undefined before the first. */
+  cursor(): Promise<BlockMark | undefined>;
+  /**
+   * Compare-and-set: appends the events of the blocks after `after` up to `cursor` and moves the cursor there, in one
+   * commit; false when the cursor is not `after` any more, because another process was faster. Two views of a chain
+   * that forked would otherwise mix unseen.
+   */
+  appendEvents(
+    after: BlockMark | undefined,
+    events: readonly LawEvent[],
+    cursor: BlockMark,
+  ): Promise<boolean>;
+  /** After a reorg: forgets all events of blocks after `cursor` and moves it back; no change when it is not beyond. */
+  rollback(cursor: BlockMark): Promise<void>;
+  /** In the order of the chain. */
+  events(fromBlock: number): AsyncIterable<LawEvent>;
+
+  getEpoch(epoch: number): Promise<EpochRow | undefined>;
+  /** In ascending order. */
+  epochs(): Promise<readonly EpochRow[]>;
+  /**
+   * Compare-and-set: moves an epoch on and sets the given fields; false when it is not in the state `from`
+   * (undefined: not known yet), because another process was faster.
+   */
+  advance(
+    epoch: number,
+    from: EpochState | undefined,
+    to: EpochState,
+    fields?: Partial<EpochFields>,
+  ): Promise<boolean>;
+
+  /** Gets or renews a lease; false while another holder's has not run out. `now` and `ttlSeconds` in seconds. */
+  acquireLease(name: string, holder: string, ttlSeconds: number, now: number): Promise<boolean>;
+  releaseLease(name: string, holder: string): Promise<void>;
+
+  /**
+   * Must resolve before a signature over the digest leaves the process. "other": a different report of this epoch and
+   * attempt was signed before, so this one must not be.
+   */
+  recordReport(epoch: number, attempt: number, digest: Hex): Promise<"recorded" | "same" | "other">;
+
+  close(): Promise<void>;
+};
+
+export type PutOutcome =
+  | {
+      /** "known": the very same digest was stored already. */
+      readonly status: "accepted" | "known";
+      readonly digest: Uint8Array;
+      /** A total is lower than in the receipt it replaces: legal, both signed it. */
+      readonly totalFell: boolean;
+      readonly equivocation: boolean;
+    }
+  | { readonly status: "stale"; readonly head: Ranked; readonly equivocation: boolean };
+
+/** Two receipts of one device with one sequence; `counting` is the one that counted when they met. */
+export type Equivocation = { readonly counting: SignedReceipt; readonly other: SignedReceipt };
+
+export const EPOCH_STATES = [
+  "open",
+  "sealed",
+  "computed",
+  "published",
+  "attested",
+  "proposed",
+  "final",
+  "held",
+] as const;
+export type EpochState = (typeof EPOCH_STATES)[number];
+
+/** What the states leave behind; each is set by the step that reaches its state. */
+export type EpochFields = {
+  readonly sealBlock: BlockMark;
+  readonly bundleHash: Hex;
+  readonly attempt: number;
+  /** Of the signed report and its signatures, as JSON: a take-over first submits what it finds here. */
+  readonly signedReport: string;
+  /** Why a person must look. */
+  readonly heldReason: string;
+  /** The state to go on from after a hold. */
+  readonly heldFrom: EpochState;
+};
+
+export type EpochRow = {
+  readonly epoch: number;
+  readonly state: EpochState;
+} & Partial<EpochFields>;

@@ -1,0 +1,203 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Call, createSender, type StoredTransaction } from "@link-rewards/host/transactions";
+import { expect } from "chai";
+import { type HDNodeWallet, JsonRpcProvider, Transaction, type TransactionReceipt } from "ethers";
+import { openSqliteStore } from "../../oracle/store/sqlite.ts";
+import type { Store } from "../../oracle/store/store.ts";
+import { type Devnet, startDevnet } from "../../scripts/local/devnet.ts";
+import { type RpcHandler, type RpcProxy, startRpcProxy } from "../oracle/support/rpc-proxy.ts";
+
+/** Longer than any of these tests, but for the one that is about it. */
+const PATIENT_MS = 60_000;
+
+/** A process killed before the node has the transaction it stored, and one killed after. */
+const neverSent: RpcHandler = async ({ methods }, forward) => {
+  if (methods.includes("eth_sendRawTransaction")) throw new Error("killed");
+  return forward();
+};
+const neverAnswered: RpcHandler = async ({ methods }, forward) => {
+  const answer = await forward();
+  if (methods.includes("eth_sendRawTransaction")) throw new Error("killed");
+  return answer;
+};
+
+async function expectCut(sending: Promise<unknown>): Promise<void> {
+  await sending.then(
+    () => expect.fail("it was sent"),
+    () => undefined,
+  );
+}
+
+describe("sending transactions", () => {
+  let devnet: Devnet;
+  let proxy: RpcProxy;
+  let provider: JsonRpcProvider;
+  let wallet: HDNodeWallet;
+  let folder: string;
+  let store: Store;
+  let events: string[];
+  let walletIndex = 0;
+
+  before(async () => {
+    devnet = await startDevnet();
+    proxy = await startRpcProxy(devnet.rpcUrl);
+    provider = new JsonRpcProvider(proxy.url, 31337, { staticNetwork: true, cacheTimeout: -1 });
+  });
+  after(async () => {
+    provider.destroy();
+    await proxy.close();
+    await devnet.close();
+  });
+
+  beforeEach(async () => {
+    wallet = devnet.wallet(walletIndex++);
+    folder = await mkdtemp(join(tmpdir(), "link-rewards-transactions-"));
+    store = await openSqliteStore(folder);
+    events = [];
+    proxy.handle((_, forward) => forward());
+  });
+  afterEach(async () => {
+    await devnet.provider.send("evm_setAutomine", [true]);
+    await devnet.provider.send("evm_mine", []);
+    await store.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  /** A process's sender; a second one is that of the process started after it. */
+  const sender = (key = wallet, replaceAfterMs = PATIENT_MS) =>
+    createSender({
+      provider,
+      wallet: key,
+      journal: store,
+      replaceAfterMs,
+      onEvent: (event) => events.push(event),
+    });
+  const callTo = (tag: number): Call => ({
+    to: devnet.role("treasury").address,
+    data: `0x${tag.toString(16).padStart(8, "0")}`,
+  });
+  const receiptOf = async (hash: string) =>
+    (await devnet.provider.getTransactionReceipt(hash)) as TransactionReceipt;
+  const nonceOf = async (hash: string) =>
+    (await devnet.provider.getTransaction(hash))?.nonce as number;
+  const sentBy = ({ address }: HDNodeWallet) => devnet.provider.getTransactionCount(address);
+  const noBlocks = () => devnet.provider.send("evm_setAutomine", [false]);
+  const mine = () => devnet.provider.send("evm_mine", []);
+  const pending = () => store.pendingTransactions();
+  const until = async (happened: () => boolean | Promise<boolean>) => {
+    while (!(await happened())) await new Promise((next) => setTimeout(next, 10));
+  };
+
+  it("stores a transaction before it is sent (Helium, DIMO: a crash in between pays twice)", async () => {
+    let storedWhenSent: readonly StoredTransaction[] = [];
+    proxy.handle(async ({ methods }, forward) => {
+      if (methods.includes("eth_sendRawTransaction")) storedWhenSent = await pending();
+      return forward();
+    });
+    const { hash, outcome } = await sender().send("propose/1/0", callTo(1));
+    expect(outcome).to.equal("mined");
+    expect(storedWhenSent).to.have.lengthOf(1);
+    expect(storedWhenSent[0]).to.include({ purpose: "propose/1/0", hash });
+    expect(await pending()).to.deep.equal([]);
+  });
+
+  it("replaces one that is not mined, by fee and under the same nonce (Chainlink 576: stuck transactions)", async () => {
+    await noBlocks();
+    const sending = sender(wallet, 1).send("propose/1/0", callTo(1));
+    await until(async () => (await pending()).length >= 3);
+    await mine();
+    const attempts = await pending();
+    const { hash, outcome } = await sending;
+    expect(outcome).to.equal("mined");
+    expect(new Set(attempts.map(({ nonce }) => nonce))).to.deep.equal(new Set([0]));
+    const fees = attempts.map(({ raw }) => Transaction.from(raw).maxFeePerGas as bigint);
+    for (const [i, fee] of fees.entries()) {
+      if (i > 0) expect(Number(fee)).to.be.at.least(Number(fees[i - 1]) * 1.1);
+    }
+    expect(attempts.map((attempt) => attempt.hash)).to.include(hash);
+    expect(events).to.include("transaction replaced");
+    expect(await sentBy(wallet)).to.equal(1);
+    expect(await pending()).to.deep.equal([]);
+  });
+
+  it("finds after a crash what it had stored and never sent, and sends that", async () => {
+    proxy.handle(neverSent);
+    await expectCut(sender().send("propose/1/0", callTo(1)));
+    const [stored] = await pending();
+    proxy.handle((_, forward) => forward());
+    const { hash } = await sender().send("propose/1/0", callTo(1));
+    expect(hash).to.equal(stored?.hash);
+    expect(await sentBy(wallet)).to.equal(1);
+  });
+
+  it("finds after a crash what it had sent, and sends nothing twice", async () => {
+    proxy.handle(neverAnswered);
+    await expectCut(sender().send("propose/1/0", callTo(1)));
+    proxy.handle((_, forward) => forward());
+    const [stored] = await pending();
+    const { hash } = await sender().send("finalize/1/0", callTo(2));
+    expect(await nonceOf(hash)).to.equal(1);
+    expect((await receiptOf(stored?.hash as string)).status).to.equal(1);
+    expect(await sentBy(wallet)).to.equal(2);
+    expect(await pending()).to.deep.equal([]);
+  });
+
+  it("gets past what was stored, never sent, and is not wanted any more", async () => {
+    proxy.handle(neverSent);
+    await expectCut(sender().send("collect/somebody/1/5", callTo(1)));
+    proxy.handle((_, forward) => forward());
+    const { hash, outcome } = await sender().send("propose/1/0", callTo(2));
+    expect([outcome, await nonceOf(hash)]).to.deep.equal(["mined", 1]);
+    expect(await sentBy(wallet)).to.equal(2);
+  });
+
+  it("starts anew when something else that the key sent took the nonce", async () => {
+    await noBlocks();
+    const sending = sender().send("propose/1/0", callTo(1));
+    await until(() => events.length > 0);
+    const fees = { maxFeePerGas: 10n ** 12n, maxPriorityFeePerGas: 10n ** 12n };
+    const other = await wallet.sendTransaction({ ...callTo(9), nonce: 0, ...fees });
+    await mine();
+    await until(() => events.length > 1);
+    await mine();
+    const { hash } = await sending;
+    expect((await receiptOf(other.hash)).status).to.equal(1);
+    expect(await nonceOf(hash)).to.equal(1);
+    expect(await pending()).to.deep.equal([]);
+  });
+
+  it("takes no account of another key's nonces", async () => {
+    await sender().send("propose/1/0", callTo(1));
+    proxy.handle(neverSent);
+    await expectCut(sender().send("propose/2/0", callTo(1)));
+    proxy.handle((_, forward) => forward());
+    const { hash } = await sender(devnet.wallet(walletIndex++)).send("finalize/1/0", callTo(2));
+    expect(await nonceOf(hash)).to.equal(0);
+    expect((await pending()).map(({ purpose }) => purpose)).to.deep.equal(["propose/2/0"]);
+  });
+
+  it("says when a transaction was mined but reverted, and may be asked again", async () => {
+    const treasury = devnet.role("treasury");
+    const token = devnet.suite.token.connect(treasury);
+    await (await token.approve(wallet.address, 1n)).wait();
+    const call = await token.transferFrom.populateTransaction(treasury.address, wallet.address, 1n);
+    proxy.handle(async ({ methods }, forward) => {
+      if (methods.includes("eth_sendRawTransaction")) {
+        // What was right when it was signed is not any more when it is mined.
+        await (await token.approve(wallet.address, 0n)).wait();
+        await noBlocks();
+      }
+      return forward();
+    });
+    const sending = sender().send("take", call);
+    await until(() => events.length > 0);
+    await mine();
+    expect((await sending).outcome).to.equal("reverted");
+    proxy.handle((_, forward) => forward());
+    await devnet.provider.send("evm_setAutomine", [true]);
+    await (await token.approve(wallet.address, 1n)).wait();
+    expect((await sender().send("take", call)).outcome).to.equal("mined");
+  });
+});

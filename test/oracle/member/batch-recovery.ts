@@ -1,0 +1,52 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { concatBytes } from "@link-rewards/core/encoding/bytes";
+import { SIGNERS_BYTES, type SignedRecords } from "@link-rewards/core/signed/signers";
+import { expect } from "chai";
+import { batchRecovery } from "../../../oracle/member/batch-recovery.ts";
+
+const RECORD_BYTES = 4;
+const DIGEST_BYTES = 32;
+
+/** Records and digests of which every byte is `mark`, and the signers made up for them. */
+const records = (mark: number, count = 1): SignedRecords => ({
+  records: new Uint8Array(count * RECORD_BYTES).fill(mark),
+  recordBytes: RECORD_BYTES,
+  domain: new Uint8Array(32),
+  digests: new Uint8Array(count * DIGEST_BYTES).fill(mark),
+});
+const signers = (mark: number, count = 1) => new Uint8Array(count * SIGNERS_BYTES).fill(mark);
+
+describe("batchRecovery", () => {
+  it("gives everyone the signers of its own records, in their order", async () => {
+    const made: SignedRecords[] = [];
+    const recover = batchRecovery(
+      async (joined) => {
+        made.push(joined);
+        const marks = [...joined.records].filter((_byte, i) => i % RECORD_BYTES === 0);
+        return concatBytes(...marks.map((mark) => signers(mark)));
+      },
+      { calls: 1, receipts: 100 },
+    );
+    const asked = [recover(records(1)), recover(records(2, 3)), recover(records(3, 9))];
+    expect(await Promise.all(asked)).to.deep.equal([signers(1), signers(2, 3), signers(3, 9)]);
+    expect(made.map(({ records: joined }) => joined.length / RECORD_BYTES)).to.deep.equal([13]);
+    const [{ digests } = {}] = made;
+    expect(digests).to.deep.equal(
+      new Uint8Array([1, 2, 2, 2, ...Array(9).fill(3)].flatMap((mark) => Array(32).fill(mark))),
+    );
+  });
+
+  it("asks for nothing when there is nothing", async () => {
+    let calls = 0;
+    const recover = batchRecovery(
+      async () => {
+        calls++;
+        return new Uint8Array();
+      },
+      { calls: 1, receipts: 1 },
+    );
+    expect(await recover(records(0, 0))).to.have.length(0);
+    await nextTurn();
+    expect(calls).to.equal(0);
+  });
+});

@@ -1,0 +1,220 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
+import type { Law } from "@link-rewards/core/law/law";
+import { readDeploymentFile } from "@link-rewards/host/deployment";
+import { expect } from "chai";
+import { Wallet } from "ethers";
+import { type Chain, connectChain } from "../../../oracle/edge/chain.ts";
+import { followLaw } from "../../../oracle/member/follow.ts";
+import { readLaw } from "../../../oracle/outsider/read-law.ts";
+import { openSqliteStore } from "../../../oracle/store/sqlite.ts";
+import type { Store } from "../../../oracle/store/store.ts";
+import { type Devnet, startDevnet } from "../../../scripts/local/devnet.ts";
+import { proposals, remembered } from "../support/chronicle.ts";
+import { type MemberWorld, startMemberWorld } from "../support/member.ts";
+
+const newDevice = () => lowercaseHex(Wallet.createRandom().address);
+
+describe("following the law", () => {
+  let devnet: Devnet;
+  const chains: Chain[] = [];
+  let folder: string;
+  const stores: Store[] = [];
+
+  before(async () => {
+    devnet = await startDevnet();
+  });
+  after(() => devnet.close());
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "link-rewards-follow-"));
+  });
+  afterEach(async () => {
+    for (const chain of chains.splice(0)) chain.close();
+    for (const store of stores.splice(0)) await store.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  /** A process of this member: all of them share the folder's store. */
+  async function follower(confirmations?: number, between = (store: Store) => store) {
+    const chain = await connectChain({
+      rpcUrl: devnet.rpcUrl,
+      deploymentFile: await readDeploymentFile(devnet.deploymentFile),
+      confirmations,
+    });
+    chains.push(chain);
+    const store = await openSqliteStore(folder);
+    stores.push(store);
+    return { chain, store, ...followLaw(chain, between(store)) };
+  }
+
+  const enrol = async (device: string) => {
+    const registry = devnet.suite.registry.connect(devnet.role("manufacturer"));
+    await (await registry.enrol([device], 1)).wait();
+  };
+  const mine = (blocks = 1) => devnet.provider.send("hardhat_mine", [`0x${blocks.toString(16)}`]);
+  const fork = async (): Promise<() => Promise<void>> => {
+    const id = await devnet.provider.send("evm_snapshot", []);
+    return () => devnet.provider.send("evm_revert", [id]);
+  };
+  const knows = (law: Law, device: string) => law.devices.has(lowercaseHex(device));
+
+  it("goes on where another run has stopped", async () => {
+    const device = newDevice();
+    const first = await follower();
+    await first.refresh();
+    const { number } = (await first.store.cursor()) ?? {};
+    await enrol(device);
+    const second = await follower();
+    const asked: number[] = [];
+    second.chain.events = spyOn(second.chain, (from) => asked.push(from));
+    await second.refresh();
+    expect(asked).to.deep.equal([(number as number) + 1]);
+    expect(knows(second.law(), device)).to.equal(true);
+    expect(second.law()).to.deep.equal(await readLaw(second.chain));
+  });
+
+  it("reads only what is as many blocks deep as it was told", async () => {
+    const device = newDevice();
+    const deep = await follower(3);
+    await enrol(device);
+    await mine(2);
+    await deep.refresh();
+    expect(knows(deep.law(), device)).to.equal(false);
+    await mine();
+    await deep.refresh();
+    expect(knows(deep.law(), device)).to.equal(true);
+  });
+
+  it("forgets what a reorg undid and reads what came in its place", async () => {
+    const [gone, instead] = [newDevice(), newDevice()];
+    const reorg = await fork();
+    const followed = await follower(0);
+    await enrol(gone);
+    await followed.refresh();
+    expect(knows(followed.law(), gone)).to.equal(true);
+    await reorg();
+    await enrol(instead);
+    await mine(3);
+    await followed.refresh();
+    expect([knows(followed.law(), gone), knows(followed.law(), instead)]).to.deep.equal([
+      false,
+      true,
+    ]);
+    expect(followed.law()).to.deep.equal(await readLaw(followed.chain));
+  });
+
+  it("forgets it also while the chain is shorter than it was", async () => {
+    const gone = newDevice();
+    const reorg = await fork();
+    const followed = await follower(0);
+    await enrol(gone);
+    await mine(3);
+    await followed.refresh();
+    await reorg();
+    await followed.refresh();
+    expect(knows(followed.law(), gone)).to.equal(false);
+    expect(followed.law()).to.deep.equal(await readLaw(followed.chain));
+  });
+
+  it("sees a reorg that another process has already read over", async () => {
+    const [gone, instead] = [newDevice(), newDevice()];
+    const reorg = await fork();
+    const [service, closer] = [await follower(0), await follower(0)];
+    await enrol(gone);
+    await service.refresh();
+    await reorg();
+    await enrol(instead);
+    await mine(3);
+    await closer.refresh();
+    await service.refresh();
+    expect([knows(service.law(), gone), knows(service.law(), instead)]).to.deep.equal([
+      false,
+      true,
+    ]);
+    expect(service.law()).to.deep.equal(closer.law());
+  });
+
+  it("is asked twice at a time, by the clock and by a peer, and reads each event once", async () => {
+    const followed = await follower();
+    await enrol(newDevice());
+    await Promise.all([followed.refresh(), followed.refresh(), followed.refresh()]);
+    await enrol(newDevice());
+    await Promise.all([followed.refresh(), followed.refresh(), followed.refresh()]);
+    expect(followed.law()).to.deep.equal(await readLaw(followed.chain));
+  });
+
+  it("shows the law as it was while it reads it anew", async () => {
+    const device = newDevice();
+    await enrol(device);
+    const reorg = await fork();
+    const followed = await follower(0, slowly);
+    await enrol(newDevice());
+    await followed.refresh();
+    await reorg();
+    await mine(2);
+    const reading = followed.refresh();
+    let read = false;
+    reading.finally(() => {
+      read = true;
+    });
+    while (!read) {
+      expect(knows(followed.law(), device)).to.equal(true);
+      await new Promise((next) => setImmediate(next));
+    }
+  });
+
+  it("two processes read at a time, and the store has each event once", async () => {
+    const followers = [await follower(), await follower(), await follower()];
+    await Promise.all(followers.map(({ refresh }) => refresh()));
+    const [first] = followers;
+    for (const { law } of followers) expect(law()).to.deep.equal(first?.law());
+    expect(first?.law()).to.deep.equal(await readLaw((first as { chain: Chain }).chain));
+  });
+});
+
+/** Gives everything else its turn before each event, as a database over a network does. */
+function slowly(store: Store): Store {
+  return {
+    ...store,
+    async *events(fromBlock) {
+      for await (const event of store.events(fromBlock)) {
+        await new Promise((next) => setImmediate(next));
+        yield event;
+      }
+    },
+  };
+}
+
+/** Notes from which block on events are asked for. */
+function spyOn(chain: Chain, note: (from: number) => void): Chain["events"] {
+  const { events } = chain;
+  return (from, to) => {
+    note(from);
+    return events(from, to);
+  };
+}
+
+describe("a reorg that takes a proposal with it", () => {
+  let world: MemberWorld;
+  before(async () => {
+    world = await startMemberWorld();
+  });
+  after(() => world.stop());
+
+  it("is proposed again, with the same bytes, and becomes final", async () => {
+    const { oracle, devnet } = world;
+    await world.sealEpoch(1);
+    const id = await devnet.provider.send("evm_snapshot", []);
+    await oracle.close();
+    expect((await remembered(oracle)).epochs[0]).to.include({ state: "proposed" });
+    await devnet.provider.send("evm_revert", [id]);
+    expect(await proposals(world)).to.deep.equal([]);
+    expect((await oracle.close()).code).to.equal(0);
+    expect(await proposals(world)).to.deep.equal([[1, 0]]);
+    await world.passWindow();
+    await oracle.close();
+    expect((await remembered(oracle)).epochs[0]).to.include({ epoch: 1, state: "final" });
+  });
+});

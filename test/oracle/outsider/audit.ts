@@ -1,0 +1,311 @@
+import { appendFile, cp, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { CONTRIBUTION_BYTES, DEVICE_BYTES, REWARD_BYTES } from "@link-rewards/core/epoch/records";
+import type { Law } from "@link-rewards/core/law/law";
+import { readDeploymentFile } from "@link-rewards/host/deployment";
+import { expect } from "chai";
+import { openBundles } from "../../../oracle/edge/bundles.ts";
+import { type Chain, connectChain } from "../../../oracle/edge/chain.ts";
+import { auditEpochs, type EpochVerdict } from "../../../oracle/outsider/audit.ts";
+import { readLaw } from "../../../oracle/outsider/read-law.ts";
+import { runOracle } from "../../../scripts/local/oracle-process.ts";
+import { checkpoint } from "../support/checkpoint.ts";
+import {
+  type BundleFiles,
+  bundleOf,
+  hashOf,
+  inOrder,
+  leavesOf,
+  manifestOf,
+  proposeFiles,
+  publishFiles,
+  withManifest,
+  withRewards,
+} from "../support/forger.ts";
+import { LTK, type MemberWorld, startMemberWorld } from "../support/member.ts";
+import type { MemberOracle } from "../support/member-oracle.ts";
+import { randomNumbers, seedOf } from "../support/random.ts";
+
+type Audited = {
+  readonly code: number | null;
+  readonly agrees?: boolean;
+  readonly epochs: readonly EpochVerdict[];
+  readonly stderr: string;
+};
+
+describe("audit", () => {
+  let world: MemberWorld;
+  let oracle: MemberOracle;
+  let chain: Chain;
+  let law: Law;
+  /** A copy of the published bundles, to do harm to. */
+  let copy: string;
+
+  before(async () => {
+    world = await startMemberWorld();
+    oracle = world.oracle;
+    chain = await connectChain({
+      rpcUrl: world.devnet.rpcUrl,
+      deploymentFile: await readDeploymentFile(world.devnet.deploymentFile),
+    });
+    copy = join(world.devnet.folder, "copy");
+    const serving = await oracle.serve();
+    for (const epoch of [1, 2]) {
+      await world.submit(serving.url, [{ epoch }, { epoch, egressBytes: 7n }, { epoch }]);
+      await world.owe(serving.url, epoch, BigInt(epoch) * 2n * LTK);
+      await world.endEpoch(epoch);
+      await oracle.close();
+      await world.sealEpoch(epoch);
+      await oracle.close();
+      await world.passWindow();
+    }
+    await oracle.close();
+    await serving.stop();
+    law = await readLaw(chain);
+  });
+  after(async () => {
+    chain.close();
+    await world.stop();
+  });
+  beforeEach(async () => {
+    await rm(copy, { recursive: true, force: true });
+    await cp(oracle.bundles, copy, { recursive: true });
+  });
+
+  /** As its own process, with the RPC node and the public files alone. */
+  async function audit(epoch: string, bundles = copy): Promise<Audited> {
+    const args = ["audit", epoch, ...world.chainArgs, "--bundles", bundles, "--json"];
+    const { code, stdout, stderr } = await runOracle(args);
+    return { code, epochs: [], stderr, ...(stdout === "" ? {} : JSON.parse(stdout)) };
+  }
+
+  async function verdictOf(epoch: number, bundles = copy): Promise<EpochVerdict> {
+    const input = { chain, law, source: openBundles(bundles) };
+    for await (const verdict of auditEpochs(input, [epoch])) return verdict;
+    throw new Error("no verdict");
+  }
+
+  async function flip(epoch: number, file: string, position: number, bit = 1): Promise<void> {
+    const path = join(copy, String(epoch), file);
+    const bytes = await readFile(path);
+    bytes[position] = (bytes[position] as number) ^ bit;
+    await writeFile(path, bytes);
+  }
+
+  it("agrees with what an honest oracle published", async () => {
+    const { code, agrees, epochs } = await audit("all");
+    expect([code, agrees]).to.deep.equal([0, true]);
+    expect(epochs.map(({ epoch, verdict }) => [epoch, verdict])).to.deep.equal([
+      [1, "agrees"],
+      [2, "agrees"],
+    ]);
+  });
+
+  describe("names the file and the record of one flipped byte:", () => {
+    const places = [
+      ["contributions.bin", CONTRIBUTION_BYTES + 200, 1],
+      ["contributions.fence", 3, 0],
+      ["devices.bin", 2 * DEVICE_BYTES + 30, 2],
+      ["devices.fence", 0, 0],
+      ["rewards.bin", REWARD_BYTES + 25, 1],
+    ] as const;
+    for (const [file, position, record] of places) {
+      it(`${file}, record ${record}`, async () => {
+        await flip(1, file, position);
+        const { verdict, divergence } = await verdictOf(1);
+        expect(verdict).to.equal("differs");
+        expect(divergence).to.include({ file, record });
+      });
+    }
+
+    it("rewards.tree, where there should be nothing", async () => {
+      await writeFile(join(copy, "1", "rewards.tree"), new Uint8Array(32));
+      const { divergence } = await verdictOf(1);
+      expect(divergence).to.include({ file: "rewards.tree", record: 0 });
+    });
+
+    it("manifest.json, the field", async () => {
+      const manifest = await readFile(join(copy, "1", "manifest.json"), "latin1");
+      await flip(1, "manifest.json", manifest.indexOf('"pot":"') + '"pot":"'.length);
+      const { divergence } = await verdictOf(1);
+      expect(divergence).to.include({ stage: "manifest", file: "manifest.json" });
+      expect(divergence?.message).to.contain("pot");
+    });
+
+    it("and in its own process ends with exit code 1", async () => {
+      await flip(2, "rewards.bin", REWARD_BYTES + 25);
+      const { code, agrees, epochs } = await audit("2");
+      expect([code, agrees]).to.deep.equal([1, false]);
+      expect(epochs[0]?.divergence).to.include({ file: "rewards.bin", record: 1 });
+    });
+
+    it("anywhere at all", async () => {
+      const random = randomNumbers(seedOf());
+      const files = ["manifest.json", ...places.map(([file]) => file)];
+      for (let round = 0; round < 40; round++) {
+        const file = files[round % files.length] as string;
+        const path = join(copy, "1", file);
+        const honest = await readFile(path);
+        const position = random(honest.length);
+        await flip(1, file, position, 1 << random(8));
+        const { verdict, divergence } = await verdictOf(1);
+        expect([verdict, divergence?.file], `byte ${position} of ${file}`).to.deep.equal([
+          "differs",
+          file,
+        ]);
+        await writeFile(path, honest);
+      }
+    });
+  });
+
+  it("names the record at which a file was cut off", async () => {
+    await truncate(join(copy, "1", "contributions.bin"), CONTRIBUTION_BYTES + 9);
+    expect((await verdictOf(1)).divergence).to.include({ file: "contributions.bin", record: 1 });
+    await cp(oracle.bundles, copy, { recursive: true });
+    await truncate(join(copy, "1", "devices.bin"), DEVICE_BYTES);
+    expect((await verdictOf(1)).divergence).to.include({ file: "devices.bin", record: 1 });
+  });
+
+  it("condemns no later epoch for a bad file of an earlier one (own prototype)", async () => {
+    await flip(1, "rewards.bin", 25);
+    const { code, epochs } = await audit("all");
+    expect(code).to.equal(1);
+    expect(epochs.map(({ verdict }) => verdict)).to.deep.equal(["differs", "agrees"]);
+  });
+
+  it("names what was added to a file, and goes on from what leads to the chain's root", async () => {
+    await appendFile(join(copy, "1", "rewards.bin"), Buffer.alloc(REWARD_BYTES + 1));
+    const { verdict, divergence, leaves } = await verdictOf(1);
+    expect(verdict).to.equal("differs");
+    expect(divergence).to.include({ file: "rewards.bin", record: leaves });
+    expect((await verdictOf(2)).verdict).to.equal("agrees");
+  });
+
+  it("says what is missing, and does not call it wrong (Rocket Pool 857: a published file lost)", async () => {
+    await rm(join(copy, "1", "devices.bin"));
+    const { code, epochs } = await audit("all");
+    expect(code).to.equal(2);
+    expect(epochs.map(({ verdict }) => verdict)).to.deep.equal(["unavailable", "agrees"]);
+    expect(epochs[0]?.message).to.contain("devices.bin of epoch 1");
+  });
+
+  it("takes the last rewards from the chain's root, and says so when no file leads to it", async () => {
+    await rm(join(copy, "1"), { recursive: true });
+    const { verdict, message } = await verdictOf(2);
+    expect([verdict, message]).to.deep.equal([
+      "unavailable",
+      "no rewards.bin that leads to the final root of epoch 1",
+    ]);
+  });
+
+  describe("by URL", () => {
+    let server: Server;
+    afterEach(() => server?.close());
+
+    it("agrees over the oracle's own /bundles", async () => {
+      const serving = await oracle.serve();
+      const { code, agrees } = await audit("all", `${serving.url}/bundles`);
+      await serving.stop();
+      expect([code, agrees]).to.deep.equal([0, true]);
+    });
+
+    it("agrees over a plain static server that knows no ranges, and says when it misses a file", async () => {
+      server = createServer(async (request, response) => {
+        const bytes = await readFile(join(copy, request.url ?? "")).catch(() => undefined);
+        response.writeHead(bytes === undefined ? 404 : 200);
+        response.end(bytes);
+      });
+      await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      expect((await verdictOf(2, url)).verdict).to.equal("agrees");
+      await rm(join(copy, "2", "rewards.bin"));
+      const { verdict, message } = await verdictOf(2, url);
+      expect(verdict).to.equal("unavailable");
+      expect(message).to.contain("/2/rewards.bin: HTTP 404");
+    });
+
+    it("says that nobody answers", async () => {
+      const { code, epochs } = await audit("1", "http://127.0.0.1:9/bundles");
+      expect([code, epochs[0]?.verdict]).to.deep.equal([2, "unavailable"]);
+    });
+  });
+
+  describe("of a corrupt quorum's final root", () => {
+    let back: () => Promise<void>;
+    let toTheSealTime: () => Promise<void>;
+    /** What epoch 3, in which nobody served, honestly comes to. */
+    let honest: BundleFiles;
+    before(async () => {
+      back = await checkpoint(world);
+      await world.sealEpoch(3);
+      toTheSealTime = await checkpoint(world);
+      await oracle.close("--least-share-bps", "0");
+      honest = await bundleOf(oracle, 3);
+    });
+    beforeEach(() => toTheSealTime());
+    after(() => back());
+
+    async function finalizeCorrupt(files: BundleFiles): Promise<void> {
+      await publishFiles(copy, manifestOf(files).epoch, files);
+      const { report } = await proposeFiles(world, oracle, files);
+      await world.passWindow();
+      await (await world.devnet.suite.ledger.finalize(report)).wait();
+    }
+
+    it("names the leaf that does not follow from the contributions", async () => {
+      const { total } = manifestOf(honest);
+      const shares = leavesOf(honest).map((leaf, i) => ({
+        ...leaf,
+        cumulative: i === 0 ? total : 0n,
+      }));
+      await finalizeCorrupt(withRewards(honest, { leaves: inOrder(shares) }));
+      const { code, epochs } = await audit("all");
+      expect(code).to.equal(1);
+      expect(epochs.map(({ verdict }) => verdict)).to.deep.equal(["agrees", "agrees", "differs"]);
+      expect(epochs[2]?.divergence).to.include({ file: "rewards.bin", record: 0 });
+    });
+
+    it("names it too when nothing can be computed from there on", async () => {
+      const [first, second, ...others] = leavesOf(honest);
+      if (first === undefined || second === undefined) throw new Error("too few accounts");
+      const swapped = withRewards(honest, { leaves: inOrder([second, first, ...others]) });
+      await finalizeCorrupt(swapped);
+      const { root, total, leaves } = manifestOf(swapped);
+      await world.sealEpoch(4);
+      await finalizeCorrupt(
+        withManifest(swapped, {
+          epoch: 4,
+          lastFinal: { epoch: 3, root, total, leaves, bundleHash: hashOf(swapped) },
+        }),
+      );
+      const { code, epochs } = await audit("all");
+      expect(code).to.equal(1);
+      expect(epochs.map(({ verdict }) => verdict)).to.deep.equal([
+        "agrees",
+        "agrees",
+        "differs",
+        "unavailable",
+      ]);
+      expect(epochs[2]?.divergence).to.include({ file: "rewards.bin", record: 0 });
+    });
+  });
+
+  it("refuses to be misused, with exit code 3", async () => {
+    const bundles = ["--bundles", copy];
+    const misuses = [["third", ...bundles], ["1", "--loudly", ...bundles], [...bundles], ["1"]].map(
+      (words) => runOracle(["audit", ...world.chainArgs, ...words]),
+    );
+    for (const { code, stdout, stderr } of await Promise.all(misuses)) {
+      expect([code, stdout]).to.deep.equal([3, ""]);
+      expect(stderr).to.match(/^error: /);
+    }
+  });
+
+  it("has no verdict on an epoch that is not final", async () => {
+    const { code, stderr } = await audit("3");
+    expect(code).to.equal(2);
+    expect(stderr).to.contain("epoch 3 is not final; the last final epoch is 2");
+  });
+});
