@@ -1,4 +1,5 @@
-import { type Address, toHex } from "../encoding/bytes.ts";
+import { at } from "../encoding/at.ts";
+import { toHex } from "../encoding/bytes.ts";
 import { rootOver } from "../encoding/tree.ts";
 import {
   accountsAt,
@@ -76,16 +77,16 @@ export function computeEpoch(input: EpochInput): ComputedEpoch {
     pot,
     lastFinal: lastFinalTerms(lastFinal),
   };
-  const accountIndexOf = (i: number) => accountIndexes[deviceOf[i] as number] as number;
+  const accountIndexOf = (i: number) => at(accountIndexes, at(deviceOf, i));
   const content = {
     "contributions.bin": contributions.records,
     "contributions.fence": encodeFence(contributions.count, accountIndexOf),
     "devices.bin": encodeDevices(devices.length, (i) => ({
-      accountIndex: accountIndexes[i] as number,
-      device: devices[i] as Address,
-      counted: rewards.counted[i] as bigint,
-      reward: rewards.rewards[i] as bigint,
-      reason: rewards.reasons[i] as number,
+      accountIndex: at(accountIndexes, i),
+      device: at(devices, i),
+      counted: at(rewards.counted, i),
+      reward: at(rewards.rewards, i),
+      reason: at(rewards.reasons, i),
     })),
     "rewards.bin": accumulate(
       accounts,

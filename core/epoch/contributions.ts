@@ -1,3 +1,4 @@
+import { at } from "../encoding/at.ts";
 import { type Address, fromHex } from "../encoding/bytes.ts";
 import { indexOf, type Law } from "../law/law.ts";
 import type { VerifiedReceipt } from "../law/verify.ts";
@@ -36,10 +37,12 @@ type Columns = Pick<
   "devices" | "accountIndexes" | "customers" | "deviceOf" | "customerOf"
 >;
 
+type Parties = Pick<Receipt, "device" | "customer" | "epoch">;
+
 /** Takes contributions in one after the other; what is taken has been verified by the caller. */
 export type Gathering = {
   /** False when it does not stand after the one before it in the order of contributions.bin. */
-  add(receipt: Receipt, account: Address): boolean;
+  add(receipt: Parties, account: Address): boolean;
   /** Over the records of all that was added, when they came in order. */
   inPlace(records: Uint8Array): Contributions;
   readonly columns: Columns;
@@ -123,25 +126,25 @@ function sort(
   recordAt: (i: number) => Uint8Array,
 ): Contributions {
   const byText = (addresses: readonly Address[]) => (a: number, b: number) =>
-    compareText(addresses[a] as Address, addresses[b] as Address);
+    compareText(at(addresses, a), at(addresses, b));
   const deviceText = byText(devices);
   const deviceRanks = ranks(
     devices.length,
-    (a, b) => (accountIndexes[a] as number) - (accountIndexes[b] as number) || deviceText(a, b),
+    (a, b) => at(accountIndexes, a) - at(accountIndexes, b) || deviceText(a, b),
   );
   const customerRanks = ranks(customers.length, byText(customers));
   let order: Uint32Array = Uint32Array.from(deviceOf.keys());
-  order = sortByRank(order, (i) => customerRanks[customerOf[i] as number] as number, customers);
-  order = sortByRank(order, (i) => deviceRanks[deviceOf[i] as number] as number, devices);
+  order = sortByRank(order, (i) => at(customerRanks, at(customerOf, i)), customers);
+  order = sortByRank(order, (i) => at(deviceRanks, at(deviceOf, i)), devices);
   const records = new Uint8Array(order.length * CONTRIBUTION_BYTES);
   const sorted = gather(law, epoch);
   order.forEach((from, to) => {
     records.set(recordAt(from), to * CONTRIBUTION_BYTES);
-    const device = devices[deviceOf[from] as number] as Address;
-    const customer = customers[customerOf[from] as number] as Address;
-    const index = accountIndexes[deviceOf[from] as number] as number;
+    const device = at(devices, at(deviceOf, from));
+    const customer = at(customers, at(customerOf, from));
+    const index = at(accountIndexes, at(deviceOf, from));
     // Strict, or a receipt would count twice.
-    if (!sorted.add({ device, customer, epoch } as Receipt, law.accounts[index] as Address))
+    if (!sorted.add({ device, customer, epoch }, at(law.accounts, index)))
       throw new Error(`two contributions of device ${device} to customer ${customer}`);
   });
   return sorted.inPlace(records);
@@ -163,13 +166,13 @@ function sortByRank(
   { length: rankCount }: { readonly length: number },
 ): Uint32Array {
   const starts = new Uint32Array(rankCount + 1);
-  for (const i of order) starts[rankOf(i) + 1] = (starts[rankOf(i) + 1] as number) + 1;
+  for (const i of order) starts[rankOf(i) + 1] = at(starts, rankOf(i) + 1) + 1;
   for (let rank = 1; rank <= rankCount; rank++)
-    starts[rank] = (starts[rank] as number) + (starts[rank - 1] as number);
+    starts[rank] = at(starts, rank) + at(starts, rank - 1);
   const sorted = new Uint32Array(order.length);
   for (const i of order) {
     const rank = rankOf(i);
-    const place = starts[rank] as number;
+    const place = at(starts, rank);
     sorted[place] = i;
     starts[rank] = place + 1;
   }

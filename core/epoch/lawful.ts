@@ -34,7 +34,7 @@ export function lawfulContributions(
   return { contributions: mergeReceipts(valid), refused };
 }
 
-/** Seals the heads of a store page by page, so that only their packed bytes are ever held together. */
+/** Takes the heads of a store page by page, so that only their packed bytes are ever held together. */
 export type LawfulGathering = {
   /** Packed signed receipts, one after the other. */
   take(page: Uint8Array, onRefused: (packed: Uint8Array, refused: Refused) => void): void;

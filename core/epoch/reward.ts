@@ -1,3 +1,4 @@
+import { at } from "../encoding/at.ts";
 import type { Address } from "../encoding/bytes.ts";
 import { packFields } from "../encoding/fields.ts";
 import { REWARD_BYTES, REWARD_FIELDS, rewardAt } from "./records.ts";
@@ -37,10 +38,10 @@ export function rewardDevices(
   const countedOf = devices.map(() => 0n);
   const reasons = new Uint8Array(devices.length);
   for (const [i, device] of deviceOf.entries()) {
-    const amount = counted[i] as bigint;
-    countedOf[device] = (countedOf[device] as bigint) + amount;
-    const unpaid = amount < (values[i] as bigint) ? REASONS["unpaid-in-part"] : 0;
-    reasons[device] = (reasons[device] as number) | unpaid | (scaled[i] === 1 ? REASONS.scaled : 0);
+    const amount = at(counted, i);
+    countedOf[device] = at(countedOf, device) + amount;
+    const unpaid = amount < at(values, i) ? REASONS["unpaid-in-part"] : 0;
+    reasons[device] = at(reasons, device) | unpaid | (scaled[i] === 1 ? REASONS.scaled : 0);
   }
   const sum = sumOf(countedOf);
   const rewards = countedOf.map((amount) => (sum === 0n ? 0n : (pot * amount) / sum));
@@ -54,7 +55,7 @@ export function sumByAccount(
 ): ReadonlyMap<number, bigint> {
   const earned = new Map<number, bigint>();
   for (const [device, index] of accountIndexes.entries()) {
-    earned.set(index, (earned.get(index) ?? 0n) + (rewards[device] as bigint));
+    earned.set(index, (earned.get(index) ?? 0n) + at(rewards, device));
   }
   return earned;
 }

@@ -1,3 +1,4 @@
+import { at } from "../encoding/at.ts";
 import type { Address } from "../encoding/bytes.ts";
 import type { Tariff } from "../law/events.ts";
 import { type Amounts, RESOURCES } from "../signed/receipt.ts";
@@ -45,17 +46,17 @@ export function valueContributions(
   const scaled = new Uint8Array(deviceOf.length);
   const values = deviceOf.map((device, i) => {
     const delivered = amountsOf(i);
-    const amounts = scale(delivered, sums[device] as Amounts, limits[device] as Amounts);
+    const amounts = scale(delivered, at(sums, device), at(limits, device));
     if (amounts !== delivered) scaled[i] = 1;
     const value = valueAtTariff(amounts, tariff);
-    const customer = customerOf[i] as number;
-    owed[customer] = (owed[customer] as bigint) + value;
+    const customer = at(customerOf, i);
+    owed[customer] = at(owed, customer) + value;
     return value;
   });
   const paid = customers.map(paidBy);
   const counted = values.map((value, i) => {
-    const customer = customerOf[i] as number;
-    return countedOf(value, owed[customer] as bigint, paid[customer] as bigint);
+    const customer = at(customerOf, i);
+    return countedOf(value, at(owed, customer), at(paid, customer));
   });
   return { values, counted, scaled };
 }

@@ -1,3 +1,4 @@
+import { at } from "../encoding/at.ts";
 import { type Address, equalBytes } from "../encoding/bytes.ts";
 import { isRefused } from "../encoding/refusal.ts";
 import type { Contributions } from "../epoch/contributions.ts";
@@ -48,18 +49,18 @@ export function missingFrom(
 function finder({ count, devices, customers, deviceOf, customerOf }: Contributions) {
   const positions = new Map(devices.map((device, position) => [device, position]));
   const starts = new Uint32Array(devices.length + 1).fill(count);
-  for (let i = count - 1; i >= 0; i--) starts[deviceOf[i] as number] = i;
+  for (let i = count - 1; i >= 0; i--) starts[at(deviceOf, i)] = i;
   return (device: Address, customer: Address): number | undefined => {
     const position = positions.get(device);
     if (position === undefined) return undefined;
-    let low = starts[position] as number;
-    let high = starts[position + 1] as number;
-    const customerAt = (i: number) => customers[customerOf[i] as number] as Address;
+    let low = at(starts, position);
+    let high = at(starts, position + 1);
+    const customerAt = (i: number) => at(customers, at(customerOf, i));
     while (low < high) {
       const middle = (low + high) >>> 1;
       if (customerAt(middle) < customer) low = middle + 1;
       else high = middle;
     }
-    return low < (starts[position + 1] as number) && customerAt(low) === customer ? low : undefined;
+    return low < at(starts, position + 1) && customerAt(low) === customer ? low : undefined;
   };
 }

@@ -1,3 +1,4 @@
+import { at } from "../encoding/at.ts";
 import { type Address, type Hex, ZERO_HASH } from "../encoding/bytes.ts";
 import type { Amounts } from "../signed/receipt.ts";
 import type { Report } from "../signed/report.ts";
@@ -127,7 +128,7 @@ export function accountsAt(law: Law, blockNumber: number): number {
   let high = law.accountBlocks.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if ((law.accountBlocks[middle] as number) <= blockNumber) low = middle + 1;
+    if (at(law.accountBlocks, middle) <= blockNumber) low = middle + 1;
     else high = middle;
   }
   return low;

@@ -1,3 +1,4 @@
+import { at } from "@link-rewards/core/encoding/at";
 import type { Address } from "@link-rewards/core/encoding/bytes";
 import type { ComputedEpoch } from "@link-rewards/core/epoch/compute-epoch";
 import {
@@ -75,8 +76,8 @@ function concernedIn({ contributions, valued }: ComputedEpoch, law: Law, address
     isConcerned(device)
       ? {
           ...decodeContribution(recordAt(records, CONTRIBUTION_BYTES, i)),
-          value: valued.values[i] as bigint,
-          counted: valued.counted[i] as bigint,
+          value: at(valued.values, i),
+          counted: at(valued.counted, i),
           scaled: valued.scaled[i] === 1,
         }
       : [],
@@ -91,7 +92,7 @@ function customersOf(
   return [...customers].map((customer) => ({
     customer,
     owed: sumOf(
-      valued.values.filter((_, i) => contributions.customers[customerOf[i] as number] === customer),
+      valued.values.filter((_, i) => contributions.customers[at(customerOf, i)] === customer),
     ),
     paid: manifest.paid.find((payer) => payer.customer === customer)?.amount ?? 0n,
   }));

@@ -3,6 +3,7 @@ import {
   type ContractName,
   contractsOf,
 } from "@link-rewards/client/deployment-file";
+import { at } from "@link-rewards/core/encoding/at";
 import type { Address, Hex } from "@link-rewards/core/encoding/bytes";
 import { emission } from "@link-rewards/core/epoch/emission";
 import type { Block } from "@link-rewards/core/law/block";
@@ -112,7 +113,7 @@ async function leavesAddUp(chain: Chain, law: Law): Promise<boolean | undefined>
   const { leaves, total, root, epoch } = law.lastFinal;
   if (leaves === 0) return total === 0n;
   try {
-    const account = law.accounts[leaves - 1] as Address;
+    const account = at(law.accounts, leaves - 1);
     const last = await leafFromMirrors(chain.config, { epoch, root, leaves }, leaves - 1, account);
     return last.prefix + last.cumulative === total;
   } catch (error) {
