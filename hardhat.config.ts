@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import toolbox from "@nomicfoundation/hardhat-toolbox-mocha-ethers";
 import { configVariable, defineConfig } from "hardhat/config";
+import mocha from "./.mocharc.json" with { type: "json" };
 
 export default defineConfig({
   plugins: [toolbox],
@@ -8,6 +9,8 @@ export default defineConfig({
     version: "0.8.37",
     // The compiler comes with `npm ci`, under the lock file's hash, so a build needs no other download.
     path: fileURLToPath(new URL("./node_modules/solc/soljson.js", import.meta.url)),
+    // The Solidity tests take a minute to compile, and only they need it: nothing else waits for it.
+    splitTestsCompilation: true,
     settings: {
       viaIR: true,
       // A claim is sent far more often than a contract is deployed.
@@ -18,14 +21,15 @@ export default defineConfig({
   // tsNocheck: TypeChain emits namespaces, which `erasableSyntaxOnly` refuses.
   typechain: { outDir: "contracts/types", tsNocheck: true },
   paths: {
-    sources: "contracts",
+    // The TypeScript tests deploy some contracts of their own.
+    sources: ["contracts", "test/solidity/support"],
     // In the package that hands them out.
     artifacts: "contracts/artifacts",
     tests: { mocha: "test", solidity: "test/solidity" },
   },
   test: {
-    // Full epochs on a real chain and database take their time on a small machine.
-    mocha: { timeout: 120_000, forbidOnly: true, forbidPending: true },
+    // Full epochs on a real chain and database take their time on a small machine: hence the timeout.
+    mocha,
     solidity: {
       fuzz: { runs: 256 },
       // Hostile actors are meant to be refused, so a revert is not a failure.

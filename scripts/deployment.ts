@@ -1,14 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { readFile, rm } from "node:fs/promises";
 import path from "node:path";
-import type {
-  CustomerEscrow,
-  DeviceRegistry,
-  EpochLedger,
-  LinkToken,
-  OracleQuorum,
-  RewardDistributor,
-} from "@link-rewards/contracts/types/index";
+import type { CustomerEscrow } from "@link-rewards/contracts/types/CustomerEscrow";
+import type { DeviceRegistry } from "@link-rewards/contracts/types/DeviceRegistry";
+import type { EpochLedger } from "@link-rewards/contracts/types/EpochLedger";
+import type { LinkToken } from "@link-rewards/contracts/types/LinkToken";
+import type { OracleQuorum } from "@link-rewards/contracts/types/OracleQuorum";
+import type { RewardDistributor } from "@link-rewards/contracts/types/RewardDistributor";
 import { type Address, type Hex, lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import { AbiCoder, Interface, id, keccak256, type Log, type ParamType, ZeroHash } from "ethers";
 import hre from "hardhat";

@@ -85,6 +85,7 @@ function buildContracts() {
     "package-lock.json",
     "hardhat.config.ts",
     ...solidityIn("contracts"),
+    ...solidityIn("test/solidity/support"),
   ]);
   if (isStamped(stamp, wanted) && existsSync(inCheckout("contracts", "types"))) return;
   say("compiling contracts");
