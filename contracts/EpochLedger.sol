@@ -9,10 +9,10 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
 import {EpochClock} from "./EpochClock.sol";
-import {LinkToken} from "./LinkToken.sol";
 import {ICustomerEscrow} from "./interfaces/ICustomerEscrow.sol";
 import {IDeviceRegistry} from "./interfaces/IDeviceRegistry.sol";
 import {IEpochLedger} from "./interfaces/IEpochLedger.sol";
+import {ILinkToken} from "./interfaces/ILinkToken.sol";
 import {IOracleQuorum} from "./interfaces/IOracleQuorum.sol";
 import {IRewardDistributor} from "./interfaces/IRewardDistributor.sol";
 import {CompactSignature} from "./libraries/CompactSignature.sol";
@@ -134,7 +134,7 @@ contract EpochLedger is IEpochLedger, EpochClock, AccessControl, EIP712 {
         require(2 * taken < epochSeconds, TimingTooLong(taken, epochSeconds / 2));
         EPOCHS_PER_YEAR = 365 days / epochSeconds;
         require(
-            EPOCHS_PER_YEAR != 0 && p.emissionShare <= LinkToken(address(p.token)).SUPPLY(),
+            EPOCHS_PER_YEAR != 0 && p.emissionShare <= ILinkToken(address(p.token)).SUPPLY(),
             InvalidEmission(p.emissionShare, EPOCHS_PER_YEAR)
         );
         token = p.token;

@@ -2,14 +2,15 @@
 pragma solidity ^0.8.28;
 
 import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {EpochClock} from "./EpochClock.sol";
 import {LedgerLink} from "./LedgerLink.sol";
-import {LinkToken} from "./LinkToken.sol";
 import {IEpochClock} from "./interfaces/IEpochClock.sol";
 import {IEpochLedger} from "./interfaces/IEpochLedger.sol";
+import {ILinkToken} from "./interfaces/ILinkToken.sol";
 import {IOracleQuorum} from "./interfaces/IOracleQuorum.sol";
 import {CompactSignature, CompactSignatures} from "./libraries/CompactSignature.sol";
 
@@ -17,7 +18,8 @@ import {CompactSignature, CompactSignatures} from "./libraries/CompactSignature.
 /// @notice Implements {IOracleQuorum}, where each function is described.
 contract OracleQuorum is IOracleQuorum, EpochClock, LedgerLink, AccessControl {
     using CompactSignatures for CompactSignature;
-    using SafeERC20 for LinkToken;
+    using SafeERC20 for IERC20;
+    using SafeERC20 for ILinkToken;
 
     /// @dev `slotPlusOne` is zero for a stranger; `leftAt` is zero while a member.
     struct Member {
@@ -34,7 +36,7 @@ contract OracleQuorum is IOracleQuorum, EpochClock, LedgerLink, AccessControl {
     uint256 public constant MAX_SLOTS = 128;
 
     /// @notice The token bonds are paid in.
-    LinkToken public immutable token;
+    IERC20 public immutable token;
 
     /// @inheritdoc IOracleQuorum
     uint256 public immutable minimumBond;
@@ -49,7 +51,7 @@ contract OracleQuorum is IOracleQuorum, EpochClock, LedgerLink, AccessControl {
     mapping(address member => Member) private _members;
 
     constructor(
-        LinkToken token_,
+        IERC20 token_,
         IEpochClock clock,
         uint256 minimumBond_,
         address governance
@@ -236,7 +238,9 @@ contract OracleQuorum is IOracleQuorum, EpochClock, LedgerLink, AccessControl {
 
     /// @dev A prover may be the culprit itself, so only half goes to it.
     function _share(uint256 bonds, address prover) private {
-        token.burn(bonds - bonds / 2);
-        token.safeTransfer(prover, bonds / 2);
+        // Burning is the one thing that is asked of the token beyond ERC-20.
+        ILinkToken link = ILinkToken(address(token));
+        link.burn(bonds - bonds / 2);
+        link.safeTransfer(prover, bonds / 2);
     }
 }
