@@ -9,6 +9,7 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
 import {EpochClock} from "./EpochClock.sol";
+import {Guarded} from "./Guarded.sol";
 import {ICustomerEscrow} from "./interfaces/ICustomerEscrow.sol";
 import {IDeviceRegistry} from "./interfaces/IDeviceRegistry.sol";
 import {IEpochLedger} from "./interfaces/IEpochLedger.sol";
@@ -20,7 +21,7 @@ import {RewardLeaf, RewardTree} from "./libraries/RewardTree.sol";
 
 /// @title EpochLedger
 /// @notice Implements {IEpochLedger}, where each function is described.
-contract EpochLedger is IEpochLedger, EpochClock, AccessControl, EIP712 {
+contract EpochLedger is IEpochLedger, EpochClock, Guarded, AccessControl, EIP712 {
     using Checkpoints for Checkpoints.Trace208;
     using Checkpoints for Checkpoints.Trace256;
     using RewardTree for bytes32;
@@ -71,9 +72,6 @@ contract EpochLedger is IEpochLedger, EpochClock, AccessControl, EIP712 {
         uint40 finalizableAt;
         uint128 signers;
     }
-
-    /// @inheritdoc IEpochLedger
-    bytes32 public constant GUARDIAN_ROLE = keccak256("GUARDIAN_ROLE");
 
     /// @inheritdoc IEpochLedger
     uint256 public constant RETIREMENT_DELAY_SECONDS = 30 days;

@@ -9,13 +9,21 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
+import {Guarded} from "./Guarded.sol";
 import {LedgerLink} from "./LedgerLink.sol";
 import {IRewardDistributor} from "./interfaces/IRewardDistributor.sol";
 import {RewardLeaf, RewardTree} from "./libraries/RewardTree.sol";
 
 /// @title RewardDistributor
 /// @notice Implements {IRewardDistributor}, where each function is described.
-contract RewardDistributor is IRewardDistributor, LedgerLink, AccessControl, EIP712, Nonces {
+contract RewardDistributor is
+    IRewardDistributor,
+    Guarded,
+    LedgerLink,
+    AccessControl,
+    EIP712,
+    Nonces
+{
     using RewardTree for bytes32;
     using RewardTree for RewardLeaf;
     using SafeERC20 for IERC20;
@@ -30,9 +38,6 @@ contract RewardDistributor is IRewardDistributor, LedgerLink, AccessControl, EIP
         uint96 total;
         uint32 leaves;
     }
-
-    /// @inheritdoc IRewardDistributor
-    bytes32 public constant GUARDIAN_ROLE = keccak256("GUARDIAN_ROLE");
 
     /// @inheritdoc IRewardDistributor
     uint256 public constant PAUSE_SECONDS = 3 days;

@@ -4,12 +4,13 @@ pragma solidity ^0.8.28;
 import {CompactSignature} from "../libraries/CompactSignature.sol";
 import {Receipt} from "../libraries/Receipts.sol";
 import {IEpochClock} from "./IEpochClock.sol";
+import {ISharedErrors} from "./ISharedErrors.sol";
 
 /// @title IDeviceRegistry
 /// @notice Which devices are authorised hardware, which account each one earns for, and the index of every account.
 /// @dev `ownerAt(device, epoch)` stops changing when the epoch ends: bindings and transfers take effect in the next
 /// epoch, and a revocation voids the running epoch at once but none that has ended.
-interface IDeviceRegistry is IEpochClock {
+interface IDeviceRegistry is IEpochClock, ISharedErrors {
     /// @notice The most of each resource that one device of a class can plausibly deliver in one epoch.
     /// @param egressBytes Bytes delivered.
     /// @param storageByteSeconds Bytes kept times seconds.
@@ -78,9 +79,6 @@ interface IDeviceRegistry is IEpochClock {
 
     /// @notice The binding was signed by another key than the device's.
     error BindingSignerMismatch(address signer, address device);
-
-    /// @notice An address that must be set was zero.
-    error ZeroAddress();
 
     /// @notice The role that enrols and revokes devices.
     function MANUFACTURER_ROLE() external view returns (bytes32);

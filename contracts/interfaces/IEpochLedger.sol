@@ -3,13 +3,15 @@ pragma solidity ^0.8.28;
 
 import {CompactSignature} from "../libraries/CompactSignature.sol";
 import {RewardLeaf} from "../libraries/RewardTree.sol";
+import {IGuarded} from "./IGuarded.sol";
+import {ISharedErrors} from "./ISharedErrors.sol";
 
 /// @title IEpochLedger
 /// @notice The life of an epoch: a quorum proposes its root, anyone may disprove it for a while, then it is final and
 /// its tokens go to the distributor.
 /// @dev A quorum that is corrupt can mis-share what one epoch pays out, until it is vetoed or caught. It cannot touch
 /// history, skip or repeat an epoch, or release more than that epoch's emission and fund.
-interface IEpochLedger {
+interface IEpochLedger is IGuarded, ISharedErrors {
     /// @notice What the members sign about an epoch.
     /// @param epoch The epoch.
     /// @param attempt How often a proposal for it was vetoed, revoked or abandoned before.
@@ -185,12 +187,6 @@ interface IEpochLedger {
 
     /// @notice No retirement is scheduled, or it is not due until `retirableAt` (unix seconds; 0 when not scheduled).
     error NotRetirable(uint256 retirableAt);
-
-    /// @notice An address that must be set was zero.
-    error ZeroAddress();
-
-    /// @notice The role that may veto a pending proposal.
-    function GUARDIAN_ROLE() external view returns (bytes32);
 
     /// @notice The least time between scheduling and doing a retirement, in seconds.
     function RETIREMENT_DELAY_SECONDS() external view returns (uint256);

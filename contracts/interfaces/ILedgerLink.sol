@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {ISharedErrors} from "./ISharedErrors.sol";
+
 /// @title ILedgerLink
 /// @notice The one-time link from a contract to the {IEpochLedger} that is deployed after it.
 /// @dev The ledger names its escrow, quorum and distributor in its constructor, so each of those learns the ledger's
 /// address afterwards: once, from the account that deployed it, which has no power beyond that.
-interface ILedgerLink {
+interface ILedgerLink is ISharedErrors {
     /// @notice The link was made. It can never change.
     event LedgerLinked(address indexed ledger);
 
@@ -17,9 +19,6 @@ interface ILedgerLink {
 
     /// @notice Only the linked ledger may call this.
     error NotLedger(address caller);
-
-    /// @notice An address that must be set was zero.
-    error ZeroAddress();
 
     /// @notice The linked ledger; zero until {linkLedger}.
     function ledger() external view returns (address);

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {IGuarded} from "./IGuarded.sol";
+
 /// @title IRewardDistributor
 /// @notice Pays accounts what final reward roots promise them.
 /// @dev Rewards are cumulative: one claim against any final root pays everything up to that root's epoch that was not
 /// claimed before. Every final root stays claimable for ever, in any order. The contract holds exactly what the ledger
 /// released and was not yet claimed; donations aside.
-interface IRewardDistributor {
+interface IRewardDistributor is IGuarded {
     /// @notice One account's leaf under the root of one epoch.
     /// @param epoch A final epoch.
     /// @param index The account's registry index: the position of its leaf.
@@ -67,9 +69,6 @@ interface IRewardDistributor {
 
     /// @notice The next pause is possible from `from` (unix seconds) on.
     error PauseNotAllowedBefore(uint256 from);
-
-    /// @notice The role that may pause claims for a short time.
-    function GUARDIAN_ROLE() external view returns (bytes32);
 
     /// @notice How long a pause lasts at most, in seconds.
     function PAUSE_SECONDS() external view returns (uint256);
