@@ -29,7 +29,7 @@ contract CustomerEscrow is ICustomerEscrow, EpochClock, LedgerLink, AccessContro
     /// @inheritdoc ICustomerEscrow
     bytes32 public constant ADMISSION_ROLE = keccak256("ADMISSION_ROLE");
 
-    /// @notice The token customers pay with.
+    /// @inheritdoc ICustomerEscrow
     IERC20 public immutable token;
 
     /// @inheritdoc ICustomerEscrow

@@ -159,6 +159,11 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, AccessControl, EIP712, N
     }
 
     /// @inheritdoc IDeviceRegistry
+    function nonces(address owner) public view override(IDeviceRegistry, Nonces) returns (uint256) {
+        return super.nonces(owner);
+    }
+
+    /// @inheritdoc IDeviceRegistry
     function deviceOf(
         address device
     )

@@ -80,15 +80,15 @@ contract EpochLedger is IEpochLedger, EpochClock, Guarded, AccessControl, EIP712
         "Report(uint32 epoch,uint16 attempt,bytes32 prevRoot,bytes32 root,bytes32 contributionRoot,bytes32 bundleHash,uint96 total,uint32 leaves,uint32 contributions,bytes32 rulesHash)"
     );
 
-    /// @notice The token that is released.
+    /// @inheritdoc IEpochLedger
     IERC20 public immutable token;
-    /// @notice Devices and accounts.
+    /// @inheritdoc IEpochLedger
     IDeviceRegistry public immutable registry;
-    /// @notice Customers' payments.
+    /// @inheritdoc IEpochLedger
     ICustomerEscrow public immutable escrow;
-    /// @notice The oracle members.
+    /// @inheritdoc IEpochLedger
     IOracleQuorum public immutable quorum;
-    /// @notice Where released tokens go.
+    /// @inheritdoc IEpochLedger
     IRewardDistributor public immutable distributor;
 
     /// @inheritdoc IEpochLedger

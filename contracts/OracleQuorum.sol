@@ -35,7 +35,7 @@ contract OracleQuorum is IOracleQuorum, EpochClock, LedgerLink, AccessControl {
     /// @inheritdoc IOracleQuorum
     uint256 public constant MAX_SLOTS = 128;
 
-    /// @notice The token bonds are paid in.
+    /// @inheritdoc IOracleQuorum
     IERC20 public immutable token;
 
     /// @inheritdoc IOracleQuorum

@@ -49,7 +49,7 @@ contract RewardDistributor is
         "SetPayee(address account,address payee,uint256 nonce,uint256 deadline)"
     );
 
-    /// @notice The token owners earn.
+    /// @inheritdoc IRewardDistributor
     IERC20 public immutable token;
 
     address private immutable REGISTRY;
@@ -157,6 +157,13 @@ contract RewardDistributor is
     function payeeOf(address account) public view returns (address) {
         address payee = _accounts[account].payee;
         return payee == address(0) ? account : payee;
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function nonces(
+        address owner
+    ) public view override(IRewardDistributor, Nonces) returns (uint256) {
+        return super.nonces(owner);
     }
 
     /// @inheritdoc IRewardDistributor

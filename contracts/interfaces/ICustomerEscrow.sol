@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {CompactSignature} from "../libraries/CompactSignature.sol";
+import {IEpochClock} from "./IEpochClock.sol";
+import {ILedgerLink} from "./ILedgerLink.sol";
 
 /// @title ICustomerEscrow
 /// @notice Customers, the keys of their gateways, and the tokens they pay for what they received with.
 /// @dev Admission and keys stop changing for an epoch when it begins its successor; payments counted for an epoch stop
 /// changing at its seal time. A voucher names neither a recipient nor a cut: what is collected goes to the ledger.
-interface ICustomerEscrow {
+interface ICustomerEscrow is IEpochClock, ILedgerLink {
     /// @notice A customer's promise.
     /// @param customer Who pays.
     /// @param epoch The epoch the promise reaches up to.
@@ -77,6 +80,9 @@ interface ICustomerEscrow {
 
     /// @notice The role that admits and dismisses customers.
     function ADMISSION_ROLE() external view returns (bytes32);
+
+    /// @notice The token that customers pay with, a {ILinkToken}.
+    function token() external view returns (IERC20);
 
     /// @notice How long a thaw takes, in seconds.
     function thawSeconds() external view returns (uint256);

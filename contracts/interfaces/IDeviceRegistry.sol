@@ -122,6 +122,9 @@ interface IDeviceRegistry is IEpochClock, ISharedErrors {
     /// @dev Final once the epoch has ended. For a future epoch it is what is scheduled now.
     function ownerAt(address device, uint32 epoch) external view returns (address);
 
+    /// @notice The nonce that the next signature of `device` over a `Bind` must carry; each one that is used counts it up by one.
+    function nonces(address device) external view returns (uint256);
+
     /// @notice The class and the state of a device.
     /// @return enrolled Whether it was ever enrolled.
     /// @return deviceClass Its class.

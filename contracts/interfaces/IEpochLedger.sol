@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {CompactSignature} from "../libraries/CompactSignature.sol";
 import {RewardLeaf} from "../libraries/RewardTree.sol";
+import {ICustomerEscrow} from "./ICustomerEscrow.sol";
+import {IDeviceRegistry} from "./IDeviceRegistry.sol";
+import {IEpochClock} from "./IEpochClock.sol";
 import {IGuarded} from "./IGuarded.sol";
+import {IOracleQuorum} from "./IOracleQuorum.sol";
+import {IRewardDistributor} from "./IRewardDistributor.sol";
 import {ISharedErrors} from "./ISharedErrors.sol";
 
 /// @title IEpochLedger
@@ -11,7 +17,7 @@ import {ISharedErrors} from "./ISharedErrors.sol";
 /// its tokens go to the distributor.
 /// @dev A quorum that is corrupt can mis-share what one epoch pays out, until it is vetoed or caught. It cannot touch
 /// history, skip or repeat an epoch, or release more than that epoch's emission and fund.
-interface IEpochLedger is IGuarded, ISharedErrors {
+interface IEpochLedger is IEpochClock, IGuarded, ISharedErrors {
     /// @notice What the members sign about an epoch.
     /// @param epoch The epoch.
     /// @param attempt How often a proposal for it was vetoed, revoked or abandoned before.
@@ -190,6 +196,21 @@ interface IEpochLedger is IGuarded, ISharedErrors {
 
     /// @notice The least time between scheduling and doing a retirement, in seconds.
     function RETIREMENT_DELAY_SECONDS() external view returns (uint256);
+
+    /// @notice The token that is released, a {ILinkToken}.
+    function token() external view returns (IERC20);
+
+    /// @notice Devices and accounts; its clock is the ledger's.
+    function registry() external view returns (IDeviceRegistry);
+
+    /// @notice Customers' payments, which it sends to the ledger.
+    function escrow() external view returns (ICustomerEscrow);
+
+    /// @notice The oracle members, who sign reports.
+    function quorum() external view returns (IOracleQuorum);
+
+    /// @notice Where released tokens go, for accounts to claim.
+    function distributor() external view returns (IRewardDistributor);
 
     /// @notice The tokens all epochs together may issue, in wei.
     function emissionShare() external view returns (uint256);

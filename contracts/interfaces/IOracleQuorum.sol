@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {CompactSignature} from "../libraries/CompactSignature.sol";
+import {IEpochClock} from "./IEpochClock.sol";
 import {IEpochLedger} from "./IEpochLedger.sol";
+import {ILedgerLink} from "./ILedgerLink.sol";
 
 /// @title IOracleQuorum
 /// @notice The oracle members, their bonds, and the threshold of them that must sign a report.
 /// @dev Signatures are checked in the transaction that uses them, against the members of that block: there is no vote
 /// to keep open, and a member that is gone counts for nothing.
-interface IOracleQuorum {
+interface IOracleQuorum is IEpochClock, ILedgerLink {
     /// @notice A member joins from `fromEpoch` on, as soon as its bond is paid.
     event MemberAdded(address indexed member, uint256 slot, uint32 fromEpoch, uint256 threshold);
 
@@ -71,6 +74,9 @@ interface IOracleQuorum {
 
     /// @notice The most members ever: slots are never reused, so that a slot names one member for ever.
     function MAX_SLOTS() external view returns (uint256);
+
+    /// @notice The token that bonds are paid in, a {ILinkToken}.
+    function token() external view returns (IERC20);
 
     /// @notice The bond a member needs to be active, in wei.
     function minimumBond() external view returns (uint256);

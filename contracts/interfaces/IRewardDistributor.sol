@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IGuarded} from "./IGuarded.sol";
+import {ILedgerLink} from "./ILedgerLink.sol";
 
 /// @title IRewardDistributor
 /// @notice Pays accounts what final reward roots promise them.
 /// @dev Rewards are cumulative: one claim against any final root pays everything up to that root's epoch that was not
 /// claimed before. Every final root stays claimable for ever, in any order. The contract holds exactly what the ledger
 /// released and was not yet claimed; donations aside.
-interface IRewardDistributor is IGuarded {
+interface IRewardDistributor is IGuarded, ILedgerLink {
     /// @notice One account's leaf under the root of one epoch.
     /// @param epoch A final epoch.
     /// @param index The account's registry index: the position of its leaf.
@@ -76,6 +78,9 @@ interface IRewardDistributor is IGuarded {
     /// @notice How long after the end of a pause the next one may start, in seconds.
     function PAUSE_COOLDOWN_SECONDS() external view returns (uint256);
 
+    /// @notice The token that owners earn, a {ILinkToken}.
+    function token() external view returns (IERC20);
+
     /// @notice Pays each claim's account, or its payee, what it has earned and not yet claimed; by anyone.
     /// @dev A claim that brings nothing new is passed over, so that somebody else's claim cannot spoil a batch. A bad
     /// proof or a slice beyond the total reverts the batch. Emits {Claimed} for each payment.
@@ -117,6 +122,9 @@ interface IRewardDistributor is IGuarded {
 
     /// @notice Who receives what `account` earns: its payee, or itself.
     function payeeOf(address account) external view returns (address);
+
+    /// @notice The nonce that the next signature of `account` over a `SetPayee` must carry; each one that is used counts it up by one.
+    function nonces(address account) external view returns (uint256);
 
     /// @notice Until when claims are paused (unix seconds); in the past when they are not.
     function pausedUntil() external view returns (uint256);
