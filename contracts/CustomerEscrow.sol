@@ -26,32 +26,24 @@ contract CustomerEscrow is ICustomerEscrow, EpochClock, LedgerLink, AccessContro
         uint40 withdrawableAt;
     }
 
-    /// @inheritdoc ICustomerEscrow
     bytes32 public constant ADMISSION_ROLE = keccak256("ADMISSION_ROLE");
 
-    /// @inheritdoc ICustomerEscrow
     IERC20 public immutable token;
 
-    /// @inheritdoc ICustomerEscrow
     uint256 public immutable thawSeconds;
 
     bytes32 private constant VOUCHER_TYPEHASH = keccak256(
         "Voucher(address customer,uint32 epoch,uint96 cumulative)"
     );
 
-    /// @inheritdoc ICustomerEscrow
     mapping(address customer => uint256) public balanceOf;
 
-    /// @inheritdoc ICustomerEscrow
     mapping(address customer => uint256) public collected;
 
-    /// @inheritdoc ICustomerEscrow
     mapping(address customer => mapping(uint32 epoch => uint256)) public paid;
 
-    /// @inheritdoc ICustomerEscrow
     mapping(uint32 epoch => uint256) public fund;
 
-    /// @inheritdoc ICustomerEscrow
     mapping(address customer => Thaw) public thawOf;
 
     // 1 while admitted or authorised, 0 otherwise.
@@ -81,7 +73,6 @@ contract CustomerEscrow is ICustomerEscrow, EpochClock, LedgerLink, AccessContro
         _grantRole(ADMISSION_ROLE, admission);
     }
 
-    /// @inheritdoc ICustomerEscrow
     function admit(address customer) external onlyRole(ADMISSION_ROLE) {
         require(customer != address(0), ZeroAddress());
         uint32 fromEpoch = _nextEpoch();
@@ -89,14 +80,12 @@ contract CustomerEscrow is ICustomerEscrow, EpochClock, LedgerLink, AccessContro
         emit CustomerAdmitted(customer, fromEpoch);
     }
 
-    /// @inheritdoc ICustomerEscrow
     function dismiss(address customer) external onlyRole(ADMISSION_ROLE) {
         uint32 fromEpoch = _nextEpoch();
         _admittedByEpoch[customer].push(fromEpoch, 0);
         emit CustomerDismissed(customer, fromEpoch);
     }
 
-    /// @inheritdoc ICustomerEscrow
     function addKey(address key) external {
         require(key != address(0), ZeroAddress());
         uint32 fromEpoch = _nextEpoch();
@@ -104,19 +93,16 @@ contract CustomerEscrow is ICustomerEscrow, EpochClock, LedgerLink, AccessContro
         emit KeyAdded(msg.sender, key, fromEpoch);
     }
 
-    /// @inheritdoc ICustomerEscrow
     function removeKey(address key) external {
         uint32 fromEpoch = _nextEpoch();
         _keyByEpoch[msg.sender][key].push(fromEpoch, 0);
         emit KeyRemoved(msg.sender, key, fromEpoch);
     }
 
-    /// @inheritdoc ICustomerEscrow
     function deposit(uint256 amount) external {
         depositFor(msg.sender, amount);
     }
 
-    /// @inheritdoc ICustomerEscrow
     function depositFor(address customer, uint256 amount) public {
         require(customer != address(0), ZeroAddress());
         balanceOf[customer] += amount;
@@ -124,7 +110,6 @@ contract CustomerEscrow is ICustomerEscrow, EpochClock, LedgerLink, AccessContro
         token.safeTransferFrom(msg.sender, address(this), amount);
     }
 
-    /// @inheritdoc ICustomerEscrow
     function thaw(uint256 amount) external {
         Thaw storage state = thawOf[msg.sender];
         uint256 thawing = state.amount + amount;
@@ -136,7 +121,6 @@ contract CustomerEscrow is ICustomerEscrow, EpochClock, LedgerLink, AccessContro
         emit ThawStarted(msg.sender, thawing, withdrawableAt);
     }
 
-    /// @inheritdoc ICustomerEscrow
     function cancelThaw() external {
         uint256 amount = thawOf[msg.sender].amount;
         require(amount != 0, NothingThawing(msg.sender));
@@ -144,7 +128,6 @@ contract CustomerEscrow is ICustomerEscrow, EpochClock, LedgerLink, AccessContro
         emit ThawCancelled(msg.sender, amount);
     }
 
-    /// @inheritdoc ICustomerEscrow
     function withdraw() external {
         Thaw memory state = thawOf[msg.sender];
         require(state.amount != 0, NothingThawing(msg.sender));
@@ -155,7 +138,6 @@ contract CustomerEscrow is ICustomerEscrow, EpochClock, LedgerLink, AccessContro
         token.safeTransfer(msg.sender, state.amount);
     }
 
-    /// @inheritdoc ICustomerEscrow
     function collect(
         Voucher calldata voucher,
         CompactSignature calldata signature
@@ -195,19 +177,16 @@ contract CustomerEscrow is ICustomerEscrow, EpochClock, LedgerLink, AccessContro
         token.safeTransfer(ledger, amount);
     }
 
-    /// @inheritdoc ICustomerEscrow
     function isCustomerAt(address customer, uint32 epoch) public view returns (bool) {
         return _admittedByEpoch[customer].upperLookupRecent(epoch) == 1;
     }
 
-    /// @inheritdoc ICustomerEscrow
     function isKeyAt(address customer, address key, uint32 epoch) public view returns (bool) {
         return
             isCustomerAt(customer, epoch) &&
             _keyByEpoch[customer][key].upperLookupRecent(epoch) == 1;
     }
 
-    /// @inheritdoc ICustomerEscrow
     function voucherDigest(Voucher calldata voucher) public view returns (bytes32) {
         return
             _hashTypedDataV4(

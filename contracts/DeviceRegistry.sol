@@ -26,17 +26,14 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, AccessControl, EIP712, N
         Checkpoints.Trace160 accountByEpoch;
     }
 
-    /// @inheritdoc IDeviceRegistry
     bytes32 public constant MANUFACTURER_ROLE = keccak256("MANUFACTURER_ROLE");
 
-    /// @inheritdoc IDeviceRegistry
     uint256 public constant NO_INDEX = type(uint256).max;
 
     bytes32 private constant BIND_TYPEHASH = keccak256(
         "Bind(address device,address account,uint256 nonce,uint256 deadline)"
     );
 
-    /// @inheritdoc IDeviceRegistry
     uint32 public accounts;
 
     mapping(address device => Device) private _devices;
@@ -56,7 +53,6 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, AccessControl, EIP712, N
         _grantRole(MANUFACTURER_ROLE, manufacturer);
     }
 
-    /// @inheritdoc IDeviceRegistry
     function enrol(
         address[] calldata devices,
         uint8 deviceClass
@@ -71,7 +67,6 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, AccessControl, EIP712, N
         }
     }
 
-    /// @inheritdoc IDeviceRegistry
     function setClassLimit(
         uint8 deviceClass,
         ClassLimit calldata limit
@@ -87,7 +82,6 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, AccessControl, EIP712, N
         );
     }
 
-    /// @inheritdoc IDeviceRegistry
     function bind(
         address device,
         address account,
@@ -111,7 +105,6 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, AccessControl, EIP712, N
         emit DeviceBound(device, account, fromEpoch);
     }
 
-    /// @inheritdoc IDeviceRegistry
     function transfer(address device, address to) external {
         Device storage state = _authorised(device);
         address account = address(state.accountByEpoch.latest());
@@ -120,7 +113,6 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, AccessControl, EIP712, N
         emit TransferOffered(device, account, to);
     }
 
-    /// @inheritdoc IDeviceRegistry
     function acceptTransfer(address device) external {
         Device storage state = _authorised(device);
         require(
@@ -137,7 +129,6 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, AccessControl, EIP712, N
         emit DeviceTransferred(device, address(from), msg.sender, fromEpoch);
     }
 
-    /// @inheritdoc IDeviceRegistry
     function revoke(address[] calldata devices) external onlyRole(MANUFACTURER_ROLE) {
         uint32 epoch = currentEpoch();
         // Nothing can be earned before genesis, so epoch 1 stands for "from the beginning" and zero for "not revoked".
@@ -151,19 +142,16 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, AccessControl, EIP712, N
         }
     }
 
-    /// @inheritdoc IDeviceRegistry
     function ownerAt(address device, uint32 epoch) external view returns (address) {
         Device storage state = _devices[device];
         if (state.revokedFrom != 0 && epoch >= state.revokedFrom) return address(0);
         return address(state.accountByEpoch.upperLookupRecent(epoch));
     }
 
-    /// @inheritdoc IDeviceRegistry
     function nonces(address owner) public view override(IDeviceRegistry, Nonces) returns (uint256) {
         return super.nonces(owner);
     }
 
-    /// @inheritdoc IDeviceRegistry
     function deviceOf(
         address device
     )
@@ -187,18 +175,15 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, AccessControl, EIP712, N
         );
     }
 
-    /// @inheritdoc IDeviceRegistry
     function limitAt(uint8 deviceClass, uint32 epoch) external view returns (ClassLimit memory) {
         return _unpack(_limitByEpoch[deviceClass].upperLookupRecent(epoch));
     }
 
-    /// @inheritdoc IDeviceRegistry
     function indexOf(address account) external view returns (uint256) {
         uint256 indexPlusOne = _indexPlusOne[account];
         return indexPlusOne == 0 ? NO_INDEX : indexPlusOne - 1;
     }
 
-    /// @inheritdoc IDeviceRegistry
     function receiptDigest(Receipt calldata receipt) external view returns (bytes32) {
         return _hashTypedDataV4(receipt.hash());
     }

@@ -7,13 +7,10 @@ import {IEpochClock} from "./interfaces/IEpochClock.sol";
 /// @title EpochClock
 /// @notice Epoch arithmetic over three immutables. The registry is given them; every other contract copies the registry's.
 abstract contract EpochClock is IEpochClock {
-    /// @inheritdoc IEpochClock
     uint256 public immutable genesis;
 
-    /// @inheritdoc IEpochClock
     uint256 public immutable epochSeconds;
 
-    /// @inheritdoc IEpochClock
     uint256 public immutable graceSeconds;
 
     constructor(uint256 genesis_, uint256 epochSeconds_, uint256 graceSeconds_) {
@@ -23,18 +20,15 @@ abstract contract EpochClock is IEpochClock {
         graceSeconds = graceSeconds_;
     }
 
-    /// @inheritdoc IEpochClock
     function currentEpoch() public view returns (uint32) {
         if (block.timestamp < genesis) return 0;
         return SafeCast.toUint32((block.timestamp - genesis) / epochSeconds + 1);
     }
 
-    /// @inheritdoc IEpochClock
     function endOf(uint256 epoch) public view returns (uint256) {
         return genesis + epoch * epochSeconds;
     }
 
-    /// @inheritdoc IEpochClock
     function sealTimeOf(uint256 epoch) public view returns (uint256) {
         return endOf(epoch) + graceSeconds;
     }

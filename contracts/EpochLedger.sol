@@ -73,29 +73,20 @@ contract EpochLedger is IEpochLedger, EpochClock, Guarded, AccessControl, EIP712
         uint128 signers;
     }
 
-    /// @inheritdoc IEpochLedger
     uint256 public constant RETIREMENT_DELAY_SECONDS = 30 days;
 
     bytes32 private constant REPORT_TYPEHASH = keccak256(
         "Report(uint32 epoch,uint16 attempt,bytes32 prevRoot,bytes32 root,bytes32 contributionRoot,bytes32 bundleHash,uint96 total,uint32 leaves,uint32 contributions,bytes32 rulesHash)"
     );
 
-    /// @inheritdoc IEpochLedger
     IERC20 public immutable token;
-    /// @inheritdoc IEpochLedger
     IDeviceRegistry public immutable registry;
-    /// @inheritdoc IEpochLedger
     ICustomerEscrow public immutable escrow;
-    /// @inheritdoc IEpochLedger
     IOracleQuorum public immutable quorum;
-    /// @inheritdoc IEpochLedger
     IRewardDistributor public immutable distributor;
 
-    /// @inheritdoc IEpochLedger
     uint256 public immutable emissionShare;
-    /// @inheritdoc IEpochLedger
     uint256 public immutable proposalTimeoutSeconds;
-    /// @inheritdoc IEpochLedger
     uint256 public immutable windowSeconds;
 
     uint256 private immutable EPOCHS_PER_YEAR;
@@ -149,7 +140,6 @@ contract EpochLedger is IEpochLedger, EpochClock, Guarded, AccessControl, EIP712
         _setRules(1, p.rulesHash);
     }
 
-    /// @inheritdoc IEpochLedger
     function propose(Report calldata report, CompactSignature[] calldata signatures) external {
         Final memory last = _final;
         Attempt memory attempt = _attempt;
@@ -175,7 +165,6 @@ contract EpochLedger is IEpochLedger, EpochClock, Guarded, AccessControl, EIP712
         emit RootProposed(report.epoch, report.attempt, digest, report, signers, finalizableAt);
     }
 
-    /// @inheritdoc IEpochLedger
     function finalize(Report calldata report) external {
         _requirePending(report);
         uint256 finalizableAt = _attempt.finalizableAt;
@@ -194,14 +183,12 @@ contract EpochLedger is IEpochLedger, EpochClock, Guarded, AccessControl, EIP712
         token.safeTransfer(address(distributor), delta);
     }
 
-    /// @inheritdoc IEpochLedger
     function veto(bytes32 digest_) external onlyRole(GUARDIAN_ROLE) {
         require(digest_ == _pending, NotPendingReport(digest_, _pending));
         (uint16 attempt, bytes32 digest, ) = _reject();
         emit RootVetoed(_final.epoch + 1, attempt, digest);
     }
 
-    /// @inheritdoc IEpochLedger
     function abandon(uint32 epoch) external {
         require(epoch == _final.epoch + 1, EpochOutOfOrder(epoch, _final.epoch + 1));
         require(_pending == 0, ProposalPending(_pending));
@@ -212,7 +199,6 @@ contract EpochLedger is IEpochLedger, EpochClock, Guarded, AccessControl, EIP712
         emit AttemptAbandoned(epoch, attempt);
     }
 
-    /// @inheritdoc IEpochLedger
     function proveOverlap(Report calldata report, Opening calldata a, Opening calldata b) external {
         _requirePending(report);
         _requireOpening(report.root, report.leaves, a);
@@ -221,7 +207,6 @@ contract EpochLedger is IEpochLedger, EpochClock, Guarded, AccessControl, EIP712
         _revoke(report);
     }
 
-    /// @inheritdoc IEpochLedger
     function proveMalformed(Report calldata report, Opening calldata opening) external {
         _requirePending(report);
         _requireOpening(report.root, report.leaves, opening);
@@ -233,7 +218,6 @@ contract EpochLedger is IEpochLedger, EpochClock, Guarded, AccessControl, EIP712
         _revoke(report);
     }
 
-    /// @inheritdoc IEpochLedger
     function proveEmptyLeaf(
         Report calldata report,
         uint32 index,
@@ -247,7 +231,6 @@ contract EpochLedger is IEpochLedger, EpochClock, Guarded, AccessControl, EIP712
         _revoke(report);
     }
 
-    /// @inheritdoc IEpochLedger
     function proveRegression(
         Report calldata report,
         Opening calldata old,
@@ -260,17 +243,14 @@ contract EpochLedger is IEpochLedger, EpochClock, Guarded, AccessControl, EIP712
         _revoke(report);
     }
 
-    /// @inheritdoc IEpochLedger
     function setTariff(Tariff calldata tariff) external onlyRole(DEFAULT_ADMIN_ROLE) {
         _setTariff(_nextEpoch(), tariff);
     }
 
-    /// @inheritdoc IEpochLedger
     function setRules(bytes32 rulesHash) external onlyRole(DEFAULT_ADMIN_ROLE) {
         _setRules(_nextEpoch(), rulesHash);
     }
 
-    /// @inheritdoc IEpochLedger
     function scheduleRetirement(address successor) external onlyRole(DEFAULT_ADMIN_ROLE) {
         require(!_retired, LedgerRetired());
         require(successor != address(0), ZeroAddress());
@@ -279,7 +259,6 @@ contract EpochLedger is IEpochLedger, EpochClock, Guarded, AccessControl, EIP712
         emit RetirementScheduled(successor, _retirableAt);
     }
 
-    /// @inheritdoc IEpochLedger
     function cancelRetirement() external onlyRole(DEFAULT_ADMIN_ROLE) {
         require(_retirableAt != 0 && !_retired, NotRetirable(0));
         emit RetirementCancelled(_successor);
@@ -287,7 +266,6 @@ contract EpochLedger is IEpochLedger, EpochClock, Guarded, AccessControl, EIP712
         _retirableAt = 0;
     }
 
-    /// @inheritdoc IEpochLedger
     function retire() external onlyRole(DEFAULT_ADMIN_ROLE) {
         require(_retirableAt != 0 && block.timestamp >= _retirableAt, NotRetirable(_retirableAt));
         require(_pending == 0, ProposalPending(_pending));
@@ -297,30 +275,25 @@ contract EpochLedger is IEpochLedger, EpochClock, Guarded, AccessControl, EIP712
         token.safeTransfer(_successor, amount);
     }
 
-    /// @inheritdoc IEpochLedger
     function emission(uint32 epoch) public view returns (uint256) {
         if (epoch == 0) return 0;
         uint256 year = (epoch - 1) / EPOCHS_PER_YEAR;
         return (emissionShare >> (year + 1)) / EPOCHS_PER_YEAR;
     }
 
-    /// @inheritdoc IEpochLedger
     function budgetOf(uint32 epoch) public view returns (uint256) {
         return emission(epoch) + _final.carry + escrow.fund(epoch);
     }
 
-    /// @inheritdoc IEpochLedger
     function tariffAt(uint32 epoch) external view returns (Tariff memory tariff) {
         uint256 position = _tariffByEpoch.upperLookupRecent(epoch);
         if (position != 0) tariff = _tariffs[position - 1];
     }
 
-    /// @inheritdoc IEpochLedger
     function rulesAt(uint32 epoch) public view returns (bytes32) {
         return bytes32(_rulesByEpoch.upperLookupRecent(epoch));
     }
 
-    /// @inheritdoc IEpochLedger
     function lastFinal()
         external
         view
@@ -330,7 +303,6 @@ contract EpochLedger is IEpochLedger, EpochClock, Guarded, AccessControl, EIP712
         return (last.epoch, _lastRoot, last.total, last.leaves, last.carry);
     }
 
-    /// @inheritdoc IEpochLedger
     function proposal() external view returns (Proposal memory) {
         uint32 epoch = _final.epoch + 1;
         return
@@ -344,7 +316,6 @@ contract EpochLedger is IEpochLedger, EpochClock, Guarded, AccessControl, EIP712
             );
     }
 
-    /// @inheritdoc IEpochLedger
     function reportDigest(Report calldata report) public view returns (bytes32) {
         // Every field is one static word, so the struct's ABI encoding is its EIP-712 encoding.
         return _hashTypedDataV4(keccak256(abi.encode(REPORT_TYPEHASH, report)));

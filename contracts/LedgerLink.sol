@@ -8,7 +8,6 @@ import {ILedgerLink} from "./interfaces/ILedgerLink.sol";
 abstract contract LedgerLink is ILedgerLink {
     address private immutable DEPLOYER = msg.sender;
 
-    /// @inheritdoc ILedgerLink
     address public ledger;
 
     modifier onlyLedger() {
@@ -16,7 +15,6 @@ abstract contract LedgerLink is ILedgerLink {
         _;
     }
 
-    /// @inheritdoc ILedgerLink
     function linkLedger(address ledger_) external {
         require(msg.sender == DEPLOYER, NotDeployer(msg.sender));
         require(ledger == address(0), LedgerAlreadyLinked(ledger));

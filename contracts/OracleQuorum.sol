@@ -29,22 +29,16 @@ contract OracleQuorum is IOracleQuorum, EpochClock, LedgerLink, AccessControl {
         uint16 slotPlusOne;
     }
 
-    /// @inheritdoc IOracleQuorum
     uint256 public constant MAX_MEMBERS = 32;
 
-    /// @inheritdoc IOracleQuorum
     uint256 public constant MAX_SLOTS = 128;
 
-    /// @inheritdoc IOracleQuorum
     IERC20 public immutable token;
 
-    /// @inheritdoc IOracleQuorum
     uint256 public immutable minimumBond;
 
-    /// @inheritdoc IOracleQuorum
     uint256 public threshold = 1;
 
-    /// @inheritdoc IOracleQuorum
     uint256 public members;
 
     address[] private _memberBySlot;
@@ -62,13 +56,11 @@ contract OracleQuorum is IOracleQuorum, EpochClock, LedgerLink, AccessControl {
         _grantRole(DEFAULT_ADMIN_ROLE, governance);
     }
 
-    /// @inheritdoc IOracleQuorum
     function releaseSeconds() public view returns (uint256) {
         // Longer than any attempt and its window: the ledger keeps those below half an epoch.
         return epochSeconds;
     }
 
-    /// @inheritdoc IOracleQuorum
     function addMember(address member, uint256 threshold_) external onlyRole(DEFAULT_ADMIN_ROLE) {
         require(member != address(0), ZeroAddress());
         require(_members[member].slotPlusOne == 0, MemberAlreadyKnown(member));
@@ -82,7 +74,6 @@ contract OracleQuorum is IOracleQuorum, EpochClock, LedgerLink, AccessControl {
         emit MemberAdded(member, slot, fromEpoch, threshold_);
     }
 
-    /// @inheritdoc IOracleQuorum
     function removeMember(
         address member,
         uint256 threshold_
@@ -92,19 +83,16 @@ contract OracleQuorum is IOracleQuorum, EpochClock, LedgerLink, AccessControl {
         emit MemberRemoved(member, _members[member].slotPlusOne - 1, threshold_);
     }
 
-    /// @inheritdoc IOracleQuorum
     function setThreshold(uint256 threshold_) external onlyRole(DEFAULT_ADMIN_ROLE) {
         _setThreshold(threshold_, members);
         emit ThresholdSet(threshold_);
     }
 
-    /// @inheritdoc IOracleQuorum
     function exit() external {
         _leave(msg.sender);
         emit MemberExited(msg.sender, _members[msg.sender].slotPlusOne - 1);
     }
 
-    /// @inheritdoc IOracleQuorum
     function depositBond(address member, uint256 amount) external {
         Member storage state = _present(member);
         state.bond = SafeCast.toUint96(state.bond + amount);
@@ -112,7 +100,6 @@ contract OracleQuorum is IOracleQuorum, EpochClock, LedgerLink, AccessControl {
         token.safeTransferFrom(msg.sender, address(this), amount);
     }
 
-    /// @inheritdoc IOracleQuorum
     function withdrawBond(address member) external {
         Member storage state = _members[member];
         uint256 releaseTime =
@@ -127,7 +114,6 @@ contract OracleQuorum is IOracleQuorum, EpochClock, LedgerLink, AccessControl {
         token.safeTransfer(member, bond);
     }
 
-    /// @inheritdoc IOracleQuorum
     function verify(
         bytes32 digest,
         CompactSignature[] calldata signatures
@@ -144,7 +130,6 @@ contract OracleQuorum is IOracleQuorum, EpochClock, LedgerLink, AccessControl {
         }
     }
 
-    /// @inheritdoc IOracleQuorum
     function proveEquivocation(
         IEpochLedger.Report calldata reportA,
         IEpochLedger.Report calldata reportB,
@@ -166,7 +151,6 @@ contract OracleQuorum is IOracleQuorum, EpochClock, LedgerLink, AccessControl {
         _share(_eject(signer, msg.sender), msg.sender);
     }
 
-    /// @inheritdoc IOracleQuorum
     function slash(uint256 signers, address prover) external onlyLedger {
         uint256 bonds = 0;
         for (uint256 slot = 0; signers >> slot != 0; ++slot) {
@@ -175,7 +159,6 @@ contract OracleQuorum is IOracleQuorum, EpochClock, LedgerLink, AccessControl {
         _share(bonds, prover);
     }
 
-    /// @inheritdoc IOracleQuorum
     function memberOf(
         address member
     )
@@ -189,12 +172,10 @@ contract OracleQuorum is IOracleQuorum, EpochClock, LedgerLink, AccessControl {
         return (known, slot, state.bond, state.fromEpoch, state.leftAt);
     }
 
-    /// @inheritdoc IOracleQuorum
     function memberAt(uint256 slot) external view returns (address) {
         return slot < _memberBySlot.length ? _memberBySlot[slot] : address(0);
     }
 
-    /// @inheritdoc IOracleQuorum
     function isActive(address member) external view returns (bool) {
         return _isActive(_members[member], currentEpoch());
     }

@@ -39,24 +39,20 @@ contract RewardDistributor is
         uint32 leaves;
     }
 
-    /// @inheritdoc IRewardDistributor
     uint256 public constant PAUSE_SECONDS = 3 days;
 
-    /// @inheritdoc IRewardDistributor
     uint256 public constant PAUSE_COOLDOWN_SECONDS = 30 days;
 
     bytes32 private constant SET_PAYEE_TYPEHASH = keccak256(
         "SetPayee(address account,address payee,uint256 nonce,uint256 deadline)"
     );
 
-    /// @inheritdoc IRewardDistributor
     IERC20 public immutable token;
 
     address private immutable REGISTRY;
     address private immutable ESCROW;
     address private immutable QUORUM;
 
-    /// @inheritdoc IRewardDistributor
     uint32 public latestEpoch;
 
     uint40 private _pausedUntil;
@@ -67,7 +63,6 @@ contract RewardDistributor is
     uint96 private _latestTotal;
     uint32 private _latestLeaves;
 
-    /// @inheritdoc IRewardDistributor
     mapping(uint32 epoch => Root) public rootOf;
 
     mapping(address account => Account) private _accounts;
@@ -92,18 +87,15 @@ contract RewardDistributor is
         _grantRole(GUARDIAN_ROLE, guardian);
     }
 
-    /// @inheritdoc IRewardDistributor
     function claim(Claim[] calldata claims) external {
         require(block.timestamp >= _pausedUntil, PausedUntil(_pausedUntil));
         for (uint256 i = 0; i < claims.length; ++i) _claim(claims[i]);
     }
 
-    /// @inheritdoc IRewardDistributor
     function setPayee(address payee) external {
         _setPayee(msg.sender, payee);
     }
 
-    /// @inheritdoc IRewardDistributor
     function setPayeeBySig(
         address account,
         address payee,
@@ -124,7 +116,6 @@ contract RewardDistributor is
         _setPayee(account, payee);
     }
 
-    /// @inheritdoc IRewardDistributor
     function pause() external onlyRole(GUARDIAN_ROLE) {
         require(block.timestamp >= _nextPauseAt, PauseNotAllowedBefore(_nextPauseAt));
         uint256 until = block.timestamp + PAUSE_SECONDS;
@@ -133,13 +124,11 @@ contract RewardDistributor is
         emit ClaimsPaused(until);
     }
 
-    /// @inheritdoc IRewardDistributor
     function resume() external onlyRole(GUARDIAN_ROLE) {
         _pausedUntil = 0;
         emit ClaimsResumed();
     }
 
-    /// @inheritdoc IRewardDistributor
     function publish(uint32 epoch, bytes32 root, uint96 total, uint32 leaves) external onlyLedger {
         latestEpoch = epoch;
         _latestTotal = total;
@@ -148,25 +137,21 @@ contract RewardDistributor is
         emit RootPublished(epoch, root, total, leaves);
     }
 
-    /// @inheritdoc IRewardDistributor
     function claimed(address account) external view returns (uint256) {
         return _accounts[account].claimed;
     }
 
-    /// @inheritdoc IRewardDistributor
     function payeeOf(address account) public view returns (address) {
         address payee = _accounts[account].payee;
         return payee == address(0) ? account : payee;
     }
 
-    /// @inheritdoc IRewardDistributor
     function nonces(
         address owner
     ) public view override(IRewardDistributor, Nonces) returns (uint256) {
         return super.nonces(owner);
     }
 
-    /// @inheritdoc IRewardDistributor
     function pausedUntil() external view returns (uint256) {
         return _pausedUntil;
     }
