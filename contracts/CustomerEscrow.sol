@@ -21,35 +21,42 @@ contract CustomerEscrow is ICustomerEscrow, EpochClock, LedgerLink, AccessContro
     using CompactSignatures for CompactSignature;
     using SafeERC20 for IERC20;
 
+    /// @dev `amount` in wei, `withdrawableAt` in unix seconds.
     struct Thaw {
         uint96 amount;
         uint40 withdrawableAt;
     }
 
+    // Constants
+
     bytes32 public constant ADMISSION_ROLE = keccak256("ADMISSION_ROLE");
-
-    IERC20 public immutable token;
-
-    uint256 public immutable thawSeconds;
 
     bytes32 private constant VOUCHER_TYPEHASH = keccak256(
         "Voucher(address customer,uint32 epoch,uint96 cumulative)"
     );
 
+    // Parameters
+
+    IERC20 public immutable token;
+    uint256 public immutable thawSeconds;
+
+    // State
+
     mapping(address customer => uint256) public balanceOf;
-
     mapping(address customer => uint256) public collected;
-
     mapping(address customer => mapping(uint32 epoch => uint256)) public paid;
-
     mapping(uint32 epoch => uint256) public fund;
-
     mapping(address customer => Thaw) public thawOf;
 
     // 1 while admitted or authorised, 0 otherwise.
     mapping(address customer => Checkpoints.Trace160) private _admittedByEpoch;
     mapping(address customer => mapping(address key => Checkpoints.Trace160)) private _keyByEpoch;
 
+    /// @param token_ The LinkToken.
+    /// @param clock The registry, whose clock is copied.
+    /// @param thawSeconds_ How long a thaw takes, in seconds.
+    /// @param governance Who grants and revokes roles.
+    /// @param admission Who admits and dismisses customers.
     constructor(
         IERC20 token_,
         IEpochClock clock,
@@ -73,6 +80,8 @@ contract CustomerEscrow is ICustomerEscrow, EpochClock, LedgerLink, AccessContro
         _grantRole(ADMISSION_ROLE, admission);
     }
 
+    // Admission
+
     function admit(address customer) external onlyRole(ADMISSION_ROLE) {
         require(customer != address(0), ZeroAddress());
         uint32 fromEpoch = _nextEpoch();
@@ -85,6 +94,12 @@ contract CustomerEscrow is ICustomerEscrow, EpochClock, LedgerLink, AccessContro
         _admittedByEpoch[customer].push(fromEpoch, 0);
         emit CustomerDismissed(customer, fromEpoch);
     }
+
+    function isCustomerAt(address customer, uint32 epoch) public view returns (bool) {
+        return _admittedByEpoch[customer].upperLookupRecent(epoch) == 1;
+    }
+
+    // Keys
 
     function addKey(address key) external {
         require(key != address(0), ZeroAddress());
@@ -99,6 +114,14 @@ contract CustomerEscrow is ICustomerEscrow, EpochClock, LedgerLink, AccessContro
         emit KeyRemoved(msg.sender, key, fromEpoch);
     }
 
+    function isKeyAt(address customer, address key, uint32 epoch) public view returns (bool) {
+        return
+            isCustomerAt(customer, epoch) &&
+            _keyByEpoch[customer][key].upperLookupRecent(epoch) == 1;
+    }
+
+    // Balances
+
     function deposit(uint256 amount) external {
         depositFor(msg.sender, amount);
     }
@@ -109,6 +132,8 @@ contract CustomerEscrow is ICustomerEscrow, EpochClock, LedgerLink, AccessContro
         emit Deposited(customer, msg.sender, amount);
         token.safeTransferFrom(msg.sender, address(this), amount);
     }
+
+    // Thaws
 
     function thaw(uint256 amount) external {
         Thaw storage state = thawOf[msg.sender];
@@ -137,6 +162,8 @@ contract CustomerEscrow is ICustomerEscrow, EpochClock, LedgerLink, AccessContro
         emit Withdrawn(msg.sender, state.amount);
         token.safeTransfer(msg.sender, state.amount);
     }
+
+    // Payments
 
     function collect(
         Voucher calldata voucher,
@@ -175,16 +202,6 @@ contract CustomerEscrow is ICustomerEscrow, EpochClock, LedgerLink, AccessContro
             uint96(before + amount)
         );
         token.safeTransfer(ledger, amount);
-    }
-
-    function isCustomerAt(address customer, uint32 epoch) public view returns (bool) {
-        return _admittedByEpoch[customer].upperLookupRecent(epoch) == 1;
-    }
-
-    function isKeyAt(address customer, address key, uint32 epoch) public view returns (bool) {
-        return
-            isCustomerAt(customer, epoch) &&
-            _keyByEpoch[customer][key].upperLookupRecent(epoch) == 1;
     }
 
     function voucherDigest(Voucher calldata voucher) public view returns (bytes32) {

@@ -18,6 +18,7 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, AccessControl, EIP712, N
     using CompactSignatures for CompactSignature;
     using Receipts for Receipt;
 
+    /// @dev `revokedFrom` is zero while not revoked, `offeredTo` while not offered.
     struct Device {
         bool enrolled;
         uint8 deviceClass;
@@ -26,21 +27,29 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, AccessControl, EIP712, N
         Checkpoints.Trace160 accountByEpoch;
     }
 
-    bytes32 public constant MANUFACTURER_ROLE = keccak256("MANUFACTURER_ROLE");
+    // Constants
 
+    bytes32 public constant MANUFACTURER_ROLE = keccak256("MANUFACTURER_ROLE");
     uint256 public constant NO_INDEX = type(uint256).max;
 
     bytes32 private constant BIND_TYPEHASH = keccak256(
         "Bind(address device,address account,uint256 nonce,uint256 deadline)"
     );
 
+    // State
+
     uint32 public accounts;
 
     mapping(address device => Device) private _devices;
-    // The index plus one, so that zero means none.
+    // Zero means that the account has no index.
     mapping(address account => uint256) private _indexPlusOne;
     mapping(uint8 deviceClass => Checkpoints.Trace256) private _limitByEpoch;
 
+    /// @param genesis_ When epoch 1 begins, in unix seconds.
+    /// @param epochSeconds_ Length of every epoch, in seconds.
+    /// @param graceSeconds_ Time between the end of an epoch and its seal time, in seconds.
+    /// @param governance Who sets the limits of classes, and grants and revokes roles.
+    /// @param manufacturer Who enrols and revokes devices.
     constructor(
         uint256 genesis_,
         uint256 epochSeconds_,
@@ -52,6 +61,8 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, AccessControl, EIP712, N
         _grantRole(DEFAULT_ADMIN_ROLE, governance);
         _grantRole(MANUFACTURER_ROLE, manufacturer);
     }
+
+    // Devices
 
     function enrol(
         address[] calldata devices,
@@ -67,6 +78,51 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, AccessControl, EIP712, N
         }
     }
 
+    function revoke(address[] calldata devices) external onlyRole(MANUFACTURER_ROLE) {
+        uint32 epoch = currentEpoch();
+        // Nothing can be earned before genesis, so epoch 1 stands for "from the beginning" and zero for "not revoked".
+        uint32 fromEpoch = epoch == 0 ? 1 : epoch;
+        for (uint256 i = 0; i < devices.length; ++i) {
+            Device storage state = _devices[devices[i]];
+            require(state.enrolled, DeviceUnknown(devices[i]));
+            if (state.revokedFrom != 0) continue;
+            state.revokedFrom = fromEpoch;
+            emit DeviceRevoked(devices[i], fromEpoch);
+        }
+    }
+
+    function deviceOf(
+        address device
+    )
+        external
+        view
+        returns (
+            bool enrolled,
+            uint8 deviceClass,
+            uint32 revokedFrom,
+            address account,
+            address offeredTo
+        )
+    {
+        Device storage state = _devices[device];
+        return (
+            state.enrolled,
+            state.deviceClass,
+            state.revokedFrom,
+            address(state.accountByEpoch.latest()),
+            state.offeredTo
+        );
+    }
+
+    /// @dev A device that was enrolled and not revoked.
+    function _authorised(address device) private view returns (Device storage state) {
+        state = _devices[device];
+        require(state.enrolled, DeviceUnknown(device));
+        require(state.revokedFrom == 0, DeviceIsRevoked(device, state.revokedFrom));
+    }
+
+    // Class limits
+
     function setClassLimit(
         uint8 deviceClass,
         ClassLimit calldata limit
@@ -81,6 +137,24 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, AccessControl, EIP712, N
             limit.computeMilliseconds
         );
     }
+
+    function limitAt(uint8 deviceClass, uint32 epoch) external view returns (ClassLimit memory) {
+        return _unpack(_limitByEpoch[deviceClass].upperLookupRecent(epoch));
+    }
+
+    /// @dev 64 + 96 + 64 bits in one checkpoint value.
+    function _pack(ClassLimit calldata limit) private pure returns (uint256) {
+        return
+            (uint256(limit.egressBytes) << 160) |
+            (uint256(limit.storageByteSeconds) << 64) |
+            limit.computeMilliseconds;
+    }
+
+    function _unpack(uint256 packed) private pure returns (ClassLimit memory) {
+        return ClassLimit(uint64(packed >> 160), uint96(packed >> 64), uint64(packed));
+    }
+
+    // Bindings and transfers
 
     function bind(
         address device,
@@ -129,19 +203,6 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, AccessControl, EIP712, N
         emit DeviceTransferred(device, address(from), msg.sender, fromEpoch);
     }
 
-    function revoke(address[] calldata devices) external onlyRole(MANUFACTURER_ROLE) {
-        uint32 epoch = currentEpoch();
-        // Nothing can be earned before genesis, so epoch 1 stands for "from the beginning" and zero for "not revoked".
-        uint32 fromEpoch = epoch == 0 ? 1 : epoch;
-        for (uint256 i = 0; i < devices.length; ++i) {
-            Device storage state = _devices[devices[i]];
-            require(state.enrolled, DeviceUnknown(devices[i]));
-            if (state.revokedFrom != 0) continue;
-            state.revokedFrom = fromEpoch;
-            emit DeviceRevoked(devices[i], fromEpoch);
-        }
-    }
-
     function ownerAt(address device, uint32 epoch) external view returns (address) {
         Device storage state = _devices[device];
         if (state.revokedFrom != 0 && epoch >= state.revokedFrom) return address(0);
@@ -152,47 +213,11 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, AccessControl, EIP712, N
         return super.nonces(owner);
     }
 
-    function deviceOf(
-        address device
-    )
-        external
-        view
-        returns (
-            bool enrolled,
-            uint8 deviceClass,
-            uint32 revokedFrom,
-            address account,
-            address offeredTo
-        )
-    {
-        Device storage state = _devices[device];
-        return (
-            state.enrolled,
-            state.deviceClass,
-            state.revokedFrom,
-            address(state.accountByEpoch.latest()),
-            state.offeredTo
-        );
-    }
-
-    function limitAt(uint8 deviceClass, uint32 epoch) external view returns (ClassLimit memory) {
-        return _unpack(_limitByEpoch[deviceClass].upperLookupRecent(epoch));
-    }
+    // Accounts
 
     function indexOf(address account) external view returns (uint256) {
         uint256 indexPlusOne = _indexPlusOne[account];
         return indexPlusOne == 0 ? NO_INDEX : indexPlusOne - 1;
-    }
-
-    function receiptDigest(Receipt calldata receipt) external view returns (bytes32) {
-        return _hashTypedDataV4(receipt.hash());
-    }
-
-    /// @dev A device that was enrolled and not revoked.
-    function _authorised(address device) private view returns (Device storage state) {
-        state = _devices[device];
-        require(state.enrolled, DeviceUnknown(device));
-        require(state.revokedFrom == 0, DeviceIsRevoked(device, state.revokedFrom));
     }
 
     function _index(address account) private {
@@ -203,15 +228,9 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, AccessControl, EIP712, N
         emit AccountIndexed(account, index);
     }
 
-    /// @dev 64 + 96 + 64 bits in one checkpoint value.
-    function _pack(ClassLimit calldata limit) private pure returns (uint256) {
-        return
-            (uint256(limit.egressBytes) << 160) |
-            (uint256(limit.storageByteSeconds) << 64) |
-            limit.computeMilliseconds;
-    }
+    // Receipts
 
-    function _unpack(uint256 packed) private pure returns (ClassLimit memory) {
-        return ClassLimit(uint64(packed >> 160), uint96(packed >> 64), uint64(packed));
+    function receiptDigest(Receipt calldata receipt) external view returns (bytes32) {
+        return _hashTypedDataV4(receipt.hash());
     }
 }

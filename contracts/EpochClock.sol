@@ -5,20 +5,26 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IEpochClock} from "./interfaces/IEpochClock.sol";
 
 /// @title EpochClock
-/// @notice Epoch arithmetic over three immutables. The registry is given them; every other contract copies the registry's.
+/// @notice Implements {IEpochClock} over three immutables. The registry is given them; the other contracts that need a
+/// clock copy the registry's.
 abstract contract EpochClock is IEpochClock {
+    // Parameters
+
     uint256 public immutable genesis;
-
     uint256 public immutable epochSeconds;
-
     uint256 public immutable graceSeconds;
 
+    /// @param genesis_ When epoch 1 begins, in unix seconds.
+    /// @param epochSeconds_ Length of every epoch, in seconds.
+    /// @param graceSeconds_ Time between the end of an epoch and its seal time, in seconds.
     constructor(uint256 genesis_, uint256 epochSeconds_, uint256 graceSeconds_) {
         require(graceSeconds_ < epochSeconds_, InvalidEpochClock(epochSeconds_, graceSeconds_));
         genesis = genesis_;
         epochSeconds = epochSeconds_;
         graceSeconds = graceSeconds_;
     }
+
+    // Epochs
 
     function currentEpoch() public view returns (uint32) {
         if (block.timestamp < genesis) return 0;

@@ -28,13 +28,13 @@ contract EpochLedger is IEpochLedger, EpochClock, Guarded, AccessControl, EIP712
     using RewardTree for RewardLeaf;
     using SafeERC20 for IERC20;
 
-    /// @notice What the ledger is built from; all fixed for ever.
+    /// @notice What the ledger is built from. Tariff, rules and roles can change later, all else is fixed for ever.
     /// @param token The LinkToken.
-    /// @param registry Devices, accounts, and the epoch clock.
-    /// @param escrow Customers' payments.
+    /// @param registry Devices, accounts, and the epoch clock, which is copied.
+    /// @param escrow Where customers pay.
     /// @param quorum The oracle members.
     /// @param distributor Where released tokens go.
-    /// @param emissionShare The tokens all epochs together may issue, in wei. They must be sent here.
+    /// @param emissionShare The tokens that all epochs together may issue, in wei. They must be sent here.
     /// @param proposalTimeoutSeconds How long members have for an attempt, in seconds.
     /// @param windowSeconds The challenge time, in seconds.
     /// @param rulesHash The rules in force from the first epoch on.
@@ -56,7 +56,7 @@ contract EpochLedger is IEpochLedger, EpochClock, Guarded, AccessControl, EIP712
         address guardian;
     }
 
-    /// @dev One slot: every proposal reads it, every finalization writes it.
+    /// @dev One slot: every proposal reads it, every finalization writes it. `total` and `carry` in wei.
     struct Final {
         uint32 epoch;
         uint96 total;
@@ -64,8 +64,9 @@ contract EpochLedger is IEpochLedger, EpochClock, Guarded, AccessControl, EIP712
         uint96 carry;
     }
 
-    /// @dev One slot. `startedAt` is when the last attempt ended or the last epoch became final; the attempt of an epoch
-    /// that is not sealed by then starts at its seal time.
+    /// @dev One slot, times in unix seconds. `startedAt` is when the attempt before ended or the epoch before became
+    /// final; the attempt of an epoch that is not sealed by then starts at its seal time. `signers` is a bit set of
+    /// slots.
     struct Attempt {
         uint16 number;
         uint40 startedAt;
@@ -73,11 +74,15 @@ contract EpochLedger is IEpochLedger, EpochClock, Guarded, AccessControl, EIP712
         uint128 signers;
     }
 
+    // Constants
+
     uint256 public constant RETIREMENT_DELAY_SECONDS = 30 days;
 
     bytes32 private constant REPORT_TYPEHASH = keccak256(
         "Report(uint32 epoch,uint16 attempt,bytes32 prevRoot,bytes32 root,bytes32 contributionRoot,bytes32 bundleHash,uint96 total,uint32 leaves,uint32 contributions,bytes32 rulesHash)"
     );
+
+    // Parameters
 
     IERC20 public immutable token;
     IDeviceRegistry public immutable registry;
@@ -90,6 +95,8 @@ contract EpochLedger is IEpochLedger, EpochClock, Guarded, AccessControl, EIP712
     uint256 public immutable windowSeconds;
 
     uint256 private immutable EPOCHS_PER_YEAR;
+
+    // State
 
     Final private _final;
     bytes32 private _lastRoot;
@@ -139,6 +146,8 @@ contract EpochLedger is IEpochLedger, EpochClock, Guarded, AccessControl, EIP712
         _setTariff(1, p.tariff);
         _setRules(1, p.rulesHash);
     }
+
+    // Proposals
 
     function propose(Report calldata report, CompactSignature[] calldata signatures) external {
         Final memory last = _final;
@@ -199,6 +208,80 @@ contract EpochLedger is IEpochLedger, EpochClock, Guarded, AccessControl, EIP712
         emit AttemptAbandoned(epoch, attempt);
     }
 
+    function proposal() external view returns (Proposal memory) {
+        uint32 epoch = _final.epoch + 1;
+        return
+            Proposal(
+                epoch,
+                _attempt.number,
+                _pending,
+                _attempt.signers,
+                _attempt.finalizableAt,
+                _abandonableAt(epoch)
+            );
+    }
+
+    function lastFinal()
+        external
+        view
+        returns (uint32 epoch, bytes32 root, uint96 total, uint32 leaves, uint96 carry)
+    {
+        Final memory last = _final;
+        return (last.epoch, _lastRoot, last.total, last.leaves, last.carry);
+    }
+
+    function reportDigest(Report calldata report) public view returns (bytes32) {
+        // Every field is one static word, so the struct's ABI encoding is its EIP-712 encoding.
+        return _hashTypedDataV4(keccak256(abi.encode(REPORT_TYPEHASH, report)));
+    }
+
+    function _requireShape(Report calldata report, uint256 lastLeaves) private view {
+        uint256 accounts = registry.accounts();
+        require(
+            report.leaves >= lastLeaves && report.leaves <= accounts,
+            LeavesOutOfRange(report.leaves, lastLeaves, accounts)
+        );
+        require(
+            (report.root == 0) == (report.leaves == 0),
+            RootMismatch(report.root, report.leaves)
+        );
+        require(
+            (report.contributionRoot == 0) == (report.contributions == 0),
+            RootMismatch(report.contributionRoot, report.contributions)
+        );
+    }
+
+    function _requireFunded(Report calldata report, Final memory last) private view {
+        require(report.total >= last.total, TotalFell(report.total, last.total));
+        uint256 delta = report.total - last.total;
+        uint256 budget = budgetOf(report.epoch);
+        require(delta <= budget, OverBudget(delta, budget));
+        uint256 balance = token.balanceOf(address(this));
+        require(delta <= balance, Underfunded(balance, delta));
+    }
+
+    function _requirePending(Report calldata report) private view {
+        require(_pending != 0, NoProposal());
+        bytes32 digest = reportDigest(report);
+        require(digest == _pending, NotPendingReport(digest, _pending));
+    }
+
+    /// @dev Ends the pending proposal and its attempt.
+    function _reject() private returns (uint16 attempt, bytes32 digest, uint256 signers) {
+        digest = _pending;
+        require(digest != 0, NoProposal());
+        attempt = _attempt.number;
+        signers = _attempt.signers;
+        _pending = 0;
+        _attempt = Attempt(attempt + 1, uint40(block.timestamp), 0, 0);
+    }
+
+    function _abandonableAt(uint32 epoch) private view returns (uint256) {
+        return Math.max(sealTimeOf(epoch), _attempt.startedAt) + proposalTimeoutSeconds;
+    }
+
+    // Fraud proofs
+
     function proveOverlap(Report calldata report, Opening calldata a, Opening calldata b) external {
         _requirePending(report);
         _requireOpening(report.root, report.leaves, a);
@@ -243,6 +326,21 @@ contract EpochLedger is IEpochLedger, EpochClock, Guarded, AccessControl, EIP712
         _revoke(report);
     }
 
+    function _requireOpening(bytes32 root, uint256 leaves, Opening calldata opening) private pure {
+        require(
+            root.contains(leaves, opening.index, opening.leaf.hash(), opening.proof),
+            InvalidOpening(opening.index)
+        );
+    }
+
+    function _revoke(Report calldata report) private {
+        (uint16 attempt, bytes32 digest, uint256 signers) = _reject();
+        emit RootRevoked(report.epoch, attempt, digest, msg.sender);
+        quorum.slash(signers, msg.sender);
+    }
+
+    // Tariff and rules
+
     function setTariff(Tariff calldata tariff) external onlyRole(DEFAULT_ADMIN_ROLE) {
         _setTariff(_nextEpoch(), tariff);
     }
@@ -250,6 +348,41 @@ contract EpochLedger is IEpochLedger, EpochClock, Guarded, AccessControl, EIP712
     function setRules(bytes32 rulesHash) external onlyRole(DEFAULT_ADMIN_ROLE) {
         _setRules(_nextEpoch(), rulesHash);
     }
+
+    function tariffAt(uint32 epoch) external view returns (Tariff memory tariff) {
+        uint256 position = _tariffByEpoch.upperLookupRecent(epoch);
+        if (position != 0) tariff = _tariffs[position - 1];
+    }
+
+    function rulesAt(uint32 epoch) public view returns (bytes32) {
+        return bytes32(_rulesByEpoch.upperLookupRecent(epoch));
+    }
+
+    function _setTariff(uint32 fromEpoch, Tariff memory tariff) private {
+        _tariffs.push(tariff);
+        _tariffByEpoch.push(fromEpoch, SafeCast.toUint208(_tariffs.length));
+        emit TariffSet(fromEpoch, tariff);
+    }
+
+    function _setRules(uint32 fromEpoch, bytes32 rulesHash) private {
+        require(rulesHash != 0, ZeroRules());
+        _rulesByEpoch.push(fromEpoch, uint256(rulesHash));
+        emit RulesSet(fromEpoch, rulesHash);
+    }
+
+    // Budget
+
+    function emission(uint32 epoch) public view returns (uint256) {
+        if (epoch == 0) return 0;
+        uint256 year = (epoch - 1) / EPOCHS_PER_YEAR;
+        return (emissionShare >> (year + 1)) / EPOCHS_PER_YEAR;
+    }
+
+    function budgetOf(uint32 epoch) public view returns (uint256) {
+        return emission(epoch) + _final.carry + escrow.fund(epoch);
+    }
+
+    // Retirement
 
     function scheduleRetirement(address successor) external onlyRole(DEFAULT_ADMIN_ROLE) {
         require(!_retired, LedgerRetired());
@@ -273,121 +406,5 @@ contract EpochLedger is IEpochLedger, EpochClock, Guarded, AccessControl, EIP712
         uint256 amount = token.balanceOf(address(this));
         emit Retired(_successor, amount);
         token.safeTransfer(_successor, amount);
-    }
-
-    function emission(uint32 epoch) public view returns (uint256) {
-        if (epoch == 0) return 0;
-        uint256 year = (epoch - 1) / EPOCHS_PER_YEAR;
-        return (emissionShare >> (year + 1)) / EPOCHS_PER_YEAR;
-    }
-
-    function budgetOf(uint32 epoch) public view returns (uint256) {
-        return emission(epoch) + _final.carry + escrow.fund(epoch);
-    }
-
-    function tariffAt(uint32 epoch) external view returns (Tariff memory tariff) {
-        uint256 position = _tariffByEpoch.upperLookupRecent(epoch);
-        if (position != 0) tariff = _tariffs[position - 1];
-    }
-
-    function rulesAt(uint32 epoch) public view returns (bytes32) {
-        return bytes32(_rulesByEpoch.upperLookupRecent(epoch));
-    }
-
-    function lastFinal()
-        external
-        view
-        returns (uint32 epoch, bytes32 root, uint96 total, uint32 leaves, uint96 carry)
-    {
-        Final memory last = _final;
-        return (last.epoch, _lastRoot, last.total, last.leaves, last.carry);
-    }
-
-    function proposal() external view returns (Proposal memory) {
-        uint32 epoch = _final.epoch + 1;
-        return
-            Proposal(
-                epoch,
-                _attempt.number,
-                _pending,
-                _attempt.signers,
-                _attempt.finalizableAt,
-                _abandonableAt(epoch)
-            );
-    }
-
-    function reportDigest(Report calldata report) public view returns (bytes32) {
-        // Every field is one static word, so the struct's ABI encoding is its EIP-712 encoding.
-        return _hashTypedDataV4(keccak256(abi.encode(REPORT_TYPEHASH, report)));
-    }
-
-    function _requireShape(Report calldata report, uint256 lastLeaves) private view {
-        uint256 accounts = registry.accounts();
-        require(
-            report.leaves >= lastLeaves && report.leaves <= accounts,
-            LeavesOutOfRange(report.leaves, lastLeaves, accounts)
-        );
-        require(
-            (report.root == 0) == (report.leaves == 0),
-            RootMismatch(report.root, report.leaves)
-        );
-        require(
-            (report.contributionRoot == 0) == (report.contributions == 0),
-            RootMismatch(report.contributionRoot, report.contributions)
-        );
-    }
-
-    function _requireFunded(Report calldata report, Final memory last) private view {
-        require(report.total >= last.total, TotalFell(report.total, last.total));
-        uint256 delta = report.total - last.total;
-        uint256 budget = budgetOf(report.epoch);
-        require(delta <= budget, OverBudget(delta, budget));
-        uint256 balance = token.balanceOf(address(this));
-        require(delta <= balance, Underfunded(balance, delta));
-    }
-
-    function _requirePending(Report calldata report) private view {
-        require(_pending != 0, NoProposal());
-        bytes32 digest = reportDigest(report);
-        require(digest == _pending, NotPendingReport(digest, _pending));
-    }
-
-    function _requireOpening(bytes32 root, uint256 leaves, Opening calldata opening) private pure {
-        require(
-            root.contains(leaves, opening.index, opening.leaf.hash(), opening.proof),
-            InvalidOpening(opening.index)
-        );
-    }
-
-    function _revoke(Report calldata report) private {
-        (uint16 attempt, bytes32 digest, uint256 signers) = _reject();
-        emit RootRevoked(report.epoch, attempt, digest, msg.sender);
-        quorum.slash(signers, msg.sender);
-    }
-
-    /// @dev Ends the pending proposal and its attempt.
-    function _reject() private returns (uint16 attempt, bytes32 digest, uint256 signers) {
-        digest = _pending;
-        require(digest != 0, NoProposal());
-        attempt = _attempt.number;
-        signers = _attempt.signers;
-        _pending = 0;
-        _attempt = Attempt(attempt + 1, uint40(block.timestamp), 0, 0);
-    }
-
-    function _abandonableAt(uint32 epoch) private view returns (uint256) {
-        return Math.max(sealTimeOf(epoch), _attempt.startedAt) + proposalTimeoutSeconds;
-    }
-
-    function _setTariff(uint32 fromEpoch, Tariff memory tariff) private {
-        _tariffs.push(tariff);
-        _tariffByEpoch.push(fromEpoch, SafeCast.toUint208(_tariffs.length));
-        emit TariffSet(fromEpoch, tariff);
-    }
-
-    function _setRules(uint32 fromEpoch, bytes32 rulesHash) private {
-        require(rulesHash != 0, ZeroRules());
-        _rulesByEpoch.push(fromEpoch, uint256(rulesHash));
-        emit RulesSet(fromEpoch, rulesHash);
     }
 }

@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {ILedgerLink} from "./interfaces/ILedgerLink.sol";
 
 /// @title LedgerLink
-/// @notice A contract that the ledger names in its constructor, and that learns the ledger's address once, afterwards.
+/// @notice Implements {ILedgerLink}, where each function is described.
 abstract contract LedgerLink is ILedgerLink {
     address private immutable DEPLOYER = msg.sender;
 

@@ -21,7 +21,7 @@ contract OracleQuorum is IOracleQuorum, EpochClock, LedgerLink, AccessControl {
     using SafeERC20 for IERC20;
     using SafeERC20 for ILinkToken;
 
-    /// @dev `slotPlusOne` is zero for a stranger; `leftAt` is zero while a member.
+    /// @dev `bond` in wei; `leftAt` in unix seconds, zero while a member; `slotPlusOne` is zero for a stranger.
     struct Member {
         uint96 bond;
         uint40 leftAt;
@@ -29,21 +29,29 @@ contract OracleQuorum is IOracleQuorum, EpochClock, LedgerLink, AccessControl {
         uint16 slotPlusOne;
     }
 
-    uint256 public constant MAX_MEMBERS = 32;
+    // Constants
 
+    uint256 public constant MAX_MEMBERS = 32;
+    // The ledger keeps the signers of a proposal as a bit set of 128.
     uint256 public constant MAX_SLOTS = 128;
 
-    IERC20 public immutable token;
+    // Parameters
 
+    IERC20 public immutable token;
     uint256 public immutable minimumBond;
 
-    uint256 public threshold = 1;
+    // State
 
+    uint256 public threshold = 1;
     uint256 public members;
 
     address[] private _memberBySlot;
     mapping(address member => Member) private _members;
 
+    /// @param token_ The LinkToken.
+    /// @param clock The registry, whose clock is copied.
+    /// @param minimumBond_ The bond that a member needs to be active, in wei.
+    /// @param governance Who adds and removes members and sets the threshold.
     constructor(
         IERC20 token_,
         IEpochClock clock,
@@ -56,10 +64,7 @@ contract OracleQuorum is IOracleQuorum, EpochClock, LedgerLink, AccessControl {
         _grantRole(DEFAULT_ADMIN_ROLE, governance);
     }
 
-    function releaseSeconds() public view returns (uint256) {
-        // Longer than any attempt and its window: the ledger keeps those below half an epoch.
-        return epochSeconds;
-    }
+    // Members
 
     function addMember(address member, uint256 threshold_) external onlyRole(DEFAULT_ADMIN_ROLE) {
         require(member != address(0), ZeroAddress());
@@ -91,72 +96,6 @@ contract OracleQuorum is IOracleQuorum, EpochClock, LedgerLink, AccessControl {
     function exit() external {
         _leave(msg.sender);
         emit MemberExited(msg.sender, _members[msg.sender].slotPlusOne - 1);
-    }
-
-    function depositBond(address member, uint256 amount) external {
-        Member storage state = _present(member);
-        state.bond = SafeCast.toUint96(state.bond + amount);
-        emit BondDeposited(member, msg.sender, amount);
-        token.safeTransferFrom(msg.sender, address(this), amount);
-    }
-
-    function withdrawBond(address member) external {
-        Member storage state = _members[member];
-        uint256 releaseTime =
-            state.leftAt == 0 ? type(uint256).max : state.leftAt + releaseSeconds();
-        require(block.timestamp >= releaseTime, BondHeld(member, releaseTime));
-        uint256 bond = state.bond;
-        require(bond != 0, NoBond(member));
-        uint256 signers = IEpochLedger(ledger).proposal().signers;
-        require((signers >> (state.slotPlusOne - 1)) & 1 == 0, SignedPendingProposal(member));
-        state.bond = 0;
-        emit BondWithdrawn(member, bond);
-        token.safeTransfer(member, bond);
-    }
-
-    function verify(
-        bytes32 digest,
-        CompactSignature[] calldata signatures
-    ) external view returns (uint256 signers) {
-        require(signatures.length >= threshold, TooFewSignatures(signatures.length, threshold));
-        uint32 epoch = currentEpoch();
-        for (uint256 i = 0; i < signatures.length; ++i) {
-            address signer = signatures[i].recover(digest);
-            Member memory member = _members[signer];
-            require(_isActive(member, epoch), SignerNotActive(signer));
-            uint256 bit = 1 << (member.slotPlusOne - 1);
-            require(signers & bit == 0, DuplicateSigner(signer));
-            signers |= bit;
-        }
-    }
-
-    function proveEquivocation(
-        IEpochLedger.Report calldata reportA,
-        IEpochLedger.Report calldata reportB,
-        CompactSignature calldata signatureA,
-        CompactSignature calldata signatureB
-    ) external {
-        bytes32 digestA = IEpochLedger(ledger).reportDigest(reportA);
-        bytes32 digestB = IEpochLedger(ledger).reportDigest(reportB);
-        require(
-            digestA != digestB &&
-                reportA.epoch == reportB.epoch &&
-                reportA.attempt == reportB.attempt,
-            NotEquivocation()
-        );
-        address signer = signatureA.recover(digestA);
-        address signerB = signatureB.recover(digestB);
-        require(signer == signerB, DifferentSigners(signer, signerB));
-        require(_members[signer].bond != 0, NoBond(signer));
-        _share(_eject(signer, msg.sender), msg.sender);
-    }
-
-    function slash(uint256 signers, address prover) external onlyLedger {
-        uint256 bonds = 0;
-        for (uint256 slot = 0; signers >> slot != 0; ++slot) {
-            if ((signers >> slot) & 1 == 1) bonds += _eject(_memberBySlot[slot], prover);
-        }
-        _share(bonds, prover);
     }
 
     function memberOf(
@@ -208,7 +147,85 @@ contract OracleQuorum is IOracleQuorum, EpochClock, LedgerLink, AccessControl {
         threshold = threshold_;
     }
 
-    /// @dev Takes a member's bond, all of it; none is left of one that was slashed before.
+    // Bonds
+
+    function depositBond(address member, uint256 amount) external {
+        Member storage state = _present(member);
+        state.bond = SafeCast.toUint96(state.bond + amount);
+        emit BondDeposited(member, msg.sender, amount);
+        token.safeTransferFrom(msg.sender, address(this), amount);
+    }
+
+    function withdrawBond(address member) external {
+        Member storage state = _members[member];
+        uint256 releaseTime =
+            state.leftAt == 0 ? type(uint256).max : state.leftAt + releaseSeconds();
+        require(block.timestamp >= releaseTime, BondHeld(member, releaseTime));
+        uint256 bond = state.bond;
+        require(bond != 0, NoBond(member));
+        uint256 signers = IEpochLedger(ledger).proposal().signers;
+        require((signers >> (state.slotPlusOne - 1)) & 1 == 0, SignedPendingProposal(member));
+        state.bond = 0;
+        emit BondWithdrawn(member, bond);
+        token.safeTransfer(member, bond);
+    }
+
+    function releaseSeconds() public view returns (uint256) {
+        // Longer than any attempt and its window: the ledger keeps those below half an epoch.
+        return epochSeconds;
+    }
+
+    // Signatures
+
+    function verify(
+        bytes32 digest,
+        CompactSignature[] calldata signatures
+    ) external view returns (uint256 signers) {
+        require(signatures.length >= threshold, TooFewSignatures(signatures.length, threshold));
+        uint32 epoch = currentEpoch();
+        for (uint256 i = 0; i < signatures.length; ++i) {
+            address signer = signatures[i].recover(digest);
+            Member memory member = _members[signer];
+            require(_isActive(member, epoch), SignerNotActive(signer));
+            uint256 bit = 1 << (member.slotPlusOne - 1);
+            require(signers & bit == 0, DuplicateSigner(signer));
+            signers |= bit;
+        }
+    }
+
+    // Slashing
+
+    function proveEquivocation(
+        IEpochLedger.Report calldata reportA,
+        IEpochLedger.Report calldata reportB,
+        CompactSignature calldata signatureA,
+        CompactSignature calldata signatureB
+    ) external {
+        bytes32 digestA = IEpochLedger(ledger).reportDigest(reportA);
+        bytes32 digestB = IEpochLedger(ledger).reportDigest(reportB);
+        require(
+            digestA != digestB &&
+                reportA.epoch == reportB.epoch &&
+                reportA.attempt == reportB.attempt,
+            NotEquivocation()
+        );
+        address signer = signatureA.recover(digestA);
+        address signerB = signatureB.recover(digestB);
+        require(signer == signerB, DifferentSigners(signer, signerB));
+        require(_members[signer].bond != 0, NoBond(signer));
+        _share(_eject(signer, msg.sender), msg.sender);
+    }
+
+    function slash(uint256 signers, address prover) external onlyLedger {
+        uint256 bonds = 0;
+        for (uint256 slot = 0; signers >> slot != 0; ++slot) {
+            if ((signers >> slot) & 1 == 1) bonds += _eject(_memberBySlot[slot], prover);
+        }
+        _share(bonds, prover);
+    }
+
+    /// @dev Takes the whole bond of a member, and its membership if it has not left. A member that was slashed before
+    /// has no bond left to take.
     function _eject(address member, address prover) private returns (uint256 bond) {
         Member storage state = _members[member];
         bond = state.bond;

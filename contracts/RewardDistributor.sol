@@ -28,24 +28,29 @@ contract RewardDistributor is
     using RewardTree for RewardLeaf;
     using SafeERC20 for IERC20;
 
+    /// @dev `claimed` in wei; `payee` is zero while the account itself is paid.
     struct Account {
         uint96 claimed;
         address payee;
     }
 
+    /// @dev `total` in wei.
     struct Root {
         bytes32 root;
         uint96 total;
         uint32 leaves;
     }
 
-    uint256 public constant PAUSE_SECONDS = 3 days;
+    // Constants
 
+    uint256 public constant PAUSE_SECONDS = 3 days;
     uint256 public constant PAUSE_COOLDOWN_SECONDS = 30 days;
 
     bytes32 private constant SET_PAYEE_TYPEHASH = keccak256(
         "SetPayee(address account,address payee,uint256 nonce,uint256 deadline)"
     );
+
+    // Parameters
 
     IERC20 public immutable token;
 
@@ -53,13 +58,15 @@ contract RewardDistributor is
     address private immutable ESCROW;
     address private immutable QUORUM;
 
+    // State
+
     uint32 public latestEpoch;
 
     uint40 private _pausedUntil;
     uint40 private _nextPauseAt;
 
-    // The newest root's bounds once more, in the slot of the pause that every claim reads: a claim from it reads one
-    // slot less.
+    // The newest root's total and leaves once more, in the slot that every claim reads for the pause: a claim against
+    // this root reads one slot less.
     uint96 private _latestTotal;
     uint32 private _latestLeaves;
 
@@ -67,6 +74,12 @@ contract RewardDistributor is
 
     mapping(address account => Account) private _accounts;
 
+    /// @param token_ The LinkToken.
+    /// @param registry The DeviceRegistry: like the next two, it cannot be a payee.
+    /// @param escrow The CustomerEscrow.
+    /// @param quorum The OracleQuorum.
+    /// @param governance Who grants and revokes the guardian's role.
+    /// @param guardian Who may pause claims.
     constructor(
         IERC20 token_,
         address registry,
@@ -87,73 +100,15 @@ contract RewardDistributor is
         _grantRole(GUARDIAN_ROLE, guardian);
     }
 
+    // Claims
+
     function claim(Claim[] calldata claims) external {
         require(block.timestamp >= _pausedUntil, PausedUntil(_pausedUntil));
         for (uint256 i = 0; i < claims.length; ++i) _claim(claims[i]);
     }
 
-    function setPayee(address payee) external {
-        _setPayee(msg.sender, payee);
-    }
-
-    function setPayeeBySig(
-        address account,
-        address payee,
-        uint256 deadline,
-        bytes calldata signature
-    ) external {
-        require(block.timestamp <= deadline, SignatureExpired(deadline));
-        bytes32 digest = _hashTypedDataV4(
-            keccak256(abi.encode(SET_PAYEE_TYPEHASH, account, payee, _useNonce(account), deadline))
-        );
-        // The account's own key first: an EOA with EIP-7702 code is still an EOA, whatever its code answers.
-        (address signer, , ) = ECDSA.tryRecoverCalldata(digest, signature);
-        require(
-            (signer == account && account != address(0)) ||
-                SignatureChecker.isValidERC1271SignatureNowCalldata(account, digest, signature),
-            InvalidAccountSignature(account)
-        );
-        _setPayee(account, payee);
-    }
-
-    function pause() external onlyRole(GUARDIAN_ROLE) {
-        require(block.timestamp >= _nextPauseAt, PauseNotAllowedBefore(_nextPauseAt));
-        uint256 until = block.timestamp + PAUSE_SECONDS;
-        _pausedUntil = SafeCast.toUint40(until);
-        _nextPauseAt = SafeCast.toUint40(until + PAUSE_COOLDOWN_SECONDS);
-        emit ClaimsPaused(until);
-    }
-
-    function resume() external onlyRole(GUARDIAN_ROLE) {
-        _pausedUntil = 0;
-        emit ClaimsResumed();
-    }
-
-    function publish(uint32 epoch, bytes32 root, uint96 total, uint32 leaves) external onlyLedger {
-        latestEpoch = epoch;
-        _latestTotal = total;
-        _latestLeaves = leaves;
-        rootOf[epoch] = Root(root, total, leaves);
-        emit RootPublished(epoch, root, total, leaves);
-    }
-
     function claimed(address account) external view returns (uint256) {
         return _accounts[account].claimed;
-    }
-
-    function payeeOf(address account) public view returns (address) {
-        address payee = _accounts[account].payee;
-        return payee == address(0) ? account : payee;
-    }
-
-    function nonces(
-        address owner
-    ) public view override(IRewardDistributor, Nonces) returns (uint256) {
-        return super.nonces(owner);
-    }
-
-    function pausedUntil() external view returns (uint256) {
-        return _pausedUntil;
     }
 
     function _claim(Claim calldata c) private {
@@ -182,6 +137,43 @@ contract RewardDistributor is
         token.safeTransfer(payee, amount);
     }
 
+    // Payees
+
+    function setPayee(address payee) external {
+        _setPayee(msg.sender, payee);
+    }
+
+    function setPayeeBySig(
+        address account,
+        address payee,
+        uint256 deadline,
+        bytes calldata signature
+    ) external {
+        require(block.timestamp <= deadline, SignatureExpired(deadline));
+        bytes32 digest = _hashTypedDataV4(
+            keccak256(abi.encode(SET_PAYEE_TYPEHASH, account, payee, _useNonce(account), deadline))
+        );
+        // The account's own key first: an EOA with EIP-7702 code is still an EOA, whatever its code answers.
+        (address signer, , ) = ECDSA.tryRecoverCalldata(digest, signature);
+        require(
+            (signer == account && account != address(0)) ||
+                SignatureChecker.isValidERC1271SignatureNowCalldata(account, digest, signature),
+            InvalidAccountSignature(account)
+        );
+        _setPayee(account, payee);
+    }
+
+    function payeeOf(address account) public view returns (address) {
+        address payee = _accounts[account].payee;
+        return payee == address(0) ? account : payee;
+    }
+
+    function nonces(
+        address owner
+    ) public view override(IRewardDistributor, Nonces) returns (uint256) {
+        return super.nonces(owner);
+    }
+
     function _setPayee(address account, address payee) private {
         require(
             payee != address(this) &&
@@ -194,5 +186,34 @@ contract RewardDistributor is
         );
         _accounts[account].payee = payee;
         emit PayeeSet(account, payee);
+    }
+
+    // Pauses
+
+    function pause() external onlyRole(GUARDIAN_ROLE) {
+        require(block.timestamp >= _nextPauseAt, PauseNotAllowedBefore(_nextPauseAt));
+        uint256 until = block.timestamp + PAUSE_SECONDS;
+        _pausedUntil = SafeCast.toUint40(until);
+        _nextPauseAt = SafeCast.toUint40(until + PAUSE_COOLDOWN_SECONDS);
+        emit ClaimsPaused(until);
+    }
+
+    function resume() external onlyRole(GUARDIAN_ROLE) {
+        _pausedUntil = 0;
+        emit ClaimsResumed();
+    }
+
+    function pausedUntil() external view returns (uint256) {
+        return _pausedUntil;
+    }
+
+    // Roots
+
+    function publish(uint32 epoch, bytes32 root, uint96 total, uint32 leaves) external onlyLedger {
+        latestEpoch = epoch;
+        _latestTotal = total;
+        _latestLeaves = leaves;
+        rootOf[epoch] = Root(root, total, leaves);
+        emit RootPublished(epoch, root, total, leaves);
     }
 }

@@ -9,7 +9,8 @@ import {ISharedErrors} from "./ISharedErrors.sol";
 /// @title IDeviceRegistry
 /// @notice Which devices are authorised hardware, which account each one earns for, and the index of every account.
 /// @dev `ownerAt(device, epoch)` stops changing when the epoch ends: bindings and transfers take effect in the next
-/// epoch, and a revocation voids the running epoch at once but none that has ended.
+/// epoch, and a revocation voids the running epoch at once but none that has ended. Governance is whoever holds
+/// `DEFAULT_ADMIN_ROLE` of AccessControl; it grants and revokes all roles.
 interface IDeviceRegistry is IEpochClock, ISharedErrors {
     /// @notice The most of each resource that one device of a class can plausibly deliver in one epoch.
     /// @param egressBytes Bytes delivered.
@@ -39,7 +40,7 @@ interface IDeviceRegistry is IEpochClock, ISharedErrors {
     /// @notice A device earns for `account` from `fromEpoch` on.
     event DeviceBound(address indexed device, address indexed account, uint32 fromEpoch);
 
-    /// @notice The account of a device offers it to another, or withdraws the offer when `to` is zero.
+    /// @notice The account of a device offers it to another, or withdraws its offer when `to` is zero.
     event TransferOffered(address indexed device, address indexed from, address indexed to);
 
     /// @notice The offer was accepted: the device earns for `to` from `fromEpoch` on.
@@ -50,7 +51,7 @@ interface IDeviceRegistry is IEpochClock, ISharedErrors {
         uint32 fromEpoch
     );
 
-    /// @notice A device is no longer authorised; `fromEpoch` is the epoch that was running.
+    /// @notice A device is no longer authorised; `fromEpoch` is the epoch that was running, or 1 before genesis.
     event DeviceRevoked(address indexed device, uint32 fromEpoch);
 
     /// @notice The device is enrolled already.
@@ -74,58 +75,33 @@ interface IDeviceRegistry is IEpochClock, ISharedErrors {
     /// @notice A change of this device's account waits for `fromEpoch`; the next one is possible after it took effect.
     error ChangeAlreadyScheduled(address device, uint32 fromEpoch);
 
-    /// @notice The binding's deadline has passed.
+    /// @notice The binding's deadline (unix seconds) has passed.
     error BindingExpired(uint256 deadline);
 
     /// @notice The binding was signed by another key than the device's.
     error BindingSignerMismatch(address signer, address device);
 
+    // Constants
+
     /// @notice The role that enrols and revokes devices.
     function MANUFACTURER_ROLE() external view returns (bytes32);
 
-    /// @notice The value of {indexOf} for an account that was never bound.
+    /// @notice The value of {indexOf} for an account that was never bound: 2^256 − 1.
     function NO_INDEX() external view returns (uint256);
 
-    /// @notice Authorises `devices` as hardware of `deviceClass`. Only the manufacturer. Emits {DeviceEnrolled} for each.
+    // Devices
+
+    /// @notice Authorises `devices` as hardware of `deviceClass`. Only the manufacturer. Emits {DeviceEnrolled} for
+    /// each.
     /// @dev Reverts when one is zero or enrolled already.
     function enrol(address[] calldata devices, uint8 deviceClass) external;
 
-    /// @notice Sets the limit of `deviceClass` from the next epoch on. Only governance. Emits {ClassLimitSet}.
-    function setClassLimit(uint8 deviceClass, ClassLimit calldata limit) external;
-
-    /// @notice Binds an unbound device to `account`, from the next epoch on. By anyone who holds the device's signature.
-    /// @dev Emits {AccountIndexed} on the account's first binding, and {DeviceBound}.
-    /// @param device An enrolled device that is not revoked.
-    /// @param account Who will earn what the device earns.
-    /// @param deadline Unix time after which the signature is void, in seconds.
-    /// @param deviceSignature The device's EIP-712 signature over `Bind(device, account, nonces(device), deadline)`.
-    function bind(
-        address device,
-        address account,
-        uint256 deadline,
-        CompactSignature calldata deviceSignature
-    ) external;
-
-    /// @notice Offers the caller's device to another account, or withdraws the offer with zero. Emits {TransferOffered}.
-    function transfer(address device, address to) external;
-
-    /// @notice Accepts an offered device, from the next epoch on. Emits {AccountIndexed} on the account's first device,
-    /// and {DeviceTransferred}.
-    /// @dev One change per device and epoch: what the number of accounts can grow by is bounded by enrolled hardware.
-    function acceptTransfer(address device) external;
-
     /// @notice Revokes `devices` for good: the running epoch and all later ones. Only the manufacturer.
     /// Emits {DeviceRevoked} for each; one that is revoked already is passed over.
+    /// @dev Reverts when one was never enrolled.
     function revoke(address[] calldata devices) external;
 
-    /// @notice The account that `device` earned for in `epoch`; zero when unknown, unbound or revoked.
-    /// @dev Final once the epoch has ended. For a future epoch it is what is scheduled now.
-    function ownerAt(address device, uint32 epoch) external view returns (address);
-
-    /// @notice The nonce that the next signature of `device` over a `Bind` must carry; each one that is used counts it up by one.
-    function nonces(address device) external view returns (uint256);
-
-    /// @notice The class and the state of a device.
+    /// @notice The class and the state of a device; false and zeros for one that was never enrolled.
     /// @return enrolled Whether it was ever enrolled.
     /// @return deviceClass Its class.
     /// @return revokedFrom The first epoch it is void for; 0 when not revoked. A device revoked before genesis gives 1.
@@ -144,15 +120,58 @@ interface IDeviceRegistry is IEpochClock, ISharedErrors {
             address offeredTo
         );
 
+    // Class limits
+
+    /// @notice Sets the limit of `deviceClass` from the next epoch on. Only governance. Emits {ClassLimitSet}.
+    function setClassLimit(uint8 deviceClass, ClassLimit calldata limit) external;
+
     /// @notice The limit of `deviceClass` in force in `epoch`; zeros when none was set.
+    /// @dev For a future epoch it is what is scheduled now.
     function limitAt(uint8 deviceClass, uint32 epoch) external view returns (ClassLimit memory);
+
+    // Bindings and transfers
+
+    /// @notice Binds an unbound device to `account`, from the next epoch on. By anyone who holds the device's
+    /// signature.
+    /// @dev Emits {AccountIndexed} on the account's first binding, and {DeviceBound}.
+    /// @param device An enrolled device that is not revoked.
+    /// @param account Who will earn what the device earns.
+    /// @param deadline Unix time after which the signature is void, in seconds.
+    /// @param deviceSignature The device's EIP-712 signature over `Bind(device, account, nonces(device), deadline)`.
+    function bind(
+        address device,
+        address account,
+        uint256 deadline,
+        CompactSignature calldata deviceSignature
+    ) external;
+
+    /// @notice Offers the caller's device to another account, or withdraws the offer with zero. Emits
+    /// {TransferOffered}.
+    function transfer(address device, address to) external;
+
+    /// @notice Accepts an offered device, from the next epoch on. Emits {AccountIndexed} on the account's first device,
+    /// and {DeviceTransferred}.
+    /// @dev A device changes its account once an epoch at most, so no epoch adds more accounts than devices are
+    /// enrolled.
+    function acceptTransfer(address device) external;
+
+    /// @notice The account that `device` earned for in `epoch`; zero when unknown, unbound or revoked.
+    /// @dev Final once the epoch has ended. For a future epoch it is what is scheduled now.
+    function ownerAt(address device, uint32 epoch) external view returns (address);
+
+    /// @notice The nonce that the next `Bind` of `device` must carry; 0 before the first, one more after each.
+    function nonces(address device) external view returns (uint256);
+
+    // Accounts
+
+    /// @notice How many accounts have an index; the next account to get one gets this number.
+    function accounts() external view returns (uint32);
 
     /// @notice The permanent index of `account`, or {NO_INDEX}.
     function indexOf(address account) external view returns (uint256);
 
-    /// @notice How many accounts have an index.
-    function accounts() external view returns (uint32);
+    // Receipts
 
-    /// @notice The EIP-712 digest of a receipt, as its device and its customer sign it.
+    /// @notice The EIP-712 digest of a receipt, as its device and a key of its customer sign it.
     function receiptDigest(Receipt calldata receipt) external view returns (bytes32);
 }

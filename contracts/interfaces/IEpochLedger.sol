@@ -15,12 +15,14 @@ import {ISharedErrors} from "./ISharedErrors.sol";
 /// @title IEpochLedger
 /// @notice The life of an epoch: a quorum proposes its root, anyone may disprove it for a while, then it is final and
 /// its tokens go to the distributor.
-/// @dev A quorum that is corrupt can mis-share what one epoch pays out, until it is vetoed or caught. It cannot touch
-/// history, skip or repeat an epoch, or release more than that epoch's emission and fund.
+/// @dev A corrupt quorum can mis-share what one epoch pays out, until it is vetoed or caught. It cannot touch history,
+/// skip or repeat an epoch, or release more than that epoch's emission and fund. Anyone can prove fraud while a
+/// proposal is pending; its signers are then slashed for the caller. Governance is whoever holds `DEFAULT_ADMIN_ROLE`
+/// of AccessControl; it grants and revokes all roles.
 interface IEpochLedger is IEpochClock, IGuarded, ISharedErrors {
     /// @notice What the members sign about an epoch.
     /// @param epoch The epoch.
-    /// @param attempt How often a proposal for it was vetoed, revoked or abandoned before.
+    /// @param attempt How many attempts at it were vetoed, revoked or abandoned before.
     /// @param prevRoot The last final reward root; zero before the first.
     /// @param root The reward root; zero when there are no leaves.
     /// @param contributionRoot The root over the epoch's contributions; zero when there are none.
@@ -81,6 +83,8 @@ interface IEpochLedger is IEpochClock, IGuarded, ISharedErrors {
     }
 
     /// @notice A quorum proposed a root. It can be disproven until it is finalized.
+    /// @param signers The slots of the members that signed, as a bit set.
+    /// @param finalizableAt When its window ends (unix seconds).
     event RootProposed(
         uint32 indexed epoch,
         uint16 indexed attempt,
@@ -104,7 +108,8 @@ interface IEpochLedger is IEpochClock, IGuarded, ISharedErrors {
     /// @notice No proposal came in time; signatures for this attempt are void.
     event AttemptAbandoned(uint32 indexed epoch, uint16 indexed attempt);
 
-    /// @notice A root is final. `delta` wei went to the distributor; `carry` wei of unspent fund stay for later epochs.
+    /// @notice A root is final. `total` wei is the sum of all accounts' cumulative rewards; `delta` wei of it went to
+    /// the distributor now; `carry` wei of unspent fund stay for later epochs.
     event RootFinalized(
         uint32 indexed epoch,
         bytes32 root,
@@ -128,13 +133,14 @@ interface IEpochLedger is IEpochClock, IGuarded, ISharedErrors {
     /// @notice `amount` wei of unissued emission and unspent fund went to `successor`; nothing is proposed here again.
     event Retired(address indexed successor, uint256 amount);
 
-    /// @notice Grace, proposal timeout and window must take less than half an epoch, or a backlog would never shrink.
+    /// @notice Grace, proposal timeout and window must take less than half an epoch, or a backlog would never shrink;
+    /// both in seconds.
     error TimingTooLong(uint256 seconds_, uint256 limit);
 
-    /// @notice A year has no whole epoch, or the emission share is over the supply.
+    /// @notice A year has no whole epoch, or the emission share, in wei, is over the supply.
     error InvalidEmission(uint256 emissionShare, uint256 epochsPerYear);
 
-    /// @notice The ledger holds less than the proposal releases.
+    /// @notice The ledger holds less than the proposal releases, both in wei.
     error Underfunded(uint256 balance, uint256 needed);
 
     /// @notice The ledger is retired.
@@ -143,7 +149,7 @@ interface IEpochLedger is IEpochClock, IGuarded, ISharedErrors {
     /// @notice Epochs become final one after the other: the next is `expected`.
     error EpochOutOfOrder(uint32 epoch, uint32 expected);
 
-    /// @notice The epoch's seal time has not passed.
+    /// @notice The epoch's seal time (unix seconds) has not come.
     error EpochNotSealed(uint32 epoch, uint256 sealTime);
 
     /// @notice A proposal is pending and is never overwritten.
@@ -170,10 +176,10 @@ interface IEpochLedger is IEpochClock, IGuarded, ISharedErrors {
     /// @notice A root is zero exactly when it has no leaves.
     error RootMismatch(bytes32 root, uint256 leaves);
 
-    /// @notice The total fell: history would shrink.
+    /// @notice The total, in wei, fell: history would shrink.
     error TotalFell(uint256 total, uint256 lastTotal);
 
-    /// @notice The epoch would pay out more than its emission and fund.
+    /// @notice The epoch would pay out more than its emission, its fund and what was carried, all in wei.
     error OverBudget(uint256 delta, uint256 budget);
 
     /// @notice The window is open until `finalizableAt` (unix seconds).
@@ -191,19 +197,24 @@ interface IEpochLedger is IEpochClock, IGuarded, ISharedErrors {
     /// @notice The rules' hash must not be zero.
     error ZeroRules();
 
-    /// @notice No retirement is scheduled, or it is not due until `retirableAt` (unix seconds; 0 when not scheduled).
+    /// @notice The retirement is not due before `retirableAt` (unix seconds); 0 when none is scheduled, or when it is
+    /// done and cannot be called off.
     error NotRetirable(uint256 retirableAt);
+
+    // Constants
 
     /// @notice The least time between scheduling and doing a retirement, in seconds.
     function RETIREMENT_DELAY_SECONDS() external view returns (uint256);
 
-    /// @notice The token that is released, a {ILinkToken}.
+    // Parameters
+
+    /// @notice The token that is released, an {ILinkToken}.
     function token() external view returns (IERC20);
 
-    /// @notice Devices and accounts; its clock is the ledger's.
+    /// @notice Devices and accounts. The ledger's clock is a copy of the registry's.
     function registry() external view returns (IDeviceRegistry);
 
-    /// @notice Customers' payments, which it sends to the ledger.
+    /// @notice Where customers pay; what is collected there comes to the ledger.
     function escrow() external view returns (ICustomerEscrow);
 
     /// @notice The oracle members, who sign reports.
@@ -212,7 +223,7 @@ interface IEpochLedger is IEpochClock, IGuarded, ISharedErrors {
     /// @notice Where released tokens go, for accounts to claim.
     function distributor() external view returns (IRewardDistributor);
 
-    /// @notice The tokens all epochs together may issue, in wei.
+    /// @notice The tokens that all epochs together may issue, in wei.
     function emissionShare() external view returns (uint256);
 
     /// @notice How long members have for an attempt before anyone may abandon it, in seconds.
@@ -220,6 +231,8 @@ interface IEpochLedger is IEpochClock, IGuarded, ISharedErrors {
 
     /// @notice The challenge time between proposed and final, in seconds.
     function windowSeconds() external view returns (uint256);
+
+    // Proposals
 
     /// @notice Proposes the root of the next epoch, by anyone who holds enough signatures. Emits {RootProposed}.
     /// @dev Requires, in this order: not retired; `epoch` follows the last final one and its seal time has passed; none
@@ -238,23 +251,43 @@ interface IEpochLedger is IEpochClock, IGuarded, ISharedErrors {
 
     /// @notice Ends an attempt for which no proposal came in time, so that members are free to sign a new report; by
     /// anyone. Emits {AttemptAbandoned}.
+    /// @param epoch The epoch after the last final one: a call that comes late must not hit another.
     function abandon(uint32 epoch) external;
 
-    /// @notice Two leaves of the pending root promise a same wei to two positions. Emits {RootRevoked}.
+    /// @notice Where the epoch after the last final one stands.
+    function proposal() external view returns (Proposal memory);
+
+    /// @notice The last final epoch and what it fixed: its root, its total in wei, its leaves, and the unspent fund in
+    /// wei; zeros when none is final.
+    function lastFinal()
+        external
+        view
+        returns (uint32 epoch, bytes32 root, uint96 total, uint32 leaves, uint96 carry);
+
+    /// @notice The EIP-712 digest of a report, as members sign it.
+    function reportDigest(Report calldata report) external view returns (bytes32);
+
+    // Fraud proofs
+
+    /// @notice Revokes the pending proposal: two leaves at different positions promise the same wei. Emits
+    /// {RootRevoked}.
     function proveOverlap(Report calldata report, Opening calldata a, Opening calldata b) external;
 
-    /// @notice A leaf of the pending root reaches beyond its total, or belongs to an account with another index.
-    /// Emits {RootRevoked}.
+    /// @notice Revokes the pending proposal: a leaf reaches beyond the total, or belongs to an account with another
+    /// index. Emits {RootRevoked}.
     function proveMalformed(Report calldata report, Opening calldata opening) external;
 
-    /// @notice The pending root has the zero hash where a leaf must be. Emits {RootRevoked}.
+    /// @notice Revokes the pending proposal: the zero hash stands where a leaf must be. Emits {RootRevoked}.
+    /// @param index The position without a leaf.
+    /// @param proof The siblings from the leaf's level upwards.
     function proveEmptyLeaf(
         Report calldata report,
         uint32 index,
         bytes32[] calldata proof
     ) external;
 
-    /// @notice At one index, the pending root promises less than the last final root. Emits {RootRevoked}.
+    /// @notice Revokes the pending proposal: at one index it promises less than the last final root. Emits
+    /// {RootRevoked}.
     /// @param old A leaf under the last final root.
     /// @param new_ The leaf at the same index under the pending root.
     function proveRegression(
@@ -263,44 +296,42 @@ interface IEpochLedger is IEpochClock, IGuarded, ISharedErrors {
         Opening calldata new_
     ) external;
 
+    // Tariff and rules
+
     /// @notice Sets the tariff from the next epoch on. Only governance. Emits {TariffSet}.
     function setTariff(Tariff calldata tariff) external;
 
     /// @notice Sets the rules' hash from the next epoch on. Only governance. Emits {RulesSet}.
     function setRules(bytes32 rulesHash) external;
 
-    /// @notice Announces the ledger's retirement. Only governance. Emits {RetirementScheduled}.
+    /// @notice The tariff in force in `epoch`; zeros when none was set.
+    /// @dev For a future epoch it is what is scheduled now.
+    function tariffAt(uint32 epoch) external view returns (Tariff memory);
+
+    /// @notice The rules' hash in force in `epoch`; zero when none was set.
+    /// @dev For a future epoch it is what is scheduled now.
+    function rulesAt(uint32 epoch) external view returns (bytes32);
+
+    // Budget
+
+    /// @notice The most an epoch may issue, in wei: half of {emissionShare} in the first year, half of the rest in each
+    /// year after, in equal parts for the epochs of the year; 0 for epoch 0.
+    function emission(uint32 epoch) external view returns (uint256);
+
+    /// @notice The most that the next epoch may release now, in wei: its emission, its fund, and what was carried.
+    /// @param epoch The epoch after the last final one; for any other the carried part is not its own.
+    function budgetOf(uint32 epoch) external view returns (uint256);
+
+    // Retirement
+
+    /// @notice Announces that `successor` will take the place of the ledger, {RETIREMENT_DELAY_SECONDS} from now at the
+    /// earliest; replaces an earlier announcement. Only governance. Emits {RetirementScheduled}.
     function scheduleRetirement(address successor) external;
 
-    /// @notice Calls the retirement off. Only governance. Emits {RetirementCancelled}.
+    /// @notice Calls the retirement off, until it is done. Only governance. Emits {RetirementCancelled}.
     function cancelRetirement() external;
 
     /// @notice Sends what was not released to the successor, when due and with no proposal pending. Only governance.
     /// Can be repeated for what is collected afterwards. Emits {Retired}.
     function retire() external;
-
-    /// @notice The most an epoch may issue, in wei: half of {emissionShare} in the first year, half of the rest in each
-    /// year after, in equal parts for the epochs of the year.
-    function emission(uint32 epoch) external view returns (uint256);
-
-    /// @notice The most the next epoch may release now, in wei: its emission, its fund, and what was carried.
-    function budgetOf(uint32 epoch) external view returns (uint256);
-
-    /// @notice The tariff in force in `epoch`; zeros when none was set.
-    function tariffAt(uint32 epoch) external view returns (Tariff memory);
-
-    /// @notice The rules' hash in force in `epoch`; zero when none was set.
-    function rulesAt(uint32 epoch) external view returns (bytes32);
-
-    /// @notice The last final epoch and what it fixed: its root, total, leaves, and the unspent fund in wei.
-    function lastFinal()
-        external
-        view
-        returns (uint32 epoch, bytes32 root, uint96 total, uint32 leaves, uint96 carry);
-
-    /// @notice Where the next epoch stands.
-    function proposal() external view returns (Proposal memory);
-
-    /// @notice The EIP-712 digest of a report, as members sign it.
-    function reportDigest(Report calldata report) external view returns (bytes32);
 }

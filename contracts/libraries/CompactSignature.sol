@@ -12,7 +12,7 @@ struct CompactSignature {
 }
 
 /// @title CompactSignatures
-/// @notice Recovers signers of EIP-2098 signatures; the high half of `s` is refused, so a digest and key have one form.
+/// @notice Recovers the signers of EIP-2098 signatures. The high half of `s` is refused, so a signature has one form.
 library CompactSignatures {
     /// @notice The address whose key signed `digest`.
     /// @dev Reverts with OpenZeppelin's `ECDSAInvalidSignature` or `ECDSAInvalidSignatureS` when there is none.

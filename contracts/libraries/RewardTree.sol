@@ -5,8 +5,8 @@ import {Hashes} from "@openzeppelin/contracts/utils/cryptography/Hashes.sol";
 
 /// @notice What a reward root promises one account: the slice `[prefix, prefix + cumulative)` of `[0, total)`.
 /// @param account The account the registry indexed at this leaf's position.
-/// @param cumulative All it has earned up to and with the root's epoch, in token wei.
-/// @param prefix The sum of the cumulatives of all earlier leaves, in token wei.
+/// @param cumulative All it has earned up to and with the root's epoch, in wei.
+/// @param prefix The sum of the cumulatives of all earlier leaves, in wei.
 struct RewardLeaf {
     address account;
     uint96 cumulative;
@@ -24,7 +24,8 @@ library RewardTree {
         return keccak256(abi.encodePacked(leaf.account, leaf.cumulative, leaf.prefix));
     }
 
-    /// @notice Whether a tree of `leaves` leaves, at least one, has `depth` levels below its root: `ceil(log2(leaves))`.
+    /// @notice Whether a tree of `leaves` leaves, at least one, has `depth` levels below its root:
+    /// `ceil(log2(leaves))`.
     function hasDepth(uint256 leaves, uint256 depth) internal pure returns (bool) {
         return depth == 0 ? leaves == 1 : (leaves - 1) >> (depth - 1) == 1;
     }
@@ -54,7 +55,7 @@ library RewardTree {
         return uint256(leaf.prefix) + leaf.cumulative <= total;
     }
 
-    /// @notice Whether two leaves promise a same wei to two accounts. A slice of length zero overlaps nothing.
+    /// @notice Whether two leaves promise the same wei twice. A slice of length zero overlaps nothing.
     function overlap(RewardLeaf memory a, RewardLeaf memory b) internal pure returns (bool) {
         return
             a.cumulative != 0 &&
