@@ -25,15 +25,20 @@ type Waiter<Item, Answer> = {
 export function openBatch<Item, Answer>(options: BatchOptions<Item, Answer>): Batch<Item, Answer> {
   const { sizeOf, most, runs, run } = options;
   const waiting: Waiter<Item, Answer>[] = [];
-  const running = new Set<Promise<void>>();
+  const idle: (() => void)[] = [];
+  let running = 0;
 
   async function work(): Promise<void> {
+    running++;
     while (waiting.length > 0) {
       // What arrives in one turn of the event loop goes together.
       await new Promise((resolve) => setImmediate(resolve));
       const group = takeGroup();
       if (group.length > 0) await settle(group);
     }
+    // In the same turn as the last look at what waits: who adds after it begins a run anew.
+    running--;
+    if (running === 0) for (const tell of idle.splice(0)) tell();
   }
 
   /** The first, and as many of the next as fit. */
@@ -59,12 +64,12 @@ export function openBatch<Item, Answer>(options: BatchOptions<Item, Answer>): Ba
     add: (item) =>
       new Promise((resolve, reject) => {
         waiting.push({ item, resolve, reject });
-        if (running.size >= runs) return;
-        const worker = work().finally(() => running.delete(worker));
-        running.add(worker);
+        if (running < runs) void work();
       }),
-    async settled() {
-      await Promise.all(running);
-    },
+    settled: () =>
+      new Promise((resolve) => {
+        if (running === 0) resolve();
+        else idle.push(resolve);
+      }),
   };
 }

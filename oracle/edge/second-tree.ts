@@ -18,7 +18,7 @@ type Leaves = {
 };
 
 /**
- * The root over fixed-size records by merkletreejs, which shares no code with core/tree.ts. On a thread of its own where
+ * The root over fixed-size records by merkletreejs, which shares no code with core/encoding/tree.ts. On a thread of its own where
  * it takes long, beside those that check signatures. Bytes after the last whole record are left out.
  */
 export async function secondRoot(file: Uint8Array, recordBytes: number): Promise<Hex> {

@@ -60,6 +60,20 @@ describe("openBatch", () => {
     ]);
   });
 
+  it("takes what is added in the very moment of an answer", async () => {
+    const batch = openBatch<number, number>({
+      sizeOf: () => 1,
+      most: 2,
+      runs: 1,
+      run: async (items) => items,
+    });
+    const lane = async (first: number) => {
+      for (let i = 0; i < 50; i++) expect(await batch.add(first + i)).to.equal(first + i);
+    };
+    await Promise.all([lane(0), lane(100), lane(200)]);
+    await batch.settled();
+  });
+
   it("is settled when all that was added is", async () => {
     const { batch, finish } = hold({ most: 1, runs: 2 });
     const order: string[] = [];
