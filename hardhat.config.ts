@@ -40,12 +40,7 @@ export default defineConfig({
   verify: { etherscan: { apiKey: configVariable("ETHERSCAN_API_KEY") } },
   networks: {
     localhost: { type: "http", chainType: "l1", url: "http://127.0.0.1:8545" },
-    // Both come from the environment or from `hardhat keystore set`.
-    custom: {
-      type: "http",
-      chainType: "l1",
-      url: configVariable("RPC_URL"),
-      accounts: [configVariable("DEPLOYER_KEY")],
-    },
+    // `scripts/deploy.ts` gives it its key, out of a file.
+    custom: { type: "http", chainType: "l1", url: configVariable("LINK_RPC") },
   },
 });

@@ -27,7 +27,7 @@ export type Signer = {
   readonly address: Address;
   sign(digest: Uint8Array): Uint8Array;
   /** For sending transactions. */
-  wallet(provider: Provider): Wallet;
+  wallet(provider?: Provider): Wallet;
 };
 
 /**
@@ -64,7 +64,7 @@ export function signerOf(privateKey: Uint8Array, sign: Sign = loadSecp256k1().si
     address: addressOf(privateKey),
     // The key is in closures, so that no property shows it.
     sign: (digest: Uint8Array) => sign(digest, privateKey),
-    wallet: (provider: Provider) => walletOf(hex, provider),
+    wallet: (provider?: Provider) => walletOf(hex, provider ?? null),
   });
 }
 

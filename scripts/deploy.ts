@@ -1,7 +1,10 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { Command } from "@commander-js/extra-typings";
+import { Command, Option } from "@commander-js/extra-typings";
 import type { DeploymentFile } from "@link-rewards/client/deployment-file";
+import { type KeyFiles, openSigner } from "@link-rewards/host/keys";
+import { keyOptions, rpcOption } from "@link-rewards/host/options";
+import { runProgram } from "@link-rewards/host/program";
 import Table from "cli-table3";
 import { formatEther, getAddress } from "ethers";
 import hre from "hardhat";
@@ -9,8 +12,6 @@ import { deploySuite, type SuiteParameters } from "./deployment.ts";
 import { readParameters } from "./parameters.ts";
 
 /*
- * node scripts/deploy.ts [network] [--parameters file] [--out folder] [--json]
- *
  * Deploys the suite to a network of hardhat.config.ts with the parameters in ignition/parameters/<network>.json5, and
  * writes deployments/<chainId>.json. Run again after a failure, it goes on where it stopped.
  * Sources are then published with one command: npx hardhat ignition verify chain-<chainId> --network <network>
@@ -19,38 +20,58 @@ import { readParameters } from "./parameters.ts";
 const PLAIN = { style: { head: [], border: [] } };
 const PROJECT = path.resolve(import.meta.dirname, "..");
 
-const command = new Command("deploy")
-  .description("deploy the suite and write deployments/<chainId>.json")
-  .argument("[network]", "a network of hardhat.config.ts", "localhost")
+const key = keyOptions();
+const program = new Command("deploy")
+  .description(
+    "Deploys the suite, links it, hands out its roles, reads all of it back, and writes deployments/<chainId>.json.",
+  )
+  .argument("[network]", "localhost, whose node has unlocked accounts, or custom", "localhost")
+  .addOption(rpcOption())
+  .addOption(key.keystore)
+  .addOption(key.passwordFile)
+  .addOption(key.keyFile)
   .option("--parameters <file>", "default: ignition/parameters/<network>.json5")
   .option("--out <folder>", "where the deployment is written", path.join(PROJECT, "deployments"))
-  .option("--json", "print the deployment as JSON")
-  .parse();
-const [network] = command.processedArgs;
-const options = command.opts();
-try {
-  await deploy(network, options.parameters ?? parameterFile(network), options.out, options.json);
-} catch (error) {
-  console.error(`deploy: ${error instanceof Error ? error.message : error}`);
-  process.exitCode = 1;
-}
+  .addOption(new Option("--json", "print the deployment as JSON").default(false))
+  .action(deploy);
+await runProgram(program);
 
-async function deploy(network: string, file: string, out: string, json = false): Promise<void> {
+type DeployOptions = KeyFiles & {
+  readonly rpc?: string | undefined;
+  readonly parameters?: string | undefined;
+  readonly out: string;
+  readonly json: boolean;
+};
+
+async function deploy(network: string, options: DeployOptions): Promise<void> {
+  const file = options.parameters ?? parameterFile(network);
   const read = await readParameters(file);
+  const override = await overrideFor(network, options);
   await hre.tasks.getTask("build").run({ quiet: true });
-  const connection = await hre.network.create(network);
+  const connection = await hre.network.create({ network, override });
   try {
     const latest = await connection.ethers.provider.getBlock("latest");
     const parameters = { ...read, genesis: read.genesis ?? latest?.timestamp ?? 0 };
     const [deployer] = await connection.ethers.getSigners();
     console.error(`deploying to ${network} from ${deployer?.address}, with ${file}`);
     const { deployment } = await deploySuite(connection, parameters);
-    const record = await writeDeployment(deployment, out);
+    const record = await writeDeployment(deployment, options.out);
     console.error(`wiring, roles and balances on the chain are as meant; wrote ${record}`);
-    console.log(json ? JSON.stringify(deployment, null, 2) : summary(deployment, parameters));
+    console.log(
+      options.json ? JSON.stringify(deployment, null, 2) : summary(deployment, parameters),
+    );
   } finally {
     await connection.close();
   }
+}
+
+/** The node and the key that are asked for; a local node signs with the accounts it has unlocked. */
+async function overrideFor(network: string, options: DeployOptions) {
+  const { rpc, keystore, keyFile } = options;
+  const url = rpc === undefined ? {} : { url: rpc };
+  if (network === "localhost" && keystore === undefined && keyFile === undefined) return url;
+  const { privateKey } = (await openSigner(options)).wallet();
+  return { ...url, accounts: [privateKey] };
 }
 
 function parameterFile(network: string): string {

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
@@ -14,6 +14,7 @@ import { parametersFor } from "../contracts/support/world.ts";
 
 const PROJECT = path.resolve(import.meta.dirname, "../..");
 const PARAMETERS = path.join(PROJECT, "ignition", "parameters");
+const DEPLOY = path.join(PROJECT, "scripts", "deploy.ts");
 const run = promisify(execFile);
 
 /** A chain behind an HTTP port, as any other network is. */
@@ -93,14 +94,16 @@ describe("scripts/deploy.ts", () => {
     const out = await mkdtemp(path.join(tmpdir(), "link-rewards-"));
     try {
       await withServer(async (url) => {
-        const arguments_ = ["custom", "--json", "--out", out];
+        const arguments_ = ["custom", "--rpc", url, "--json", "--out", out];
         arguments_.push("--parameters", path.join(PARAMETERS, "localhost.json5"));
         // The first account of Hardhat's public mnemonic, which holds ether on its chains only.
         const key = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
+        const keyFile = path.join(out, "deployer.key");
+        await writeFile(keyFile, key, { mode: 0o600 });
         const { stdout, stderr } = await run(
           process.execPath,
-          [path.join(PROJECT, "scripts", "deploy.ts"), ...arguments_],
-          { cwd: PROJECT, env: { ...process.env, RPC_URL: url, DEPLOYER_KEY: key } },
+          [DEPLOY, ...arguments_, "--key-file", keyFile],
+          { cwd: PROJECT },
         );
         const printed = JSON.parse(stdout) as DeploymentFile;
         const written = JSON.parse(await readFile(path.join(out, "31337.json"), "utf8"));
@@ -111,6 +114,17 @@ describe("scripts/deploy.ts", () => {
     } finally {
       await rm(out, { recursive: true });
     }
+  });
+
+  it("takes no key but out of a file, and says so before anything is sent", async () => {
+    const parameters = path.join(PARAMETERS, "localhost.json5");
+    const arguments_ = ["custom", "--rpc", "http://127.0.0.1:9", "--parameters", parameters];
+    const failed = await run(process.execPath, [DEPLOY, ...arguments_], {
+      cwd: PROJECT,
+      env: { ...process.env, DEPLOYER_KEY: `0x${"11".repeat(32)}` },
+    }).catch((error: { code: number; stderr: string }) => error);
+    expect(failed).to.include({ code: 3 });
+    expect(failed.stderr).to.match(/^deploy: give either --key-file, or --keystore/m);
   });
 
   it("sends nothing before every holder is named, and says which is missing", async () => {
