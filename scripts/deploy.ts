@@ -47,7 +47,7 @@ async function deploy(network: string, options: DeployOptions): Promise<void> {
   const file = options.parameters ?? parameterFile(network);
   const read = await readParameters(file);
   const override = await overrideFor(network, options);
-  await hre.tasks.getTask("build").run({ quiet: true });
+  await hre.tasks.getTask("build").run({ quiet: true, noTests: true });
   const connection = await hre.network.create({ network, override });
   try {
     const latest = await connection.ethers.provider.getBlock("latest");
