@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 /** How a program ended, and all it said. */
 export type Ended = { readonly code: number; readonly said: string; readonly seconds: number };
 
-const GRACE_MS = 5_000;
+const GRACE_MS = 3_000;
 const WINDOWS = process.platform === "win32";
 
 const running = new Map<ChildProcess, Promise<unknown>>();
@@ -39,11 +39,14 @@ export async function runProgram(
 
 /** On a signal to this process: ends every program, by force what takes too long, and then this process. */
 export function endProgramsOnSignals(): void {
+  let ending = false;
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.once(signal, async () => {
+    process.on(signal, async () => {
+      // Whoever sends one may send more: what ends needs its time all the same.
+      if (ending) return;
+      ending = true;
       signalAll("SIGTERM");
-      const ended = Promise.allSettled(running.values());
-      await Promise.race([ended, sleep(GRACE_MS)]);
+      await Promise.race([Promise.allSettled(running.values()), sleep(GRACE_MS)]);
       signalAll("SIGKILL");
       process.exit(128 + constants.signals[signal]);
     });
