@@ -28,7 +28,8 @@ export const LEDGER_ABI = [
 export function connectChain(rpcUrl: string, deployment: DeploymentFile): Chain {
   const { chainId } = deployment;
   const { customerEscrow, epochLedger } = contractsOf(deployment);
-  const provider = new JsonRpcProvider(rpcUrl, chainId, { staticNetwork: true });
+  // Calls made at once still go as one batch; what is asked one after the other waits for no others.
+  const provider = new JsonRpcProvider(rpcUrl, chainId, { staticNetwork: true, batchStallTime: 0 });
   const ask = (address: Address, abi: readonly string[]) => {
     const contract = new Contract(address, abi, provider);
     return (name: string, ...args: readonly unknown[]) =>

@@ -82,6 +82,8 @@ export async function connectChain(options: {
   const provider = new JsonRpcProvider(withTimeout(rpcUrl), deploymentFile.chainId, {
     staticNetwork: true,
     cacheTimeout: -1,
+    // Calls made at once still go as one batch; what is asked one after the other waits for no others.
+    batchStallTime: 0,
   });
   try {
     const contracts = contractsOf(deploymentFile);

@@ -93,6 +93,7 @@ async function devnetOn(chain: LocalChain, changes: Partial<SuiteParameters>): P
   const provider = new JsonRpcProvider(rpcUrl, LOCAL_CHAIN_ID, {
     staticNetwork: true,
     cacheTimeout: -1,
+    batchStallTime: 0,
   });
   provider.pollingInterval = 50;
   const connection = await hre.network.create({ network: "localhost", override: { url: rpcUrl } });

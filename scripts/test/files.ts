@@ -4,6 +4,8 @@ import { matchesGlob } from "node:path";
 
 /** What hands its set-up on from file to file, and so stays in one process: the pages' browser and chains. */
 const TOGETHER = "test/web/";
+/** Whichever of them run, this one puts the set-up away. */
+export const CLOSING = "test/web/closing.ts";
 /** Begun first, longest first, so that none of them is what everybody else waits for in the end. */
 export const LONGEST: readonly string[] = ["test/demo.ts", "kill.ts", "close.ts", "members.ts"];
 
@@ -53,9 +55,10 @@ export function shuffled(files: readonly string[], seed: string): readonly strin
 
 export function byRunner(files: readonly string[]): TestFiles {
   const mocha = files.filter((file) => file.endsWith(".ts"));
+  const together = mocha.filter((file) => file.startsWith(TOGETHER));
   return {
     apart: mocha.filter((file) => !file.startsWith(TOGETHER)),
-    together: mocha.filter((file) => file.startsWith(TOGETHER)),
+    together: together.length === 0 ? [] : [...new Set([...together, CLOSING])],
     solidity: files.filter((file) => file.endsWith(".sol")),
   };
 }

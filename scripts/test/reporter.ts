@@ -18,6 +18,8 @@ export type TestReport = {
 const { EVENT_HOOK_END, EVENT_RUN_END, EVENT_SUITE_END, EVENT_TEST_FAIL, EVENT_TEST_PASS } =
   Mocha.Runner.constants;
 
+const LONGEST_END_MS = 30_000;
+
 /** Tells each file's results to the parent process, and prints what failed, in full, at the end. */
 class Reporter extends Mocha.reporters.Base {
   constructor(runner: Mocha.Runner, options: Mocha.MochaOptions) {
@@ -51,6 +53,11 @@ class Reporter extends Mocha.reporters.Base {
       .once(EVENT_RUN_END, () => {
         finishFile();
         Mocha.reporters.Base.list(this.failures);
+        // A test that left something open would else be waited for without end.
+        setTimeout(() => {
+          console.error(`mocha does not end: ${process.getActiveResourcesInfo().join(", ")}`);
+          process.exit(1);
+        }, LONGEST_END_MS).unref();
       });
   }
 }

@@ -43,7 +43,9 @@ describe("sending transactions", () => {
   before(async () => {
     devnet = await startDevnet();
     proxy = await startRpcProxy(devnet.rpcUrl);
-    provider = new JsonRpcProvider(proxy.url, 31337, { staticNetwork: true, cacheTimeout: -1 });
+    provider = new JsonRpcProvider(proxy.url, 31337, {
+      ...{ staticNetwork: true, cacheTimeout: -1, batchStallTime: 0 },
+    });
   });
   after(async () => {
     provider.destroy();

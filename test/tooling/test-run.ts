@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import {
   byRunner,
+  CLOSING,
   findTestFiles,
   LONGEST,
   longestFirst,
@@ -47,16 +48,20 @@ describe("npm test chooses", () => {
   it("the same chains and browser for all files of the pages, and no process twice", () => {
     expect(byRunner(FILES)).to.deep.equal({
       apart: FILES.slice(0, 4),
-      together: ["test/web/claim.ts"],
+      together: ["test/web/claim.ts", CLOSING],
       solidity: ["test/solidity/law/Law.t.sol"],
     });
+    expect(byRunner([CLOSING, "test/core/value.ts"]).together).to.deep.equal([CLOSING]);
+    expect(byRunner(["test/core/value.ts"]).together).to.deep.equal([]);
   });
 
   it("the longest first, by names that are there", () => {
     expect(longestFirst(FILES).slice(0, 2)).to.deep.equal(["test/demo.ts", "test/oracle/close.ts"]);
     expect([...longestFirst(FILES)].sort()).to.deep.equal(FILES);
     const found = findTestFiles(CHECKOUT);
-    expect(LONGEST.filter((name) => !found.some((file) => file.endsWith(name)))).to.deep.equal([]);
+    expect(
+      [CLOSING, ...LONGEST].filter((name) => !found.some((file) => file.endsWith(name))),
+    ).to.deep.equal([]);
   });
 
   it("another order for another seed, and the same for the same", () => {

@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { type HDNodeWallet, Wallet, ZeroHash } from "ethers";
+import type { Page } from "playwright-core";
 import { answerCalls } from "./support/answers.ts";
 import { holdNode } from "./support/hold.ts";
 import { onEachChain, type Stage } from "./support/stage.ts";
@@ -301,7 +302,7 @@ onEachChain("the claim page", (theStage) => {
 
     it("shows it as claimable again when a reorg undoes the claim", async () => {
       const reorg = await stage.snapshot();
-      const { page, reaches } = await visitWith(stage, { signer: owner(0) });
+      const { page, reaches } = await visitWith(stage, { signer: owner(0) }, { before: ownClock });
       const amount = page.locator(".amount.large .digits");
       await page.locator("button.primary").waitFor();
       const offered = await amount.innerText();
@@ -310,6 +311,7 @@ onEachChain("the claim page", (theStage) => {
       await expectSoon(async () => (await amount.innerText()) === "0");
       await reorg();
       await stage.mine();
+      await page.clock.fastForward(LOOKS_AGAIN_MS);
       await expectSoon(async () => (await amount.innerText()) === offered);
       expect(await claimed(0)).to.equal(0n);
     });
@@ -343,13 +345,18 @@ onEachChain("the claim page", (theStage) => {
     it("says that the chain cannot be reached, and goes on by itself when it is back", async () => {
       const { page, reaches } = await visit(stage, {
         at: at(),
-        before: (page) => page.route(`${stage.world.devnet.rpcUrl}/**`, (route) => route.abort()),
+        async before(page) {
+          await ownClock(page);
+          await page.route(`${stage.world.devnet.rpcUrl}/**`, (route) => route.abort());
+        },
       });
       await reaches("rpc-down");
       await page.unroute(`${stage.world.devnet.rpcUrl}/**`);
+      await page.clock.fastForward(LOOKS_AGAIN_MS);
       await reaches("claimable");
       expect(await page.locator('[data-state="rpc-down"]').count()).to.equal(0);
       await page.route(`${stage.world.devnet.rpcUrl}/**`, (route) => route.abort());
+      await page.clock.fastForward(LOOKS_AGAIN_MS);
       await reaches("rpc-down");
       // What was proven stays on the page.
       expect(await page.locator(".amount.large").count()).to.equal(1);
@@ -447,7 +454,12 @@ onEachChain("the claim page", (theStage) => {
   });
 });
 
-const LOOK_MS = 100;
+/** Time enough for a page to look at the chain again by itself. */
+const LOOKS_AGAIN_MS = 5_000;
+/** The page's clock goes on as ever, and can be moved: what comes by itself need not be waited for. */
+const ownClock = (page: Page) => page.clock.install();
+
+const LOOK_MS = 20;
 const SOON_MS = 20_000;
 
 /** For what the page shows without a word of its own. */

@@ -8,6 +8,7 @@ import type { OracleProcess } from "../../../scripts/local/oracle-process.ts";
 import { checkpoint } from "../support/checkpoint.ts";
 import { lastFinalEpoch, proposals, publishedFiles, remembered } from "../support/chronicle.ts";
 import { ENGINES } from "../support/engines.ts";
+import { LEASE_SECONDS, takeLease } from "../support/lease.ts";
 import { LTK, type MemberWorld, startMemberWorld } from "../support/member.ts";
 import { type MemberOracle, memberOracle } from "../support/member-oracle.ts";
 import { randomNumbers, seedOf } from "../support/random.ts";
@@ -191,11 +192,13 @@ for (const engine of ENGINES) {
           if (isSending(request)) process?.child.kill("SIGKILL");
           return forward();
         });
-        process = oracle.startClose("--lease-seconds", "3");
+        process = oracle.startClose("--lease-seconds", String(LEASE_SECONDS));
         await process.finished;
         proxy.handle(undisturbed);
         expect((await oracle.close()).outcome.waiting).to.equal("another close is running");
-        await new Promise((passed) => setTimeout(passed, 3000));
+        const now = Math.floor(Date.now() / 1000);
+        expect(await takeLease(store, now)).to.equal(false);
+        expect(await takeLease(store, now + LEASE_SECONDS)).to.equal(true);
         expect((await oracle.close()).outcome.waiting).to.contain("the window is open");
       });
     });
@@ -240,7 +243,9 @@ for (const engine of ENGINES) {
             }
           };
           const loads = [load(), load(), load(), load()];
-          await new Promise((passed) => setTimeout(passed, 150 + 100 * life));
+          // In the middle of what the second life has begun, too.
+          const enough = sequence + 10 * (1 + life);
+          while (Math.max(0, ...acknowledged.values()) < enough) await soon();
           await serving.kill();
           alive = false;
           await Promise.all(loads);
@@ -261,4 +266,8 @@ for (const engine of ENGINES) {
       });
     });
   });
+}
+
+function soon(): Promise<void> {
+  return new Promise((passed) => setTimeout(passed, 5));
 }

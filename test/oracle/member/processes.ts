@@ -3,6 +3,7 @@ import { expect } from "chai";
 import { openBundles } from "../../../oracle/edge/bundles.ts";
 import { type PostgresServer, startPostgres } from "../../../scripts/local/postgres-server.ts";
 import { lastFinalEpoch, proposals } from "../support/chronicle.ts";
+import { LEASE_SECONDS, takeLease } from "../support/lease.ts";
 import { LTK, type MemberWorld, startMemberWorld } from "../support/member.ts";
 import type { Serving } from "../support/member-oracle.ts";
 
@@ -66,11 +67,16 @@ describe("several processes of one member on one PostgreSQL database", () => {
     await world.endEpoch(1);
     await world.oracle.close();
     await world.sealEpoch(1);
-    const killed = world.oracle.startClose("--lease-seconds", "1");
-    const rival = world.oracle.startClose("--lease-seconds", "1");
-    setTimeout(() => killed.child.kill("SIGKILL"), 700);
+    const lease = ["--lease-seconds", String(LEASE_SECONDS)];
+    const killed = world.oracle.startClose(...lease);
+    const rival = world.oracle.startClose(...lease);
+    // In the middle of its work, where it is the one that got the lease; else it ends by itself.
+    await killed.line(/epoch advanced/).catch(() => undefined);
+    killed.child.kill("SIGKILL");
     await Promise.all([killed.finished, rival.finished]);
-    await new Promise((passed) => setTimeout(passed, 1_000));
+    const store = await world.oracle.openStore();
+    await takeLease(store, Math.floor(Date.now() / 1000) + LEASE_SECONDS);
+    await store.close();
     await world.oracle.close();
     await world.passWindow();
     await Promise.all([world.oracle.close(), world.oracle.close()]);

@@ -3,7 +3,7 @@ import type { MakeWallet } from "./wallet.ts";
 
 /** As little as a wallet can be: it signs with ethers. */
 export const plainWallet: MakeWallet = ({ rpcUrl, accounts, signer, confirm, own }) => {
-  const provider = new JsonRpcProvider(rpcUrl, undefined, { cacheTimeout: -1 });
+  const provider = new JsonRpcProvider(rpcUrl, undefined, { cacheTimeout: -1, batchStallTime: 0 });
   return {
     async request(page, method, params) {
       if (method === "eth_accounts") return accounts();
