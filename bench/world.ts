@@ -1,46 +1,30 @@
 import { createRequire } from "node:module";
 import { type Address, keccak256, toHex, utf8, writeUint } from "@link-rewards/core/encoding/bytes";
 import { SIGNATURE_BYTES } from "@link-rewards/core/encoding/signature";
-import { domainSeparator } from "@link-rewards/core/encoding/typed";
 import { RULES_HASH } from "@link-rewards/core/epoch/rules";
 import { emptyLaw, type Law } from "@link-rewards/core/law/law";
-import type { Deployment } from "@link-rewards/core/signed/deployment";
 import {
   packReceipt,
   type Receipt,
   receiptDigests,
   SIGNED_RECEIPT_BYTES,
 } from "@link-rewards/core/signed/receipt";
+import { loadSecp256k1 } from "@link-rewards/host/secp256k1";
+import { limit, registryDomain, tariff } from "../test/worlds/paper.ts";
 
-/** An epoch of any size: every device serves two customers, and accounts have one device or two. */
+/**
+ * The world on paper again, at any size: every device serves two customers, and accounts have one device or two. Its law is
+ * filled in and not replayed, and its keys are made natively, or a million of them would take minutes.
+ */
 export const EPOCH = 1;
 const CUSTOMERS = 1_000;
 const CUSTOMERS_OF_DEVICE = 2;
 const DEVICES_PER_ACCOUNT = 5 / 3;
 
-const contract = (n: number): Address => `0x${n.toString(16).padStart(40, "c")}`;
-export const deployment: Deployment = {
-  chainId: 31337,
-  contracts: {
-    linkToken: contract(1),
-    deviceRegistry: contract(2),
-    customerEscrow: contract(3),
-    oracleQuorum: contract(4),
-    epochLedger: contract(5),
-    rewardDistributor: contract(6),
-  },
-  genesis: 1_700_000_000,
-  epochSeconds: 604_800,
-  graceSeconds: 3_600,
-  emissionShare: 600_000_000n * 10n ** 18n,
-};
-export const domain = domainSeparator(deployment.chainId, deployment.contracts.deviceRegistry);
+export const domain = registryDomain;
 
-/** What is used of the secp256k1 package to make signatures by the million. */
-type Bindings = {
-  publicKeyCreate(key: Uint8Array, compressed: boolean): Uint8Array;
-  ecdsaSign(digest: Uint8Array, key: Uint8Array): { signature: Uint8Array; recid: number };
-};
+/** What is used of the secp256k1 package to make keys by the million. */
+type Bindings = { publicKeyCreate(key: Uint8Array, compressed: boolean): Uint8Array };
 const secp256k1 = createRequire(import.meta.url)("secp256k1/bindings.js") as Bindings;
 
 export function keyOf(name: string): Uint8Array {
@@ -51,11 +35,7 @@ function addressOfKey(key: Uint8Array): Address {
   return toHex(keccak256(secp256k1.publicKeyCreate(key, false).subarray(1)).subarray(12));
 }
 
-function compactSignature(digest: Uint8Array, key: Uint8Array): Uint8Array {
-  const { signature, recid } = secp256k1.ecdsaSign(digest, key);
-  signature[32] = (signature[32] as number) | (recid << 7);
-  return signature;
-}
+const { sign } = loadSecp256k1();
 
 export type World = {
   readonly law: Law;
@@ -70,20 +50,7 @@ export function worldOf(contributions: number, { signed }: { signed: boolean }):
   const devices = Math.ceil(contributions / CUSTOMERS_OF_DEVICE);
   const accounts = Math.ceil(devices / DEVICES_PER_ACCOUNT);
   law.rules.push({ fromEpoch: 1, value: RULES_HASH });
-  law.tariffs.push({
-    fromEpoch: 1,
-    value: {
-      egressPrice: 10n ** 18n,
-      storagePrice: 2n * 10n ** 13n,
-      computePrice: 3n * 10n ** 21n,
-      rewardCapBps: 15_000,
-    },
-  });
-  const limit = {
-    egressBytes: 10n ** 13n,
-    storageByteSeconds: 10n ** 18n,
-    computeMilliseconds: 10n ** 10n,
-  };
+  law.tariffs.push({ fromEpoch: 1, value: tariff });
   law.limits.set(1, [{ fromEpoch: 1, value: limit }]);
   for (let i = 0; i < accounts; i++) {
     const account = toHex(keyOf(`account ${i}`).subarray(12));
@@ -144,8 +111,8 @@ export function signReceipts({ receipts }: World): Uint8Array {
     const end = (i + 1) * SIGNED_RECEIPT_BYTES;
     const device = Math.floor(i / CUSTOMERS_OF_DEVICE);
     const customerKey = customerKeys.get(customer) as Uint8Array;
-    packed.set(compactSignature(digest, customerKey), end - 2 * SIGNATURE_BYTES);
-    packed.set(compactSignature(digest, keyOf(`device ${device}`)), end - SIGNATURE_BYTES);
+    packed.set(sign(digest, customerKey), end - 2 * SIGNATURE_BYTES);
+    packed.set(sign(digest, keyOf(`device ${device}`)), end - SIGNATURE_BYTES);
   });
   return packed;
 }

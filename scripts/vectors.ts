@@ -71,7 +71,7 @@ import {
   receiptOf,
   registryDomain,
   signReceipt,
-} from "../test/core/world.ts";
+} from "../test/worlds/paper.ts";
 
 /**
  * Golden vectors for this project's tests and for authors of firmware. All keys are throw-away keys of these files.

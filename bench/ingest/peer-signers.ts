@@ -8,7 +8,7 @@ import {
   type SignedRecords,
 } from "@link-rewards/core/signed/signers";
 import { Signature, verifyTypedData } from "ethers";
-import { deployment } from "../world.ts";
+import { deployment } from "../../test/worlds/paper.ts";
 
 /** noble's curve over our hashing, which is faster than its own. */
 export function recoverWithNoble(signed: SignedRecords): Uint8Array {

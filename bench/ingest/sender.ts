@@ -6,7 +6,8 @@ import {
   unpackSignedReceipt,
 } from "@link-rewards/core/signed/receipt";
 import { PACKED_BATCH_TYPE, packBatch } from "@link-rewards/core/signed/submission";
-import { deployment, signReceipts, worldOf } from "../world.ts";
+import { deployment } from "../../test/worlds/paper.ts";
+import { signReceipts, worldOf } from "../world.ts";
 
 /** The process that sends. It takes turns with the service on the same cores, so it does as little as it can. */
 

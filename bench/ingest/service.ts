@@ -16,7 +16,8 @@ import { createIngest } from "../../oracle/member/ingest.ts";
 import { openPostgresStore } from "../../oracle/store/postgres.ts";
 import { openSqliteStore } from "../../oracle/store/sqlite.ts";
 import type { Store } from "../../oracle/store/store.ts";
-import { deployment, keyOf, worldOf } from "../world.ts";
+import { deployment } from "../../test/worlds/paper.ts";
+import { keyOf, worldOf } from "../world.ts";
 
 /** Who checks and makes signatures; all on as many threads, behind the same HTTP and the same store. */
 export type Verifier = "native" | "@noble/curves" | "ethers";

@@ -6,8 +6,9 @@ import { checkBundle } from "@link-rewards/core/judge/divergence";
 import { sha256 } from "../../oracle/edge/bundles.ts";
 import { recoverContributions } from "../../oracle/edge/recover-pool.ts";
 import { compareRoots, secondRoots } from "../../oracle/outsider/audit.ts";
+import { deployment } from "../../test/worlds/paper.ts";
 import type { Case, Contestant } from "../case.ts";
-import { deployment, EPOCH, signReceipts, worldOf } from "../world.ts";
+import { EPOCH, signReceipts, worldOf } from "../world.ts";
 
 /** A bundle checked from scratch, against two recoveries a contribution on the same threads: less is not possible. */
 function signedEpoch(size: number) {

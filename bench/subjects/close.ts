@@ -7,8 +7,9 @@ import { lawfulStored } from "@link-rewards/core/epoch/lawful";
 import type { VerifiedReceipt } from "@link-rewards/core/law/verify";
 import { openBundleFolder, sha256 } from "../../oracle/edge/bundles.ts";
 import { openSqliteStore } from "../../oracle/store/sqlite.ts";
+import { deployment } from "../../test/worlds/paper.ts";
 import type { Case, Contestant } from "../case.ts";
-import { deployment, EPOCH, keyOf, worldOf } from "../world.ts";
+import { EPOCH, keyOf, worldOf } from "../world.ts";
 
 /** From the store to a durable bundle, as `close` does it between the seal time and the publication. */
 const BATCH = 2_000;

@@ -33,7 +33,7 @@ import {
   sealTimeOf,
   sender,
   type World,
-} from "../../test/contracts/support/world.ts";
+} from "../../test/worlds/contracts.ts";
 import type { Case, Contestant } from "../case.ts";
 import { compilePlain } from "../plain-contracts.ts";
 

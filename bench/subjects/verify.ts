@@ -15,8 +15,9 @@ import {
   serializeSignature,
 } from "viem";
 import { openRecoverPool } from "../../oracle/edge/recover-pool.ts";
+import { deployment } from "../../test/worlds/paper.ts";
 import type { Case, Contestant } from "../case.ts";
-import { deployment, domain, signReceipts, worldOf } from "../world.ts";
+import { domain, signReceipts, worldOf } from "../world.ts";
 
 /** Digest and both signatures of a receipt. */
 const { chainId, contracts } = deployment;

@@ -5,19 +5,13 @@ import { type Address, fromHex, lowercaseHex } from "@link-rewards/core/encoding
 import { tariffAt } from "@link-rewards/core/law/law";
 import { readDeploymentFile } from "@link-rewards/host/deployment";
 import { signerOf } from "@link-rewards/host/keys";
-import { type HDNodeWallet, Wallet } from "ethers";
+import type { HDNodeWallet, Wallet } from "ethers";
 import { type RunningGateway, startGateway } from "../../device/gateway/start.ts";
 import { type RunningNode, startNode } from "../../device/node/start.ts";
 import { type Chain, connectChain } from "../../oracle/edge/chain.ts";
 import { readLaw } from "../../oracle/outsider/read-law.ts";
-import {
-  addMember,
-  admitCustomer,
-  bindDevices,
-  DEVNET_CLASS,
-  type Devnet,
-  startDevnet,
-} from "../local/devnet.ts";
+import { type Devnet, startDevnet } from "../local/devnet.ts";
+import { ownerOf, settle } from "../local/people.ts";
 
 /** Who takes part. The first four owners have two devices each. */
 const OWNERS = 8;
@@ -70,37 +64,26 @@ const DEMO_LIMIT = {
 /** A chain with the contracts, everybody enrolled, bound and admitted: all before the first epoch. */
 export async function foundWorld() {
   const devnet = await startDevnet({ ...DEMO_TARIFF, windowSeconds: DEMO_WINDOW_SECONDS });
-  const { suite, role } = devnet;
-  const owners = Array.from({ length: OWNERS }, (_, i) => devnet.wallet(i));
-  const customers = Array.from({ length: CUSTOMERS }, (_, i) => devnet.wallet(OWNERS + i));
-  const devices = Array.from({ length: DEVICES }, (_, i) => ({
+  const people = await settle(devnet, {
+    owners: OWNERS,
+    devices: DEVICES,
+    customers: CUSTOMERS,
+    members: 1,
+    threshold: 1,
+    limit: DEMO_LIMIT,
+    deposit: DEPOSIT,
+  });
+  const devices = people.devices.map((key, i) => ({
     name: `device ${i + 1}`,
-    key: newKey(),
-    owner: owners[i % OWNERS] as HDNodeWallet,
+    key,
+    owner: ownerOf(people.owners, i),
     folder: join(devnet.folder, `device-${i + 1}`),
   }));
-  await addMember(devnet, role("member").address, 1);
-  await (
-    await suite.registry.connect(role("governance")).setClassLimit(DEVNET_CLASS, DEMO_LIMIT)
-  ).wait();
-  await bindDevices(
-    devnet,
-    devices.map(({ key, owner }) => ({ key, account: owner.address })),
-  );
-  const gatewayKeys = customers.map(newKey);
-  for (const [i, customer] of customers.entries()) {
-    await admitCustomer(devnet, customer, (gatewayKeys[i] as Wallet).address, DEPOSIT);
-  }
-  await devnet.warpTo(devnet.parameters.genesis + 1);
   const chain = await connectChain({
     rpcUrl: devnet.rpcUrl,
     deploymentFile: await readDeploymentFile(devnet.deploymentFile),
   });
-  return { devnet, chain, owners, devices, customers, gatewayKeys };
-}
-
-function newKey(): Wallet {
-  return new Wallet(`0x${randomBytes(32).toString("hex")}`);
+  return { devnet, chain, people, devices };
 }
 
 /** Starts every device and gateway as an HTTP peer of its own. */
@@ -109,20 +92,20 @@ export async function startCast(
   oracleUrl: string,
   payBasisPoints: (customer: string, epoch: number) => number,
 ): Promise<Cast> {
-  const { devnet, chain, owners } = world;
+  const { devnet, chain, people } = world;
   const devices: DemoDevice[] = [];
   for (const device of world.devices) {
     const node = await startDevice(chain, oracleUrl, device.key, device.folder);
     devices.push({ ...device, node });
   }
   const customers: DemoCustomer[] = [];
-  for (const [i, wallet] of world.customers.entries()) {
+  for (const [i, wallet] of people.customers.entries()) {
     const name = `customer ${i + 1}`;
     const folder = join(devnet.folder, `gateway-${i + 1}`);
     await mkdir(folder, { recursive: true });
     const file = join(devnet.folder, `content-${i + 1}.bin`);
     await writeFile(file, randomBytes(FILE_BYTES));
-    const key = world.gatewayKeys[i] as Wallet;
+    const key = people.gateways[i] as Wallet;
     const customer = { name, wallet, key, folder, file };
     const gateway = await startDemoGateway(chain, oracleUrl, customer, {
       nodes: () => devices.map(({ node }) => node.url),
@@ -130,7 +113,7 @@ export async function startCast(
     });
     customers.push({ ...customer, gateway });
   }
-  return { devnet, chain, owners, devices, customers };
+  return { devnet, chain, owners: people.owners, devices, customers };
 }
 
 /** Short waits: an epoch of the demo takes seconds. */

@@ -21,7 +21,7 @@ export type TestFiles = {
 export function findTestFiles(checkout: string): readonly string[] {
   return readdirSync(`${checkout}/test`, { recursive: true, encoding: "utf8" })
     .map((name) => `test/${name.replaceAll("\\", "/")}`)
-    .filter((path) => !path.includes("/support/") && /(\.t\.sol|\.ts)$/.test(path))
+    .filter((path) => !/\/(support|worlds)\//.test(path) && /(\.t\.sol|\.ts)$/.test(path))
     .sort();
 }
 

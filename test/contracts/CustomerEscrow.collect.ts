@@ -1,15 +1,6 @@
 import { expect } from "chai";
 import { parseEther, ZeroAddress } from "ethers";
 import {
-  collect,
-  DEPOSIT,
-  GATEWAY,
-  payingWorld,
-  signVoucher,
-  voucherOf,
-} from "./support/customers.ts";
-import { signFor } from "./support/signing.ts";
-import {
   at,
   deployedWorld,
   from,
@@ -19,7 +10,16 @@ import {
   THAW_SECONDS,
   type World,
   walletOf,
-} from "./support/world.ts";
+} from "../worlds/contracts.ts";
+import {
+  collect,
+  DEPOSIT,
+  GATEWAY,
+  payingWorld,
+  signVoucher,
+  voucherOf,
+} from "./support/customers.ts";
+import { signFor } from "./support/signing.ts";
 
 const ltk = (amount: number) => parseEther(amount.toString());
 

@@ -1,7 +1,15 @@
 import { expect } from "chai";
 import { MaxUint256, parseEther, ZeroAddress } from "ethers";
+import {
+  at,
+  chain,
+  deployedWorld,
+  from,
+  goTo,
+  startOf,
+  THAW_SECONDS,
+} from "../worlds/contracts.ts";
 import { collect, DEPOSIT, GATEWAY, payingWorld } from "./support/customers.ts";
-import { at, chain, deployedWorld, from, goTo, startOf, THAW_SECONDS } from "./support/world.ts";
 
 const ltk = (amount: number) => parseEther(amount.toString());
 

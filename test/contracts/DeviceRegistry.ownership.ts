@@ -9,7 +9,7 @@ import {
   startOf,
   type World,
   walletOf,
-} from "./support/world.ts";
+} from "../worlds/contracts.ts";
 
 const device = walletOf("device");
 const other = walletOf("other device");

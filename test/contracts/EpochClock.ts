@@ -10,7 +10,7 @@ import {
   goTo,
   sealTimeOf,
   startOf,
-} from "./support/world.ts";
+} from "../worlds/contracts.ts";
 
 async function registryWith(epochSeconds: number, graceSeconds: number) {
   const { ethers } = await chain();

@@ -1,5 +1,16 @@
 import { expect } from "chai";
 import { id, parseEther, ZeroHash } from "ethers";
+import {
+  addMembers,
+  at,
+  bindAccounts,
+  from,
+  goTo,
+  sealTimeOf,
+  startOf,
+  TIMEOUT_SECONDS,
+  WINDOW_SECONDS,
+} from "../worlds/contracts.ts";
 import { collect, payingWorld } from "./support/customers.ts";
 import {
   EMPTY_TREE,
@@ -15,17 +26,6 @@ import {
 } from "./support/epochs.ts";
 import { honestTree } from "./support/reward-tree.ts";
 import { digestOf, domainOf } from "./support/signing.ts";
-import {
-  addMembers,
-  at,
-  bindAccounts,
-  from,
-  goTo,
-  sealTimeOf,
-  startOf,
-  TIMEOUT_SECONDS,
-  WINDOW_SECONDS,
-} from "./support/world.ts";
 
 const tree = (world: Staffed) => ltkTree(world.accounts, [1, 2, 3, 4, 5]);
 

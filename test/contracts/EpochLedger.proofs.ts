@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { parseEther, ZeroHash } from "ethers";
+import { accountOf, BOND, bindAccounts, from, goTo, startOf } from "../worlds/contracts.ts";
 import {
   finalize,
   finalizeEpoch,
@@ -18,7 +19,6 @@ import {
   type RewardTree,
   treeOf,
 } from "./support/reward-tree.ts";
-import { accountOf, BOND, bindAccounts, from, goTo, startOf } from "./support/world.ts";
 
 const ltk = (amount: number) => parseEther(amount.toString());
 const EARNED = [1, 2, 3, 4, 5];

@@ -1,6 +1,17 @@
 import { expect } from "chai";
 import { id, ZeroHash } from "ethers";
 import {
+  at,
+  bindAccounts,
+  deployedWorld,
+  from,
+  goTo,
+  sealTimeOf,
+  startOf,
+  TIMEOUT_SECONDS,
+  WINDOW_SECONDS,
+} from "../worlds/contracts.ts";
+import {
   EMPTY_TREE,
   finalizeEpoch,
   firstFinal,
@@ -15,17 +26,6 @@ import {
   staffedWorld,
 } from "./support/epochs.ts";
 import { digestOf, domainOf } from "./support/signing.ts";
-import {
-  at,
-  bindAccounts,
-  deployedWorld,
-  from,
-  goTo,
-  sealTimeOf,
-  startOf,
-  TIMEOUT_SECONDS,
-  WINDOW_SECONDS,
-} from "./support/world.ts";
 
 /** Epoch 2 is sealed and next: account i has earned (i + 1) LTK before it. */
 async function sealedTwo(): Promise<Staffed> {

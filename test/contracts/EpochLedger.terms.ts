@@ -2,16 +2,6 @@ import { emission } from "@link-rewards/core/epoch/emission";
 import { RULES_HASH } from "@link-rewards/core/epoch/rules";
 import { expect } from "chai";
 import { id, parseEther, ZeroAddress, ZeroHash } from "ethers";
-import { collect, payingWorld } from "./support/customers.ts";
-import {
-  EMPTY_TREE,
-  finalizeEpoch,
-  ltkTree,
-  NO_CONTRIBUTIONS,
-  pendingReport,
-  reportOf,
-  staffedWorld,
-} from "./support/epochs.ts";
 import {
   addMembers,
   at,
@@ -25,7 +15,17 @@ import {
   TIMEOUT_SECONDS,
   WINDOW_SECONDS,
   type World,
-} from "./support/world.ts";
+} from "../worlds/contracts.ts";
+import { collect, payingWorld } from "./support/customers.ts";
+import {
+  EMPTY_TREE,
+  finalizeEpoch,
+  ltkTree,
+  NO_CONTRIBUTIONS,
+  pendingReport,
+  reportOf,
+  staffedWorld,
+} from "./support/epochs.ts";
 
 const TARIFF = [2n ** 96n - 1n, 7n, 2n ** 96n - 1n, 2n ** 32n - 1n] as const;
 const [egressPrice, storagePrice, computePrice, rewardCapBps] = TARIFF;

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { ZeroAddress } from "ethers";
-import { deployedWorld, from } from "./support/world.ts";
+import { deployedWorld, from } from "../worlds/contracts.ts";
 
 describe("LedgerLink", () => {
   describe("linkLedger", () => {

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { MaxUint256, parseEther, Signature } from "ethers";
+import { deployedWorld, from, walletOf } from "../worlds/contracts.ts";
 import { CHAIN_ID } from "./support/signing.ts";
-import { deployedWorld, from, walletOf } from "./support/world.ts";
 
 const PERMIT = {
   Permit: [

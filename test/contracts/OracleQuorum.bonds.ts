@@ -1,5 +1,4 @@
 import { expect } from "chai";
-import { EMPTY_TREE, NO_CONTRIBUTIONS, propose, reportOf, staffedWorld } from "./support/epochs.ts";
 import {
   at,
   BOND,
@@ -11,7 +10,8 @@ import {
   startOf,
   type World,
   walletOf,
-} from "./support/world.ts";
+} from "../worlds/contracts.ts";
+import { EMPTY_TREE, NO_CONTRIBUTIONS, propose, reportOf, staffedWorld } from "./support/epochs.ts";
 
 const NEWCOMER = walletOf("newcomer");
 

@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { parseEther, type Wallet } from "ethers";
+import { BOND, EPOCH_SECONDS, from, goTo, sender, walletOf } from "../worlds/contracts.ts";
 import {
   EMPTY_TREE,
   ltkTree,
@@ -11,7 +12,6 @@ import {
   staffedWorld,
 } from "./support/epochs.ts";
 import { type CompactSignature, signFor } from "./support/signing.ts";
-import { BOND, EPOCH_SECONDS, from, goTo, sender, walletOf } from "./support/world.ts";
 
 /** Two different reports of epoch 1, attempt 0. */
 async function twoReports(world: Staffed): Promise<readonly [Report, Report]> {

@@ -1,7 +1,5 @@
 import { expect } from "chai";
 import { id, ZeroAddress } from "ethers";
-import { type Staffed, staffedWorld } from "./support/epochs.ts";
-import { signDigest } from "./support/signing.ts";
 import {
   addMembers,
   BOND,
@@ -11,7 +9,9 @@ import {
   sender,
   startOf,
   walletOf,
-} from "./support/world.ts";
+} from "../worlds/contracts.ts";
+import { type Staffed, staffedWorld } from "./support/epochs.ts";
+import { signDigest } from "./support/signing.ts";
 
 const DIGEST = id("any digest");
 const NEWCOMER = walletOf("newcomer");

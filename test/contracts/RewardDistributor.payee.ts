@@ -1,9 +1,17 @@
 import { expect } from "chai";
 import { parseEther, Signature, toBeHex, type Wallet, ZeroAddress } from "ethers";
+import {
+  accountOf,
+  at,
+  from,
+  NO_DEADLINE,
+  sender,
+  startOf,
+  walletOf,
+} from "../worlds/contracts.ts";
 import { firstFinal, type Staffed } from "./support/epochs.ts";
 import { claimOf } from "./support/reward-tree.ts";
 import { digestOf, domainOf } from "./support/signing.ts";
-import { accountOf, at, from, NO_DEADLINE, sender, startOf, walletOf } from "./support/world.ts";
 
 const OWNER = walletOf("account 0");
 const PAYEE = walletOf("payee").address;

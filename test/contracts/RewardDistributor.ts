@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { parseEther, ZeroHash } from "ethers";
+import { accountOf, bindAccounts, from } from "../worlds/contracts.ts";
 import {
   EMPTY_TREE,
   finalizeEpoch,
@@ -10,7 +11,6 @@ import {
   staffedWorld,
 } from "./support/epochs.ts";
 import { claimOf, honestLeaves, nodeHash, type RewardTree, treeOf } from "./support/reward-tree.ts";
-import { accountOf, bindAccounts, from } from "./support/world.ts";
 
 const ltk = (amount: number) => parseEther(amount.toString());
 

@@ -1,14 +1,6 @@
 import { expect } from "chai";
 import { MaxUint256, parseEther } from "ethers";
 import {
-  collect,
-  DEPOSIT,
-  GATEWAY,
-  payingWorld,
-  signVoucher,
-  voucherOf,
-} from "./support/customers.ts";
-import {
   endOf,
   from,
   goTo,
@@ -17,7 +9,15 @@ import {
   THAW_SECONDS,
   type World,
   walletOf,
-} from "./support/world.ts";
+} from "../worlds/contracts.ts";
+import {
+  collect,
+  DEPOSIT,
+  GATEWAY,
+  payingWorld,
+  signVoucher,
+  voucherOf,
+} from "./support/customers.ts";
 
 const ltk = (amount: number) => parseEther(amount.toString());
 

@@ -1,6 +1,16 @@
 import { expect } from "chai";
 import { id, type Wallet } from "ethers";
 import { deploySuite } from "../../scripts/deployment.ts";
+import {
+  at,
+  from,
+  goTo,
+  parametersFor,
+  sealTimeOf,
+  startOf,
+  TIMEOUT_SECONDS,
+  WINDOW_SECONDS,
+} from "../worlds/contracts.ts";
 import { corruptQuorum, expectRefused, expectUndone, leavesOf } from "./support/corrupt.ts";
 import {
   finalize,
@@ -12,16 +22,6 @@ import {
 } from "./support/epochs.ts";
 import { treeOf } from "./support/reward-tree.ts";
 import { digestOf, domainOf, signDigest } from "./support/signing.ts";
-import {
-  at,
-  from,
-  goTo,
-  parametersFor,
-  sealTimeOf,
-  startOf,
-  TIMEOUT_SECONDS,
-  WINDOW_SECONDS,
-} from "./support/world.ts";
 
 /*
  * A quorum that is corrupt to the last member signs whatever it likes about epoch 2, after an honest epoch 1 in which

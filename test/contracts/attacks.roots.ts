@@ -1,9 +1,9 @@
 import { expect } from "chai";
 import { parseEther } from "ethers";
+import { accountOf, bindAccounts, from } from "../worlds/contracts.ts";
 import { corruptQuorum, expectRefused, expectUndone, leavesOf } from "./support/corrupt.ts";
 import { finalize, ltkTree, pendingReport } from "./support/epochs.ts";
 import { claimOf, type Leaf, treeOf } from "./support/reward-tree.ts";
-import { accountOf, bindAccounts, from } from "./support/world.ts";
 
 /*
  * A quorum that is corrupt to the last member signs whatever it likes about epoch 2, after an honest epoch 1 in which

@@ -1,8 +1,8 @@
 import { expect } from "chai";
 import { type BaseContract, hexlify, randomBytes } from "ethers";
+import { bindSignature, deployedWorld, from, NO_DEADLINE, walletOf } from "../worlds/contracts.ts";
 import { collect, payingWorld, signVoucher, voucherOf } from "./support/customers.ts";
 import { digestOf, domainOf, TYPES, type TypeName } from "./support/signing.ts";
-import { bindSignature, deployedWorld, from, NO_DEADLINE, walletOf } from "./support/world.ts";
 
 const RUNS = 100;
 

@@ -3,6 +3,18 @@ import { expect } from "chai";
 import type { ContractTransactionResponse } from "ethers";
 import { parseEther } from "ethers";
 import hre from "hardhat";
+import {
+  accountOf,
+  bindSignature,
+  deployedWorld,
+  from,
+  goTo,
+  NO_DEADLINE,
+  sealTimeOf,
+  sender,
+  type World,
+  walletOf,
+} from "../worlds/contracts.ts";
 import { collect, payingWorld } from "./support/customers.ts";
 import {
   finalize,
@@ -21,18 +33,6 @@ import {
   tallTree,
   treeOf,
 } from "./support/reward-tree.ts";
-import {
-  accountOf,
-  bindSignature,
-  deployedWorld,
-  from,
-  goTo,
-  NO_DEADLINE,
-  sealTimeOf,
-  sender,
-  type World,
-  walletOf,
-} from "./support/world.ts";
 
 /*
  * What a user pays, to the unit of gas: compared with gas.json, which is committed.

@@ -1,9 +1,6 @@
 import { expect } from "chai";
 import type { Contract } from "ethers";
 import fc from "fast-check";
-import { finalize, pendingReport, type Report, type Staffed } from "./support/epochs.ts";
-import { honestTree, type RewardTree } from "./support/reward-tree.ts";
-import { signFor } from "./support/signing.ts";
 import {
   accountOf,
   addMembers,
@@ -13,7 +10,10 @@ import {
   NO_DEADLINE,
   startOf,
   walletOf,
-} from "./support/world.ts";
+} from "../worlds/contracts.ts";
+import { finalize, pendingReport, type Report, type Staffed } from "./support/epochs.ts";
+import { honestTree, type RewardTree } from "./support/reward-tree.ts";
+import { signFor } from "./support/signing.ts";
 
 /** Devices bound in one transaction, so that it stays under the gas limit of one. */
 const BATCH = 100;

@@ -1,6 +1,13 @@
 import { expect } from "chai";
 import { type BaseContract, id, ZeroAddress, ZeroHash } from "ethers";
-import { chain, deployedWorld, from, GENESIS, THAW_SECONDS, type World } from "./support/world.ts";
+import {
+  chain,
+  deployedWorld,
+  from,
+  GENESIS,
+  THAW_SECONDS,
+  type World,
+} from "../worlds/contracts.ts";
 
 type Power = readonly [
   contract: BaseContract,

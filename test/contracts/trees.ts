@@ -2,8 +2,8 @@ import { keccak256 as keccakBytes } from "@link-rewards/core/encoding/bytes";
 import { expect } from "chai";
 import { type Contract, concat, id, keccak256, MaxUint256, toBeHex, ZeroHash } from "ethers";
 import { MerkleTree } from "merkletreejs";
+import { emptyChain, from } from "../worlds/contracts.ts";
 import { honestLeaves, type Leaf, treeOf } from "./support/reward-tree.ts";
-import { emptyChain, from } from "./support/world.ts";
 
 /** Up to here every position of a size is opened on chain; beyond it those where a tree's shape could show. */
 const WHOLE_SIZE = 64;

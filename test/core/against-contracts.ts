@@ -38,7 +38,7 @@ import {
   sender,
   type World,
   walletOf,
-} from "../contracts/support/world.ts";
+} from "../worlds/contracts.ts";
 import { structs } from "./arbitraries.ts";
 
 /** The core holds to the contracts themselves: digests, emission, and the law replayed from their events. */

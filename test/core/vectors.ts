@@ -29,7 +29,7 @@ import {
 } from "ethers";
 import { MerkleTree } from "merkletreejs";
 import { buildVectors } from "../../scripts/vectors.ts";
-import { deployment, lawOf, registryDomain } from "./world.ts";
+import { deployment, lawOf, registryDomain } from "../worlds/paper.ts";
 
 type Domain = {
   name: string;

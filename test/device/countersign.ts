@@ -14,7 +14,7 @@ import {
 import { signerOf } from "@link-rewards/host/keys";
 import { expect } from "chai";
 import type { RunningNode } from "../../device/node/start.ts";
-import { address, keyOf, receiptOf, registryDomain, signReceipt } from "../core/world.ts";
+import { address, keyOf, receiptOf, registryDomain, signReceipt } from "../worlds/paper.ts";
 import {
   ask,
   customer,

@@ -4,7 +4,7 @@ import { valueAtTariff } from "@link-rewards/core/epoch/value";
 import { expect } from "chai";
 import type { RunningGateway } from "../../device/gateway/start.ts";
 import type { RunningNode } from "../../device/node/start.ts";
-import { tariff } from "../core/world.ts";
+import { tariff } from "../worlds/paper.ts";
 import {
   customer,
   device,

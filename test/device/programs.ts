@@ -9,7 +9,7 @@ import { expect } from "chai";
 import { Interface, type Wallet } from "ethers";
 import hre from "hardhat";
 import { type Chain, connectChain, ESCROW_ABI, LEDGER_ABI } from "../../device/chain.ts";
-import { type MemberWorld, startMemberWorld } from "../oracle/support/member.ts";
+import { type MemberWorld, startMemberWorld } from "../worlds/network.ts";
 import { programOf, runProgram } from "./support/program.ts";
 
 describe("device programs", () => {

@@ -11,8 +11,8 @@ import { expect } from "chai";
 import { TypedDataEncoder } from "ethers";
 import { NODE_REFUSALS, type NodeRefusal, statusOf } from "../../device/refusal.ts";
 import { sessionDigest } from "../../device/session.ts";
-import { address, deployment, registryDomain } from "../core/world.ts";
 import { serve } from "../oracle/http/served.ts";
+import { address, deployment, registryDomain } from "../worlds/paper.ts";
 
 const DOCUMENT = readFileSync(new URL("../../docs/receipt-protocol.md", import.meta.url), "utf8");
 const VECTORS = JSON.parse(

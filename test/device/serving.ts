@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { expect } from "chai";
 import { manifestOf } from "../../device/content.ts";
 import type { RunningNode } from "../../device/node/start.ts";
-import { address } from "../core/world.ts";
+import { address } from "../worlds/paper.ts";
 import {
   ask,
   authorization,

@@ -8,7 +8,7 @@ import { expect } from "chai";
 import type { RunningNode } from "../../device/node/start.ts";
 import { withBackoff } from "../../device/oracle-client.ts";
 import type { Store } from "../../oracle/store/store.ts";
-import { address, chain, founding, keyOf, lawOf, registryDomain } from "../core/world.ts";
+import { address, chain, founding, keyOf, lawOf, registryDomain } from "../worlds/paper.ts";
 import {
   ask,
   authorization,

@@ -4,7 +4,7 @@ import { promisify } from "node:util";
 import { expect } from "chai";
 import { startAnvilChain, startHardhatChain } from "../../scripts/local/local-chain.ts";
 import { runOracle } from "../../scripts/local/oracle-process.ts";
-import { type MemberWorld, startMemberWorld } from "./support/member.ts";
+import { type MemberWorld, startMemberWorld } from "../worlds/network.ts";
 
 const CAST = fileURLToPath(new URL("../../node_modules/@foundry-rs/cast/bin.mjs", import.meta.url));
 

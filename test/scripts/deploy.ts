@@ -10,7 +10,7 @@ import { keccak256, parseEther } from "ethers";
 import hre from "hardhat";
 import { checkSuite, deploySuite } from "../../scripts/deployment.ts";
 import { readParameters } from "../../scripts/parameters.ts";
-import { parametersFor } from "../contracts/support/world.ts";
+import { parametersFor } from "../worlds/contracts.ts";
 
 const PROJECT = path.resolve(import.meta.dirname, "../..");
 const PARAMETERS = path.join(PROJECT, "ignition", "parameters");

@@ -1,8 +1,8 @@
 import { expect } from "chai";
 import { parseEther } from "ethers";
+import { from, goTo, sealTimeOf, type World } from "../../worlds/contracts.ts";
 import { firstFinal, propose, type Report, reportOf, type Staffed } from "./epochs.ts";
 import { honestLeaves, type Leaf, type RewardTree, treeOf } from "./reward-tree.ts";
-import { from, goTo, sealTimeOf, type World } from "./world.ts";
 
 const EARNED = [1, 2, 3, 4, 5];
 

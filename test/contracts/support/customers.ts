@@ -1,8 +1,15 @@
 import type { HardhatEthersSigner } from "@nomicfoundation/hardhat-ethers/types";
 import type { ContractTransactionResponse, Wallet } from "ethers";
 import { MaxUint256, parseEther } from "ethers";
+import {
+  deployedWorld,
+  from,
+  GENESIS,
+  goTo,
+  type World,
+  walletOf,
+} from "../../worlds/contracts.ts";
 import { type CompactSignature, signFor } from "./signing.ts";
-import { deployedWorld, from, GENESIS, goTo, type World, walletOf } from "./world.ts";
 
 export const GATEWAY = walletOf("gateway");
 export const DEPOSIT = parseEther("1000");

@@ -1,7 +1,5 @@
 import type { ContractTransactionResponse } from "ethers";
 import { id, parseEther, type Wallet, ZeroHash } from "ethers";
-import { honestTree, type RewardTree } from "./reward-tree.ts";
-import { type CompactSignature, signFor } from "./signing.ts";
 import {
   addMembers,
   bindAccounts,
@@ -11,7 +9,9 @@ import {
   goTo,
   sealTimeOf,
   type World,
-} from "./world.ts";
+} from "../../worlds/contracts.ts";
+import { honestTree, type RewardTree } from "./reward-tree.ts";
+import { type CompactSignature, signFor } from "./signing.ts";
 
 export type Report = {
   readonly epoch: number;

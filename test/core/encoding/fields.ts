@@ -5,8 +5,8 @@ import { RECEIPT_FIELDS } from "@link-rewards/core/signed/receipt";
 import { REPORT_FIELDS } from "@link-rewards/core/signed/report";
 import { expect } from "chai";
 import fc from "fast-check";
+import { receiptOf } from "../../worlds/paper.ts";
 import { structs } from "../arbitraries.ts";
-import { receiptOf } from "../world.ts";
 
 const json = () => fieldsToJson(RECEIPT_FIELDS, receiptOf());
 const parse = (change: Record<string, unknown>) =>

@@ -15,7 +15,7 @@ import { loadSecp256k1 } from "@link-rewards/host/secp256k1";
 import { expect } from "chai";
 import { computeAddress, Signature, SigningKey } from "ethers";
 import fc from "fast-check";
-import { keyOf } from "../world.ts";
+import { keyOf } from "../../worlds/paper.ts";
 
 const ORDER = 0xffff_ffff_ffff_ffff_ffff_ffff_ffff_fffe_baae_dce6_af48_a03b_bfd2_5e8c_d036_4141n;
 const key = keyOf("signer");

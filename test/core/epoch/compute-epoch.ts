@@ -36,7 +36,7 @@ import {
   registryDomain,
   signReceipt,
   verified,
-} from "../world.ts";
+} from "../../worlds/paper.ts";
 
 const TOKEN = 10n ** 18n;
 const sealBlockOf = (law: Law) => ({ number: law.position.blockNumber, hash: ZERO_HASH });

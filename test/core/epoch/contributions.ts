@@ -12,7 +12,14 @@ import {
 } from "@link-rewards/core/signed/receipt";
 import { expect } from "chai";
 import fc from "fast-check";
-import { address, lawOf, receiptOf, registryDomain, signReceipt, verified } from "../world.ts";
+import {
+  address,
+  lawOf,
+  receiptOf,
+  registryDomain,
+  signReceipt,
+  verified,
+} from "../../worlds/paper.ts";
 
 const law = lawOf();
 const pairs: Partial<Receipt>[] = ["device-1", "device-2", "device-3"].flatMap((device) =>

@@ -9,7 +9,7 @@ import {
 } from "@link-rewards/core/epoch/reward";
 import { expect } from "chai";
 import fc from "fast-check";
-import { address } from "../world.ts";
+import { address } from "../../worlds/paper.ts";
 
 const alice = address("alice");
 const bob = address("bob");

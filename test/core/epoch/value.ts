@@ -9,7 +9,7 @@ import {
 import { RESOURCES, type Receipt } from "@link-rewards/core/signed/receipt";
 import { expect } from "chai";
 import fc from "fast-check";
-import { address, limit, receiptOf, tariff } from "../world.ts";
+import { address, limit, receiptOf, tariff } from "../../worlds/paper.ts";
 
 type Served = { readonly receipt: Receipt };
 

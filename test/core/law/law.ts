@@ -20,7 +20,16 @@ import { setFrom, type Timeline, valueAt } from "@link-rewards/core/law/timeline
 import type { Report } from "@link-rewards/core/signed/report";
 import { expect } from "chai";
 import fc from "fast-check";
-import { address, bound, chain, collected, founding, lawOf, limit, tariff } from "../world.ts";
+import {
+  address,
+  bound,
+  chain,
+  collected,
+  founding,
+  lawOf,
+  limit,
+  tariff,
+} from "../../worlds/paper.ts";
 
 const hash = (byte: string) => `0x${byte.repeat(32)}` as const;
 const device = address("device-1");

@@ -8,7 +8,7 @@ import {
 } from "@link-rewards/core/law/order";
 import { expect } from "chai";
 import fc from "fast-check";
-import { address, receiptOf } from "../world.ts";
+import { address, receiptOf } from "../../worlds/paper.ts";
 
 type Sketch = { device: number; sequence: number; digest: number; customer: number; own: number };
 

@@ -28,7 +28,7 @@ import {
   receiptOf,
   registryDomain,
   signReceipt,
-} from "../world.ts";
+} from "../../worlds/paper.ts";
 
 const law = lawOf();
 const device = address("device-1");

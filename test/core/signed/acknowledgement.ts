@@ -10,7 +10,7 @@ import {
 import { parseReceipt, receiptDigest } from "@link-rewards/core/signed/receipt";
 import { expect } from "chai";
 import { concat, getBytes, keccak256, recoverAddress, Signature } from "ethers";
-import { address, registryDomain } from "../world.ts";
+import { address, registryDomain } from "../../worlds/paper.ts";
 
 type Vectors = {
   vectors: {

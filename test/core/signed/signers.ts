@@ -13,7 +13,7 @@ import {
 } from "@link-rewards/core/signed/signers";
 import { expect } from "chai";
 import { openRecoverPool, recoverInPool } from "../../../oracle/edge/recover-pool.ts";
-import { address, receiptOf, registryDomain, signReceipt } from "../world.ts";
+import { address, receiptOf, registryDomain, signReceipt } from "../../worlds/paper.ts";
 
 const signed = Array.from({ length: 5 }, (_, i) => signReceipt(receiptOf({ sequence: i + 1 })));
 const broken = { ...signReceipt(receiptOf()), deviceSignature: new Uint8Array(64).fill(255) };

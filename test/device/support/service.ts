@@ -20,8 +20,8 @@ import {
 } from "../../../device/gateway/start.ts";
 import { type NodeOptions, type RunningNode, startNode } from "../../../device/node/start.ts";
 import { authorizationOf, sessionDigest } from "../../../device/session.ts";
-import { address, deployment, keyOf, registryDomain, tariff } from "../../core/world.ts";
 import { type Circumstances, type Served, serve } from "../../oracle/http/served.ts";
+import { address, deployment, keyOf, registryDomain, tariff } from "../../worlds/paper.ts";
 
 export const device = address("device-1");
 export const customer = address("customer-1");

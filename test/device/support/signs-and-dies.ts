@@ -1,6 +1,6 @@
 import { addressOf } from "@link-rewards/core/encoding/signature";
 import { startNode } from "../../../device/node/start.ts";
-import { deployment, keyOf } from "../../core/world.ts";
+import { deployment, keyOf } from "../../worlds/paper.ts";
 
 // A device whose power fails at the one moment that matters: the sequence is stored, the signature is not yet made.
 if (process.argv[2] !== undefined && process.argv[1] === import.meta.filename) {

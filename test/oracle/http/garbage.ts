@@ -3,7 +3,7 @@ import { REFUSALS } from "@link-rewards/core/encoding/refusal";
 import { type SignedReceipt, signedReceiptToJson } from "@link-rewards/core/signed/receipt";
 import { expect } from "chai";
 import fc from "fast-check";
-import { address, receiptOf, signReceipt } from "../../core/world.ts";
+import { address, receiptOf, signReceipt } from "../../worlds/paper.ts";
 import { envelope, type Served, serve } from "./served.ts";
 
 const RUNS = 200;

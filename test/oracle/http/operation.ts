@@ -2,7 +2,7 @@ import { toHex } from "@link-rewards/core/encoding/bytes";
 import { REFUSALS } from "@link-rewards/core/encoding/refusal";
 import { expect } from "chai";
 import type { EpochProgress } from "../../../oracle/edge/metrics.ts";
-import { address } from "../../core/world.ts";
+import { address } from "../../worlds/paper.ts";
 import { resolve, type Schema } from "./document.ts";
 import { type Circumstances, type Served, serve } from "./served.ts";
 

@@ -9,7 +9,7 @@ import {
 } from "@link-rewards/core/signed/submission";
 import { expect } from "chai";
 import fc from "fast-check";
-import { deployment, receiptOf, signReceipt } from "../../core/world.ts";
+import { deployment, receiptOf, signReceipt } from "../../worlds/paper.ts";
 import { type Answer, type Served, serve } from "./served.ts";
 
 const RUNS = 200;

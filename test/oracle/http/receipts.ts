@@ -29,7 +29,7 @@ import {
   receiptOf,
   registryDomain,
   signReceipt,
-} from "../../core/world.ts";
+} from "../../worlds/paper.ts";
 import { envelope, MARGIN_SECONDS, NOON, refusalsSeen, type Served, serve } from "./served.ts";
 
 const CURVE_ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;

@@ -12,7 +12,7 @@ import { createMetrics, type MetricSources } from "../../../oracle/edge/metrics.
 import { createIngest, type IngestOptions } from "../../../oracle/member/ingest.ts";
 import { openSqliteStore } from "../../../oracle/store/sqlite.ts";
 import type { Store } from "../../../oracle/store/store.ts";
-import { address, deployment, keyOf, lawOf } from "../../core/world.ts";
+import { address, deployment, keyOf, lawOf } from "../../worlds/paper.ts";
 import { type OpenApi, undocumented } from "./document.ts";
 
 export const MARGIN_SECONDS = 600;

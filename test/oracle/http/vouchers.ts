@@ -4,7 +4,7 @@ import { endOf } from "@link-rewards/core/law/clock";
 import { signedVoucherToJson } from "@link-rewards/core/signed/submission";
 import { type SignedVoucher, type Voucher, voucherDigest } from "@link-rewards/core/signed/voucher";
 import { expect } from "chai";
-import { address, collected, deployment, escrowDomain, keyOf, lawOf } from "../../core/world.ts";
+import { address, collected, deployment, escrowDomain, keyOf, lawOf } from "../../worlds/paper.ts";
 import { type Served, serve } from "./served.ts";
 
 function signed(fields: Partial<Voucher> = {}, key = "gateway-1"): SignedVoucher {

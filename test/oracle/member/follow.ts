@@ -12,8 +12,8 @@ import { readLaw } from "../../../oracle/outsider/read-law.ts";
 import { openSqliteStore } from "../../../oracle/store/sqlite.ts";
 import type { Store } from "../../../oracle/store/store.ts";
 import { type Devnet, startDevnet } from "../../../scripts/local/devnet.ts";
+import { type MemberWorld, startMemberWorld } from "../../worlds/network.ts";
 import { proposals, remembered } from "../support/chronicle.ts";
-import { type MemberWorld, startMemberWorld } from "../support/member.ts";
 
 const newDevice = () => lowercaseHex(Wallet.createRandom().address);
 

@@ -6,7 +6,7 @@ import { receiptDigest } from "@link-rewards/core/signed/receipt";
 import { expect } from "chai";
 import { openRecoverPool } from "../../../oracle/edge/recover-pool.ts";
 import { batchRecovery } from "../../../oracle/member/batch-recovery.ts";
-import { address, deployment, receiptOf, registryDomain, signReceipt } from "../../core/world.ts";
+import { address, deployment, receiptOf, registryDomain, signReceipt } from "../../worlds/paper.ts";
 import {
   type Circumstances,
   envelope,

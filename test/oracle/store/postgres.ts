@@ -5,7 +5,7 @@ import {
   runSql,
   startPostgres,
 } from "../../../scripts/local/postgres-server.ts";
-import { buildWorld } from "../support/world.ts";
+import { crowdOf } from "../../worlds/paper.ts";
 import { expectStored, type StorePlace, storeSuite } from "./suite.ts";
 import { startWriter } from "./writer.ts";
 
@@ -100,8 +100,8 @@ describe("PostgreSQL", () => {
   it("loses nothing acknowledged when the server itself is killed, and is taken up again", async () => {
     const url = await server.createSchema();
     const store = await openPostgresStore(url);
-    const world = buildWorld();
-    const receipt = (sequence: number) => world.verified({ sequence });
+    const crowd = crowdOf();
+    const receipt = (sequence: number) => crowd.verified({ sequence });
     let acknowledged = 0;
     const load = (async () => {
       for (let sequence = 1; ; sequence++) {

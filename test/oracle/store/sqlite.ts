@@ -7,7 +7,7 @@ import { RECEIPT_FIELDS } from "@link-rewards/core/signed/receipt";
 import { expect } from "chai";
 import { openSqliteStore } from "../../../oracle/store/sqlite.ts";
 import type { Store } from "../../../oracle/store/store.ts";
-import { buildWorld } from "../support/world.ts";
+import { crowdOf } from "../../worlds/paper.ts";
 import { expectStored, type StorePlace, storeSuite } from "./suite.ts";
 import { startWriter } from "./writer.ts";
 
@@ -62,7 +62,7 @@ function sabotage(folder: string, when = ""): () => Promise<void> {
 }
 
 describe("SQLite: a commit", () => {
-  const world = buildWorld();
+  const crowd = crowdOf();
   let folder: string;
   let store: Store;
 
@@ -77,7 +77,7 @@ describe("SQLite: a commit", () => {
   });
 
   const statuses = async (epochs: readonly number[]) => {
-    const puts = epochs.map((epoch) => store.putReceipts([world.verified({ epoch })]));
+    const puts = epochs.map((epoch) => store.putReceipts([crowd.verified({ epoch })]));
     return (await Promise.allSettled(puts)).map(({ status }) => status);
   };
 
@@ -91,7 +91,7 @@ describe("SQLite: a commit", () => {
 
   it("holds a bounded number of receipts", async () => {
     const mend = sabotage(folder, "WHEN NEW.epoch = 13");
-    const many = Array(1_500).fill(world.verified({ epoch: 12 }));
+    const many = Array(1_500).fill(crowd.verified({ epoch: 12 }));
     const waiting = [store.putReceipts(many), store.putReceipts(many)];
     expect(await statuses([13])).to.deep.equal(["rejected"]);
     const [first, second] = await Promise.allSettled(waiting);

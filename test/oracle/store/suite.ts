@@ -22,7 +22,8 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { EQUIVOCATIONS_KEPT } from "../../../oracle/store/head.ts";
 import type { PutOutcome, Store } from "../../../oracle/store/store.ts";
-import { buildWorld, oneOfEach } from "../support/world.ts";
+import { crowdOf } from "../../worlds/paper.ts";
+import { oneOfEach } from "./one-of-each.ts";
 import { type Acknowledged, startWriter, WRITER_SIZE, type WriterOptions } from "./writer.ts";
 
 export type StoreEngine = {
@@ -44,9 +45,9 @@ export type StorePlace = {
 };
 
 const NOW = 1_700_000_000;
-const world = buildWorld();
-const [device, otherDevice] = world.devices as [Hex, Hex];
-const [customer, otherCustomer] = world.customers as [Hex, Hex];
+const crowd = crowdOf();
+const [device, otherDevice] = crowd.devices as [Hex, Hex];
+const [customer, otherCustomer] = crowd.customers as [Hex, Hex];
 
 /** What every engine must do: its own test file calls this, and adds what only it can do. */
 export function storeSuite(engine: StoreEngine): void {
@@ -77,13 +78,13 @@ export function storeSuite(engine: StoreEngine): void {
       return outcome as PutOutcome;
     };
     const head = (of: Partial<Receipt> = {}) => {
-      const receipt = world.receipt(of);
+      const receipt = crowd.receipt(of);
       return store.head(receipt.epoch, receipt.device, receipt.customer);
     };
 
     describe("putReceipts", () => {
       it("accepts the first receipt and gives it back as it was signed", async () => {
-        const receipt = world.verified();
+        const receipt = crowd.verified();
         expect(await put(receipt)).to.deep.equal({
           status: "accepted",
           digest: receipt.digest,
@@ -103,23 +104,23 @@ export function storeSuite(engine: StoreEngine): void {
           computeMilliseconds: maxOf("uint64"),
         };
         for (const amounts of [least, most]) {
-          await put(world.verified(amounts));
-          expect((await head(amounts))?.receipt).to.deep.equal(world.receipt(amounts));
+          await put(crowd.verified(amounts));
+          expect((await head(amounts))?.receipt).to.deep.equal(crowd.receipt(amounts));
         }
       });
 
       it("knows a receipt it is sent again", async () => {
-        await put(world.verified());
-        expect(await put(world.verified())).to.deep.equal({
+        await put(crowd.verified());
+        expect(await put(crowd.verified())).to.deep.equal({
           status: "known",
-          digest: world.verified().digest,
+          digest: crowd.verified().digest,
           totalFell: false,
           equivocation: false,
         });
       });
 
       it("keeps the smaller of two spellings of one receipt, whichever came first", async () => {
-        const [smaller, larger] = [world.verified(), world.verified({}, 1)].sort(compareRank);
+        const [smaller, larger] = [crowd.verified(), crowd.verified({}, 1)].sort(compareRank);
         await put(larger as VerifiedReceipt);
         const again = await put(smaller as VerifiedReceipt);
         expect(again).to.deep.include({ status: "known" });
@@ -131,8 +132,8 @@ export function storeSuite(engine: StoreEngine): void {
       });
 
       it("replaces the head by a higher sequence", async () => {
-        await put(world.verified({ sequence: 1 }));
-        const higher = world.verified({ sequence: 2 });
+        await put(crowd.verified({ sequence: 1 }));
+        const higher = crowd.verified({ sequence: 2 });
         expect(await put(higher)).to.deep.include({
           status: "accepted",
           totalFell: false,
@@ -146,17 +147,17 @@ export function storeSuite(engine: StoreEngine): void {
         "computeMilliseconds",
       ] as const) {
         it(`accepts a receipt whose ${resource} fell, with a warning`, async () => {
-          await put(world.verified({ sequence: 1 }));
-          const fallen = world.verified({ sequence: 2, [resource]: 1n });
+          await put(crowd.verified({ sequence: 1 }));
+          const fallen = crowd.verified({ sequence: 2, [resource]: 1n });
           expect(await put(fallen)).to.deep.include({ status: "accepted", totalFell: true });
           expect(await head()).to.deep.equal(signedOf(fallen));
         });
       }
 
       it("answers a lower sequence with the head, which stays", async () => {
-        const higher = world.verified({ sequence: 2 });
+        const higher = crowd.verified({ sequence: 2 });
         await put(higher);
-        const outcome = await put(world.verified({ sequence: 1 }));
+        const outcome = await put(crowd.verified({ sequence: 1 }));
         expect(outcome).to.deep.include({ status: "stale", equivocation: false });
         expect(outcome).to.have.property("head").that.deep.includes(signedOf(higher));
         expect(await head()).to.deep.equal(signedOf(higher));
@@ -169,7 +170,7 @@ export function storeSuite(engine: StoreEngine): void {
           { customer: otherCustomer },
           { device: otherDevice, customer: otherCustomer },
           { epoch: 2 },
-        ].map((fields) => world.verified(fields));
+        ].map((fields) => crowd.verified(fields));
         const outcomes = await store.putReceipts(receipts);
         expect(outcomes.map(({ status }) => status)).to.deep.equal(Array(5).fill("accepted"));
         for (const receipt of receipts) {
@@ -179,7 +180,7 @@ export function storeSuite(engine: StoreEngine): void {
       });
 
       it("lets the later of two in one call see the earlier, and answers in their order", async () => {
-        const receipts = [2, 1, 2, 3].map((sequence) => world.verified({ sequence }));
+        const receipts = [2, 1, 2, 3].map((sequence) => crowd.verified({ sequence }));
         const outcomes = await store.putReceipts(receipts);
         expect(outcomes.map(({ status }) => status)).to.deep.equal([
           "accepted",
@@ -194,22 +195,22 @@ export function storeSuite(engine: StoreEngine): void {
       });
 
       it("takes more in one call than it puts into a shared commit", async () => {
-        const receipt = world.verified();
+        const receipt = crowd.verified();
         const outcomes = await store.putReceipts(Array(5_000).fill(receipt));
         expect(outcomes.filter(({ status }) => status === "known")).to.have.length(4_999);
       });
 
       it("has it all when it is opened again", async () => {
-        await put(world.verified());
+        await put(crowd.verified());
         await store.close();
         store = await open();
-        expect(await head()).to.deep.equal(signedOf(world.verified()));
-        expect(await put(world.verified())).to.deep.include({ status: "known" });
+        expect(await head()).to.deep.equal(signedOf(crowd.verified()));
+        expect(await put(crowd.verified())).to.deep.include({ status: "known" });
       });
     });
 
     describe("equivocations", () => {
-      const drafts = [1n, 2n, 3n].map((egressBytes) => world.verified({ egressBytes }));
+      const drafts = [1n, 2n, 3n].map((egressBytes) => crowd.verified({ egressBytes }));
       const [best, middle, worst] = drafts.sort(compareRank) as [
         VerifiedReceipt,
         VerifiedReceipt,
@@ -244,7 +245,7 @@ export function storeSuite(engine: StoreEngine): void {
 
       it("do not grow without bound", async () => {
         const many = Array.from({ length: EQUIVOCATIONS_KEPT + 5 }, (_, i) =>
-          world.verified({ egressBytes: BigInt(i) }),
+          crowd.verified({ egressBytes: BigInt(i) }),
         );
         await store.putReceipts(many);
         expect(await store.equivocations(1)).to.have.length(EQUIVOCATIONS_KEPT);
@@ -254,12 +255,12 @@ export function storeSuite(engine: StoreEngine): void {
       });
 
       it("are of their epoch, by device and customer", async () => {
-        const parties = world.devices.flatMap((device) =>
-          world.customers.map((customer) => ({ device, customer })),
+        const parties = crowd.devices.flatMap((device) =>
+          crowd.customers.map((customer) => ({ device, customer })),
         );
         for (const party of [...parties, { epoch: 2 }]) {
-          await put(world.verified({ ...party, egressBytes: 1n }));
-          await put(world.verified({ ...party, egressBytes: 2n }));
+          await put(crowd.verified({ ...party, egressBytes: 1n }));
+          await put(crowd.verified({ ...party, egressBytes: 2n }));
         }
         const kept = (await store.equivocations(1)).map(({ other }) => receiptKey(other.receipt));
         expect(kept).to.deep.equal(parties.map(receiptKey).sort());
@@ -268,17 +269,17 @@ export function storeSuite(engine: StoreEngine): void {
 
     describe("receipts", () => {
       it("come by device and customer, bytewise", async () => {
-        const receipts = world.devices.flatMap((device) =>
-          world.customers.map((customer) => world.verified({ device, customer })),
+        const receipts = crowd.devices.flatMap((device) =>
+          crowd.customers.map((customer) => crowd.verified({ device, customer })),
         );
-        await store.putReceipts([...receipts, world.verified({ epoch: 2 })]);
+        await store.putReceipts([...receipts, crowd.verified({ epoch: 2 })]);
         const expected = receipts.map(signedOf).sort(byKey);
         expect(await Array.fromAsync(store.receipts(1))).to.deep.equal(expected);
         expect(await Array.fromAsync(store.receipts(3))).to.deep.equal([]);
       });
 
       it("come whole when there are more than are read at a time", async () => {
-        const large = buildWorld({ devices: 3, customers: 340 });
+        const large = crowdOf({ devices: 3, customers: 340 });
         const receipts = large.devices.flatMap((device) =>
           large.customers.map((customer) => large.verified({ device, customer })),
         );
@@ -302,7 +303,7 @@ export function storeSuite(engine: StoreEngine): void {
           storageByteSeconds: maxOf("uint96"),
           computeMilliseconds: maxOf("uint64"),
         };
-        const receipt = world.verified(most);
+        const receipt = crowd.verified(most);
         await put(receipt);
         const packed = async (epoch: number) =>
           toHex(concatBytes(...(await Array.fromAsync(store.packedReceipts(epoch)))));
@@ -311,11 +312,11 @@ export function storeSuite(engine: StoreEngine): void {
       });
 
       it("hold up nobody while a slow reader goes through them", async () => {
-        await store.putReceipts([world.verified(), world.verified({ device: otherDevice })]);
+        await store.putReceipts([crowd.verified(), crowd.verified({ device: otherDevice })]);
         const seen: SignedReceipt[] = [];
         for await (const receipt of store.receipts(1)) {
           seen.push(receipt);
-          await put(world.verified({ epoch: 2, sequence: seen.length }));
+          await put(crowd.verified({ epoch: 2, sequence: seen.length }));
         }
         expect(seen).to.have.length(2);
         expect((await head({ epoch: 2 }))?.receipt.sequence).to.equal(2);
@@ -333,7 +334,7 @@ export function storeSuite(engine: StoreEngine): void {
 
     describe("a commit that fails", () => {
       it("refuses every waiter, and nothing is stored", async () => {
-        const receipts = [1, 2, 3, 4].map((epoch) => world.verified({ epoch }));
+        const receipts = [1, 2, 3, 4].map((epoch) => crowd.verified({ epoch }));
         const mend = await place.failCommits();
         const waiters = receipts.map((receipt) => put(receipt));
         const outcomes = await Promise.allSettled(waiters);
@@ -347,10 +348,10 @@ export function storeSuite(engine: StoreEngine): void {
 
       it("leaves the store able to take the same again, with parties never seen before", async () => {
         const mend = await place.failCommits();
-        await refusal(put(world.verified()));
+        await refusal(put(crowd.verified()));
         await mend();
-        await put(world.verified({ device: otherDevice, customer: otherCustomer }));
-        expect(await put(world.verified())).to.deep.include({ status: "accepted" });
+        await put(crowd.verified({ device: otherDevice, customer: otherCustomer }));
+        expect(await put(crowd.verified())).to.deep.include({ status: "accepted" });
         const stored = await Array.fromAsync(store.receipts(1));
         expect(stored.map(({ receipt }) => receiptKey(receipt))).to.deep.equal(
           [
@@ -365,8 +366,8 @@ export function storeSuite(engine: StoreEngine): void {
       it("refuses every other write too, says why, and nothing is stored", async () => {
         const mend = await place.failCommits();
         const writes = [
-          store.putVoucher(world.verifiedVoucher()),
-          store.appendEvents(undefined, world.events, mark(50)),
+          store.putVoucher(crowd.verifiedVoucher()),
+          store.appendEvents(undefined, crowd.events, mark(50)),
           store.advance(1, undefined, "open"),
           store.acquireLease("close", "a", 60, NOW),
           store.recordReport(1, 0, digest(1)),
@@ -392,22 +393,22 @@ export function storeSuite(engine: StoreEngine): void {
         const impatient = await open({ lockWaitMs: 100 });
         const release = await place.holdLock();
         const outcomes = await Promise.allSettled([
-          impatient.putReceipts([world.verified()]),
-          impatient.putReceipts([world.verified({ epoch: 2 })]),
+          impatient.putReceipts([crowd.verified()]),
+          impatient.putReceipts([crowd.verified({ epoch: 2 })]),
           impatient.advance(1, undefined, "open"),
         ]);
         await release();
         expect(outcomes.map(({ status }) => status)).to.deep.equal(Array(3).fill("rejected"));
         expect(await head()).to.equal(undefined);
         expect(await store.epochs()).to.deep.equal([]);
-        expect(await impatient.putReceipts([world.verified()])).to.have.length(1);
+        expect(await impatient.putReceipts([crowd.verified()])).to.have.length(1);
       });
 
       it("is waited for, while reading and everything else go on", async () => {
-        await put(world.verified());
+        await put(crowd.verified());
         const release = await place.holdLock();
         let settled = false;
-        const writing = put(world.verified({ sequence: 2 })).finally(() => {
+        const writing = put(crowd.verified({ sequence: 2 })).finally(() => {
           settled = true;
         });
         let ticks = 0;
@@ -421,7 +422,7 @@ export function storeSuite(engine: StoreEngine): void {
 
     describe("vouchers", () => {
       const promise = (epoch: number, cumulative: bigint, remake = 0) =>
-        world.verifiedVoucher({ epoch, cumulative }, remake);
+        crowd.verifiedVoucher({ epoch, cumulative }, remake);
       const kept = async () =>
         (await store.vouchers()).map(({ voucher }) => [voucher.epoch, voucher.cumulative]);
 
@@ -446,9 +447,9 @@ export function storeSuite(engine: StoreEngine): void {
         const others = { customer: otherCustomer, epoch: 1, cumulative: 7n };
         await store.putVoucher(promise(2, 20n));
         await store.putVoucher(promise(1, 10n));
-        await store.putVoucher(world.verifiedVoucher(others));
+        await store.putVoucher(crowd.verifiedVoucher(others));
         expect((await store.vouchers()).map(({ voucher }) => voucher)).to.deep.equal([
-          ...[world.verifiedVoucher(others).voucher, promise(1, 10n).voucher].sort((a, b) =>
+          ...[crowd.verifiedVoucher(others).voucher, promise(1, 10n).voucher].sort((a, b) =>
             a.customer < b.customer ? -1 : 1,
           ),
           promise(2, 20n).voucher,
@@ -459,19 +460,19 @@ export function storeSuite(engine: StoreEngine): void {
         await store.putVoucher(promise(1, 255n));
         await store.putVoucher(promise(2, 256n));
         await store.putVoucher(promise(3, 257n));
-        await store.putVoucher(world.verifiedVoucher({ customer: otherCustomer, cumulative: 1n }));
+        await store.putVoucher(crowd.verifiedVoucher({ customer: otherCustomer, cumulative: 1n }));
         await store.dropVouchers(customer, 256n);
         expect(await kept()).to.deep.equal([
           [1, 1n],
           [3, 257n],
         ]);
-        await store.dropVouchers(world.devices[0] as Hex, 10n ** 20n);
+        await store.dropVouchers(crowd.devices[0] as Hex, 10n ** 20n);
         expect(await kept()).to.have.length(2);
       });
     });
 
     describe("events", () => {
-      const all = [...world.events, ...oneOfEach(100)];
+      const all = [...crowd.events, ...oneOfEach(100)];
 
       it("begin with no cursor", async () => {
         expect(await store.cursor()).to.equal(undefined);
@@ -512,7 +513,7 @@ export function storeSuite(engine: StoreEngine): void {
         await store.appendEvents(undefined, all, mark(100));
         await store.rollback(mark(99, "ab"));
         expect(await store.cursor()).to.deep.equal(mark(99, "ab"));
-        expect(await Array.fromAsync(store.events(0))).to.deep.equal(world.events);
+        expect(await Array.fromAsync(store.events(0))).to.deep.equal(crowd.events);
         await store.rollback(mark(99));
         await store.rollback(mark(120));
         expect(await store.cursor()).to.deep.equal(mark(99, "ab"));
@@ -712,10 +713,10 @@ export function storeSuite(engine: StoreEngine): void {
 
     describe("close", () => {
       it("settles what waits and refuses what comes later", async () => {
-        const waiting = put(world.verified());
+        const waiting = put(crowd.verified());
         await Promise.all([store.close(), store.close()]);
         expect(await waiting).to.deep.include({ status: "accepted" });
-        expect((await refusal(put(world.verified()))).message).to.match(/is closed/);
+        expect((await refusal(put(crowd.verified()))).message).to.match(/is closed/);
         expect(await refusal(store.cursor())).to.be.an("error");
         await store.close();
       });
@@ -762,7 +763,7 @@ export async function expectStored(
   store: Store,
   acknowledged: readonly Acknowledged[],
 ): Promise<void> {
-  const written = buildWorld(WRITER_SIZE);
+  const written = crowdOf(WRITER_SIZE);
   expect(acknowledged).not.to.have.length(0);
   for (const { device, customer, sequence } of acknowledged) {
     const parties = [written.devices[device] as Hex, written.customers[customer] as Hex] as const;
@@ -782,8 +783,8 @@ type Delivery = {
 /** Few parties, sequences and amounts, so that most meet another of their key, sequence or digest. */
 const deliveries: fc.Arbitrary<Delivery> = fc
   .record({
-    device: fc.constantFrom(...world.devices),
-    customer: fc.constantFrom(...world.customers),
+    device: fc.constantFrom(...crowd.devices),
+    customer: fc.constantFrom(...crowd.customers),
     sequence: fc.integer({ min: 1, max: 3 }),
     egressBytes: fc.bigInt({ min: 0n, max: 1n }),
     remake: fc.nat({ max: 2 }),
@@ -800,7 +801,7 @@ const signedBefore = new Map<string, VerifiedReceipt>();
 
 function signedOnce(fields: Partial<Receipt>, remake: number): VerifiedReceipt {
   const key = `${Object.values(fields)} ${remake}`;
-  const receipt = signedBefore.get(key) ?? world.verified(fields, remake);
+  const receipt = signedBefore.get(key) ?? crowd.verified(fields, remake);
   signedBefore.set(key, receipt);
   return receipt;
 }
@@ -820,7 +821,7 @@ async function mergesToOneResult(
     const copies = await Promise.all(stores.map((store) => Array.fromAsync(store.receipts(1))));
     for (const [i, store] of stores.entries()) {
       const others = copies.flatMap((copy, j) => (i === j ? [] : copy));
-      await store.putReceipts(others.reverse().map(world.verify));
+      await store.putReceipts(others.reverse().map(crowd.verify));
     }
     const merged = mergeReceipts(delivered.map(({ receipt }) => receipt));
     for (const store of stores) {

@@ -6,9 +6,9 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import type { Address } from "@link-rewards/core/encoding/bytes";
 import type { Store } from "../../../oracle/store/store.ts";
-import { buildWorld, type World } from "../support/world.ts";
+import { type Crowd, crowdOf } from "../../worlds/paper.ts";
 
-/** Who writes in a writer's world. */
+/** Who writes in a writer's crowd. */
 export const WRITER_SIZE = { devices: 4, customers: 4 };
 
 /** What a writer prints for each receipt that it was told is stored. */
@@ -69,21 +69,21 @@ const SIGNED_AHEAD = 10;
 
 async function main([module, opener, location, ...numbers]: readonly string[]): Promise<void> {
   const [first, step, rounds] = numbers.map(Number) as [number, number, number];
-  const world = buildWorld(WRITER_SIZE);
+  const crowd = crowdOf(WRITER_SIZE);
   const { [opener as string]: open } = await import(module as string);
   const sequences = Array.from(
     { length: Math.min(rounds, SIGNED_AHEAD) },
     (_, i) => first + i * step,
   );
-  const pairs = world.devices.flatMap((_, device) =>
-    world.customers.map((_, customer) => ({ device, customer })),
+  const pairs = crowd.devices.flatMap((_, device) =>
+    crowd.customers.map((_, customer) => ({ device, customer })),
   );
   const write = pairs.map((pair) => {
-    const ahead = sequences.map((sequence) => signed(world, { ...pair, sequence }));
+    const ahead = sequences.map((sequence) => signed(crowd, { ...pair, sequence }));
     return async (store: Store) => {
       for (let round = 0; round < rounds; round++) {
         const line = { ...pair, sequence: first + round * step };
-        await store.putReceipts([ahead[round] ?? signed(world, line)]);
+        await store.putReceipts([ahead[round] ?? signed(crowd, line)]);
         writeSync(1, `${JSON.stringify(line)}\n`);
       }
     };
@@ -93,9 +93,9 @@ async function main([module, opener, location, ...numbers]: readonly string[]): 
   await store.close();
 }
 
-function signed(world: World, { device, customer, sequence }: Acknowledged) {
-  const parties = { device: world.devices[device], customer: world.customers[customer] };
-  return world.verified({ ...(parties as { device: Address; customer: Address }), sequence });
+function signed(crowd: Crowd, { device, customer, sequence }: Acknowledged) {
+  const parties = { device: crowd.devices[device], customer: crowd.customers[customer] };
+  return crowd.verified({ ...(parties as { device: Address; customer: Address }), sequence });
 }
 
 if (import.meta.main) await main(process.argv.slice(2));

@@ -1,6 +1,6 @@
 import { cp, rm } from "node:fs/promises";
 import { runSql } from "../../../scripts/local/postgres-server.ts";
-import type { MemberWorld } from "./member.ts";
+import type { MemberWorld } from "../../worlds/network.ts";
 
 /**
  * Remembers the chain, the members' folders and databases as they are now; what it returns brings both back, any number of times,

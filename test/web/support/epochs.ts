@@ -1,7 +1,7 @@
 import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import type { Receipt } from "@link-rewards/core/signed/receipt";
 import type { HDNodeWallet, Wallet } from "ethers";
-import { LTK, type MemberWorld, TERABYTE } from "../../oracle/support/member.ts";
+import { LTK, type MemberWorld, TERABYTE } from "../../worlds/network.ts";
 
 /** Three epochs are final, and a fourth is in its window. */
 export const FINAL_EPOCHS = 3;

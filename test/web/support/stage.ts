@@ -4,7 +4,7 @@ import { startAnvilChain, startHardhatChain } from "../../../scripts/local/local
 import { runOracle } from "../../../scripts/local/oracle-process.ts";
 import { type BuiltWeb, buildWeb } from "../../../scripts/pages/build-web.ts";
 import type { PageConfig } from "../../../web/sources/config.ts";
-import { type MemberWorld, startMemberWorld } from "../../oracle/support/member.ts";
+import { type MemberWorld, startMemberWorld } from "../../worlds/network.ts";
 import { launchBrowser } from "./browser.ts";
 import { playEpochs } from "./epochs.ts";
 import { type StaticServer, serveStatic } from "./static-server.ts";

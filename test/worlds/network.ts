@@ -1,6 +1,7 @@
+import { contractsOf } from "@link-rewards/client/deployment-file";
 import { fromHex, lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import { sign } from "@link-rewards/core/encoding/signature";
-import { domainSeparator } from "@link-rewards/core/encoding/typed";
+import { escrowDomain, registryDomain } from "@link-rewards/core/signed/deployment";
 import {
   type Receipt,
   receiptDigest,
@@ -9,19 +10,17 @@ import {
 } from "@link-rewards/core/signed/receipt";
 import { signedVoucherToJson } from "@link-rewards/core/signed/submission";
 import { type SignedVoucher, voucherDigest } from "@link-rewards/core/signed/voucher";
-import { type HDNodeWallet, Wallet } from "ethers";
-import {
-  addMember,
-  admitCustomer,
-  bindDevices,
-  DEVNET_CLASS,
-  type Devnet,
-  startDevnet,
-} from "../../../scripts/local/devnet.ts";
-import { type LocalChain, startHardhatChain } from "../../../scripts/local/local-chain.ts";
+import { readDeploymentFile } from "@link-rewards/host/deployment";
+import type { HDNodeWallet, Wallet } from "ethers";
+import { type Devnet, startDevnet } from "../../scripts/local/devnet.ts";
+import { type LocalChain, startHardhatChain } from "../../scripts/local/local-chain.ts";
+import { settle } from "../../scripts/local/people.ts";
 import { type MemberOracle, memberOracle } from "./member-oracle.ts";
 
-/** A chain with members, owners with a device each, and customers; everything in effect from epoch 1 on. */
+/**
+ * The world as a network: a real chain with members whose oracles run as processes, owners with a device each, and
+ * customers; everything is in effect from epoch 1 on. What runs of the oracle, the pages and the programs are tested on.
+ */
 export type MemberWorld = {
   readonly devnet: Devnet;
   readonly owners: readonly HDNodeWallet[];
@@ -63,23 +62,22 @@ const LIMIT = {
   computeMilliseconds: 10n ** 9n,
 };
 const FUNDS = 1_000n * LTK;
-const CHAIN_ID = 31337;
 
 /** What cannot be set up leaves no chain behind. */
 export async function startMemberWorld({
   startChain = startHardhatChain,
-  ...people
-}: { readonly startChain?: () => Promise<LocalChain> } & People = {}): Promise<MemberWorld> {
+  ...sizes
+}: { readonly startChain?: () => Promise<LocalChain> } & Sizes = {}): Promise<MemberWorld> {
   const devnet = await startDevnet({}, startChain);
   try {
-    return await worldOn(devnet, people);
+    return await worldOn(devnet, sizes);
   } catch (error) {
     await devnet.close();
     throw error;
   }
 }
 
-type People = {
+type Sizes = {
   readonly owners?: number;
   readonly customers?: number;
   readonly members?: number;
@@ -92,42 +90,30 @@ async function worldOn(
   {
     owners: ownerCount = 3,
     customers: customerCount = 1,
-    members = 1,
+    members: memberCount = 1,
     threshold = 1,
     createDatabase = async () => undefined,
-  }: People,
+  }: Sizes,
 ): Promise<MemberWorld> {
-  const { suite, role, parameters } = devnet;
-  let walletIndex = 0;
-  const wallets = (count: number) =>
-    Array.from({ length: count }, () => devnet.wallet(walletIndex++));
-  // Only the first few wallets are funded: customers send transactions, owners need not.
-  const customers = wallets(customerCount);
-  const owners = wallets(ownerCount);
-  const memberWallets = [role("member"), ...wallets(members - 1)];
-  const gateways = customers.map(() => Wallet.createRandom());
-  const devices = owners.map(() => new Wallet(Wallet.createRandom().privateKey));
-  const registry = lowercaseHex(await suite.registry.getAddress());
-  const registryDomain = domainSeparator(CHAIN_ID, registry);
-  const escrow = lowercaseHex(await suite.escrow.getAddress());
-  const escrowDomain = domainSeparator(CHAIN_ID, escrow);
-
-  const governed = suite.registry.connect(role("governance"));
-  await (await governed.setClassLimit(DEVNET_CLASS, LIMIT)).wait();
-  for (const [i, { address }] of memberWallets.entries()) {
-    await addMember(devnet, address, Math.min(threshold, i + 1));
-  }
-  await bindDevices(
-    devnet,
-    devices.map((key, i) => ({ key, account: (owners[i] as HDNodeWallet).address })),
-  );
-  for (const [i, customer] of customers.entries()) {
-    await admitCustomer(devnet, customer, (gateways[i] as { address: string }).address, FUNDS);
-  }
-  await devnet.warpTo(parameters.genesis + 1);
+  const { suite, parameters } = devnet;
+  const { owners, devices, customers, gateways, members } = await settle(devnet, {
+    owners: ownerCount,
+    devices: ownerCount,
+    customers: customerCount,
+    members: memberCount,
+    threshold,
+    limit: LIMIT,
+    deposit: FUNDS,
+  });
+  const deployment = await readDeploymentFile(devnet.deploymentFile);
+  const { chainId } = deployment;
+  const contracts = contractsOf(deployment);
+  const { deviceRegistry: registry } = contracts;
+  const receiptDomain = registryDomain({ chainId, contracts });
+  const voucherDomain = escrowDomain({ chainId, contracts });
 
   const oracles: MemberOracle[] = [];
-  for (const [i, wallet] of memberWallets.entries()) {
+  for (const [i, wallet] of members.entries()) {
     const database = await createDatabase();
     oracles.push(await memberOracle({ devnet, name: `member-${i + 1}`, wallet, database }));
   }
@@ -148,7 +134,7 @@ async function worldOn(
       computeMilliseconds: 0n,
       ...fields,
     };
-    const digest = receiptDigest(registryDomain, receipt);
+    const digest = receiptDigest(receiptDomain, receipt);
     const gateway =
       gateways[customers.findIndex(({ address }) => isSame(address, receipt.customer))];
     return {
@@ -163,7 +149,7 @@ async function worldOn(
   const promise: MemberWorld["promise"] = (epoch, cumulative, index = 0) => {
     const debtor = lowercaseHex((customers[index] as HDNodeWallet).address);
     const voucher = { customer: debtor, epoch, cumulative };
-    const signature = sign(voucherDigest(escrowDomain, voucher), keyOf(gateways[index]));
+    const signature = sign(voucherDigest(voucherDomain, voucher), keyOf(gateways[index]));
     return { voucher, signature };
   };
   const warpToSeal = (epoch: number, seconds: number) =>
@@ -185,7 +171,7 @@ async function worldOn(
         return signedReceiptToJson(sign_({ device, ...fields }));
       });
       const answer = await post(url, "/v1/receipts", {
-        chainId: CHAIN_ID,
+        chainId,
         registry,
         receipts: items,
       });

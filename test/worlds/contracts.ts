@@ -4,8 +4,13 @@ import type { HardhatEthersSigner } from "@nomicfoundation/hardhat-ethers/types"
 import { id, MaxUint256, parseEther, Wallet } from "ethers";
 import hre from "hardhat";
 import type { NetworkConnection } from "hardhat/types/network";
-import { deploySuite, type Suite, type SuiteParameters } from "../../../scripts/deployment.ts";
-import { type CompactSignature, signFor } from "./signing.ts";
+import { deploySuite, type Suite, type SuiteParameters } from "../../scripts/deployment.ts";
+import { type CompactSignature, signFor } from "../contracts/support/signing.ts";
+
+/**
+ * The world of the contracts: a chain in this process with the suite on it, gone back to a snapshot for each test. What
+ * each rule of the contracts, and the gas of each call, is tested on. Its roles are accounts of the chain.
+ */
 
 /** A fixed genesis and a chain that begins a day before it: the same bytes, so the same gas, in every run. */
 export const GENESIS = 2_000_000_000;

@@ -1,0 +1,25 @@
+import { maxOf } from "@link-rewards/core/encoding/fields";
+import { LAW_EVENTS, type LawEvent, type LawEventName } from "@link-rewards/core/law/events";
+
+/** One event of every kind, with values at the ends of their ranges. Nothing a chain would ever say in this order. */
+export function oneOfEach(blockNumber: number): readonly LawEvent[] {
+  const names = Object.keys(LAW_EVENTS) as LawEventName[];
+  return names.map((name, logIndex) => {
+    const args = largest(LAW_EVENTS[name]);
+    return { name, args, blockNumber, logIndex } as unknown as LawEvent;
+  });
+}
+
+type AnyField = (typeof LAW_EVENTS)[LawEventName][number];
+
+function largest(fields: readonly unknown[]): Record<string, unknown> {
+  return Object.fromEntries(
+    (fields as readonly AnyField[]).map((field) => {
+      if ("fields" in field) return [field.name, largest(field.fields)];
+      if (field.type === "address") return [field.name, `0x${"fe".repeat(20)}`];
+      if (field.type === "bytes32") return [field.name, `0x${"fe".repeat(32)}`];
+      const max = maxOf(field.type);
+      return [field.name, max <= maxOf("uint32") ? Number(max) : max];
+    }),
+  );
+}

@@ -1,0 +1,288 @@
+import { type Address, keccak256, utf8 } from "@link-rewards/core/encoding/bytes";
+import { maxOf } from "@link-rewards/core/encoding/fields";
+import { isRefused, type Refused } from "@link-rewards/core/encoding/refusal";
+import { addressOf, sign } from "@link-rewards/core/encoding/signature";
+import { RULES_HASH } from "@link-rewards/core/epoch/rules";
+import type { LawEvent, LawEventArgs, LawEventName } from "@link-rewards/core/law/events";
+import type { Law } from "@link-rewards/core/law/law";
+import { replay } from "@link-rewards/core/law/replay";
+import {
+  type VerifiedReceipt,
+  type VerifiedVoucher,
+  verifyReceipt,
+  verifyVoucher,
+} from "@link-rewards/core/law/verify";
+import {
+  type Deployment,
+  escrowDomain as escrowDomainOf,
+  ledgerDomain as ledgerDomainOf,
+  registryDomain as registryDomainOf,
+} from "@link-rewards/core/signed/deployment";
+import { type Receipt, receiptDigest, type SignedReceipt } from "@link-rewards/core/signed/receipt";
+import { type SignedVoucher, type Voucher, voucherDigest } from "@link-rewards/core/signed/voucher";
+import { secp256k1 } from "@noble/curves/secp256k1.js";
+
+/**
+ * The world on paper: named keys, one deployment, events made up, and no chain. What core is tested and measured with, the
+ * golden vectors are made of, and stores, ingest and devices stand on. `founding` is a few people who are always there,
+ * `crowdOf` as many as one likes.
+ */
+
+/** A throw-away key; whoever has the name has the key. */
+export function keyOf(name: string): Uint8Array {
+  return keccak256(utf8(`link-rewards test key: ${name}`));
+}
+
+export function address(name: string): Address {
+  return addressOf(keyOf(name));
+}
+
+/** Addresses that lead nowhere: what the arithmetic needs of a deployment. */
+export const deployment: Deployment = {
+  chainId: 31337,
+  contracts: {
+    linkToken: "0x1000000000000000000000000000000000000001",
+    deviceRegistry: "0x1000000000000000000000000000000000000002",
+    customerEscrow: "0x1000000000000000000000000000000000000003",
+    oracleQuorum: "0x1000000000000000000000000000000000000004",
+    epochLedger: "0x1000000000000000000000000000000000000005",
+    rewardDistributor: "0x1000000000000000000000000000000000000006",
+  },
+  genesis: 1_700_000_000,
+  epochSeconds: 86_400,
+  graceSeconds: 3_600,
+  emissionShare: 600_000_000n * 10n ** 18n,
+};
+
+export const registryDomain = registryDomainOf(deployment);
+export const escrowDomain = escrowDomainOf(deployment);
+export const ledgerDomain = ledgerDomainOf(deployment);
+
+type Happening = { [N in LawEventName]: readonly [N, LawEventArgs<N>] }[LawEventName];
+
+/** One event a block, from `firstBlock` on. */
+export function chain(happenings: readonly Happening[], firstBlock = 1): readonly LawEvent[] {
+  return happenings.map(
+    ([name, args], i) => ({ name, args, blockNumber: firstBlock + i, logIndex: 0 }) as LawEvent,
+  );
+}
+
+export const limit = {
+  egressBytes: 10n ** 12n,
+  storageByteSeconds: 10n ** 17n,
+  computeMilliseconds: 4n * 86_400_000n,
+};
+
+export const tariff = {
+  egressPrice: 10n ** 18n,
+  storagePrice: 2n * 10n ** 13n,
+  computePrice: 3n * 10n ** 21n,
+  rewardCapBps: 15_000,
+};
+
+/** Alice owns two devices, Bob one; two customers with a gateway each; all from epoch 1 on. */
+export const founding: readonly Happening[] = [
+  ["RulesSet", { fromEpoch: 1, rulesHash: RULES_HASH }],
+  ["TariffSet", { fromEpoch: 1, tariff }],
+  ["ClassLimitSet", { deviceClass: 1, fromEpoch: 1, ...limit }],
+  ...["device-1", "device-2", "device-3"].map(
+    (name) => ["DeviceEnrolled", { device: address(name), deviceClass: 1 }] as const,
+  ),
+  ["AccountIndexed", { account: address("alice"), index: 0 }],
+  bound("device-1", "alice"),
+  bound("device-2", "alice"),
+  ["AccountIndexed", { account: address("bob"), index: 1 }],
+  bound("device-3", "bob"),
+  ...["customer-1", "customer-2"].flatMap(
+    (name, i) =>
+      [
+        ["CustomerAdmitted", { customer: address(name), fromEpoch: 1 }],
+        ["KeyAdded", { customer: address(name), key: address(`gateway-${i + 1}`), fromEpoch: 1 }],
+      ] as const,
+  ),
+];
+
+export function bound(device: string, account: string, fromEpoch = 1): Happening {
+  return ["DeviceBound", { device: address(device), account: address(account), fromEpoch }];
+}
+
+export function collected(customer: string, epoch: number, amount: bigint, before = 0n): Happening {
+  const total = before + amount;
+  return [
+    "VoucherCollected",
+    {
+      customer: address(customer),
+      epoch,
+      countedEpoch: epoch,
+      cumulative: total,
+      amount,
+      collected: total,
+    },
+  ];
+}
+
+export function lawOf(...more: readonly Happening[]): Law {
+  return replay(chain([...founding, ...more]));
+}
+
+export function receiptOf(fields: Partial<Receipt> = {}): Receipt {
+  return {
+    device: address("device-1"),
+    customer: address("customer-1"),
+    epoch: 1,
+    sequence: 1,
+    egressBytes: 5_000_000_000n,
+    storageByteSeconds: 70_000_000_000_000n,
+    computeMilliseconds: 90_000n,
+    ...fields,
+  };
+}
+
+/** Signed by the gateway of the customer's number and by the device, unless other keys are named. */
+export function signReceipt(
+  receipt: Receipt,
+  keys: { gateway?: string; device?: string; domain?: Uint8Array } = {},
+): SignedReceipt {
+  const digest = receiptDigest(keys.domain ?? registryDomain, receipt);
+  return {
+    receipt,
+    customerSignature: sign(digest, keyOf(keys.gateway ?? gatewayOf(receipt.customer))),
+    deviceSignature: sign(digest, keyOf(keys.device ?? nameOfDevice(receipt.device))),
+  };
+}
+
+function gatewayOf(customer: Address): string {
+  return customer === address("customer-2") ? "gateway-2" : "gateway-1";
+}
+
+function nameOfDevice(device: Address): string {
+  const names = ["device-1", "device-2", "device-3"];
+  return names.find((name) => address(name) === device) ?? "device-1";
+}
+
+/** Fails the test when the receipt is refused. */
+export function verified(signed: SignedReceipt, law: Law): VerifiedReceipt {
+  return expectTaken(verifyReceipt(signed, { law, domain: registryDomain }));
+}
+
+function expectTaken<T extends object>(outcome: T | Refused): T {
+  if (isRefused(outcome)) throw new Error(`${outcome.refusal}: ${outcome.message}`);
+  return outcome;
+}
+
+/** As many people as a test wants, with real keys, and no limit on what a device may deliver but that of the fields. */
+export type Crowd = {
+  readonly law: Law;
+  readonly events: readonly LawEvent[];
+  readonly devices: readonly Address[];
+  readonly customers: readonly Address[];
+  /** Of the first device to the first customer in epoch 1, with sequence 1, unless told otherwise. */
+  receipt(fields?: Partial<Receipt>): Receipt;
+  /** `remake` 0 gives the usual signatures, every other number another valid pair over the same digest. */
+  sign(receipt: Receipt, remake?: number): SignedReceipt;
+  verify(signed: SignedReceipt): VerifiedReceipt;
+  /** All three in one. */
+  verified(fields?: Partial<Receipt>, remake?: number): VerifiedReceipt;
+  signVoucher(voucher: Voucher, remake?: number): SignedVoucher;
+  verifiedVoucher(fields?: Partial<Voucher>, remake?: number): VerifiedVoucher;
+};
+
+export function crowdOf(size: { devices?: number; customers?: number } = {}): Crowd {
+  const devices = people("device", size.devices ?? 3);
+  const customers = people("customer", size.customers ?? 2);
+  const owners = people("owner", 2);
+  /** A customer signs with its gateway's key. */
+  const gateways = people("gateway", customers.length);
+  const keys = new Map([
+    ...devices.map(({ address, key }) => [address, key] as const),
+    ...customers.map(({ address }, i) => [address, gateways[i]?.key as Uint8Array] as const),
+  ]);
+  const events = chain([
+    ["ClassLimitSet", { deviceClass: 1, fromEpoch: 1, ...NO_LIMIT }],
+    ...owners.map(({ address }, index) => ["AccountIndexed", { account: address, index }] as const),
+    ...devices.flatMap(({ address: device }, i) => {
+      const account = owners[i % owners.length]?.address as Address;
+      return [
+        ["DeviceEnrolled", { device, deviceClass: 1 }],
+        ["DeviceBound", { device, account, fromEpoch: 1 }],
+      ] as const;
+    }),
+    ...customers.flatMap(({ address: customer }, i) => {
+      const key = gateways[i]?.address as Address;
+      return [
+        ["CustomerAdmitted", { customer, fromEpoch: 1 }],
+        ["KeyAdded", { customer, key, fromEpoch: 1 }],
+      ] as const;
+    }),
+  ]);
+  const law = replay(events);
+  const signature = signer(keys);
+  const first = {
+    device: devices[0]?.address as Address,
+    customer: customers[0]?.address as Address,
+    epoch: 1,
+  };
+
+  const crowd: Crowd = {
+    law,
+    events,
+    devices: devices.map(({ address }) => address),
+    customers: customers.map(({ address }) => address),
+
+    receipt: (fields) => receiptOf({ ...first, ...fields }),
+    sign: (receipt, remake = 0) => {
+      const digest = receiptDigest(registryDomain, receipt);
+      return {
+        receipt,
+        customerSignature: signature(digest, receipt.customer, remake),
+        deviceSignature: signature(digest, receipt.device, remake),
+      };
+    },
+    verify: (signed) => expectTaken(verifyReceipt(signed, { law, domain: registryDomain })),
+    verified: (fields, remake) => crowd.verify(crowd.sign(crowd.receipt(fields), remake)),
+
+    signVoucher: (voucher, remake = 0) => {
+      const digest = voucherDigest(escrowDomain, voucher);
+      return { voucher, signature: signature(digest, voucher.customer, remake) };
+    },
+    verifiedVoucher: (fields, remake) => {
+      const { customer, epoch } = first;
+      const signed = crowd.signVoucher({ customer, epoch, cumulative: 10n, ...fields }, remake);
+      const currentEpoch = signed.voucher.epoch;
+      return expectTaken(verifyVoucher(signed, { law, domain: escrowDomain, currentEpoch }));
+    },
+  };
+  return crowd;
+}
+
+const NO_LIMIT = {
+  egressBytes: maxOf("uint64"),
+  storageByteSeconds: maxOf("uint96"),
+  computeMilliseconds: maxOf("uint64"),
+};
+
+type Person = { readonly address: Address; readonly key: Uint8Array };
+
+function people(kind: string, count: number): readonly Person[] {
+  return Array.from({ length: count }, (_, i) => {
+    const key = keyOf(`${kind}-${i + 1}`);
+    return { address: addressOf(key), key };
+  });
+}
+
+/** Signatures are deterministic by custom only: each `remake` gives another one, just as valid. */
+function signer(keys: ReadonlyMap<Address, Uint8Array>) {
+  return (digest: Uint8Array, party: Address, remake: number): Uint8Array => {
+    const key = keys.get(party);
+    if (key === undefined) throw new Error(`nobody here signs for ${party}`);
+    const recovered = secp256k1.sign(digest, key, {
+      prehash: false,
+      lowS: true,
+      format: "recovered",
+      extraEntropy: remake === 0 ? false : keccak256(utf8(`remake ${remake}`)),
+    });
+    const compact = recovered.slice(1);
+    if (recovered[0] === 1) compact[32] = (compact[32] as number) | 0x80;
+    return compact;
+  };
+}
