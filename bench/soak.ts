@@ -48,7 +48,7 @@ function print(line: Record<string, number>): void {
   process.stdout.write(`${JSON.stringify(Object.fromEntries(rounded))}\n`);
 }
 
-/** Of the line with the least squares. */
+/** The slope of the line with the least squares. */
 function slope(points: readonly { readonly x: number; readonly y: number }[]): number {
   const mean = (of: "x" | "y") => points.reduce((sum, p) => sum + p[of], 0) / points.length;
   const [meanX, meanY] = [mean("x"), mean("y")];

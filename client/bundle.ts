@@ -14,7 +14,7 @@ export async function readBundle(
   return { manifest, files };
 }
 
-/** Of an answer to a request for a range: a server without ranges answers 200 with the whole file. */
+/** The bytes of the range that was asked for: a server without ranges answers 200 with the whole file. */
 export function cutRange(
   { status, bytes }: { readonly status: number; readonly bytes: Uint8Array },
   from: number,

@@ -57,7 +57,7 @@ export async function openSigner({ keystore, passwordFile, keyFile }: KeyFiles):
   throw misuse("give either --key-file, or --keystore with --password-file");
 }
 
-/** Of a key that is at hand. */
+/** The signer of a key that is at hand. */
 export function signerOf(privateKey: Uint8Array, sign: Sign = loadSecp256k1().sign): Signer {
   const hex = toHex(privateKey);
   return conceal({

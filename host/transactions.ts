@@ -68,7 +68,7 @@ export function createSender(options: {
     return pendingTransactions();
   }
 
-  /** Of transactions with one nonce: at most one of them is ever mined. */
+  /** The transactions of one nonce: at most one of them is ever mined. */
   async function fateOf(rivals: readonly StoredTransaction[]): Promise<Fate | undefined> {
     const [first] = rivals;
     if (first === undefined) return undefined;

@@ -153,7 +153,7 @@ function typedVectors<F extends readonly ScalarField[]>(
   };
 }
 
-/** Of a request of one receipt, of three, and of the largest values there are. */
+/** A request of one receipt, one of three, and one of the largest values there are. */
 function acknowledgementVectors() {
   const receipts = ["device-1", "device-2", "device-3"].map((name) =>
     receiptOf({ device: address(name) }),

@@ -29,7 +29,7 @@ export type Sent = {
   readonly accepted: number;
   /** Requests answered 503. */
   readonly busy: number;
-  /** Of the requests that were answered 200. */
+  /** Milliseconds, over the requests that were answered 200. */
   readonly p50: number;
   readonly p99: number;
   /** The highest sequence acknowledged of each receipt of the world; 0 for none. */

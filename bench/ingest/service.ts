@@ -30,7 +30,7 @@ export type Service = {
 export type ServiceOptions = {
   readonly size: number;
   readonly verifier: Verifier;
-  /** Of a PostgreSQL database; a SQLite file in a folder of its own without it. */
+  /** The URL of a PostgreSQL database; a SQLite file in a folder of its own without it. */
   readonly database?: string | undefined;
   readonly maxQueuedReceipts?: number | undefined;
 };

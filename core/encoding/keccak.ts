@@ -76,7 +76,7 @@ function overKernel(kernel: Kernel): Keccak {
 function countOf(records: Uint8Array, recordBytes: number): number {
   const count = records.length / recordBytes;
   if (!Number.isInteger(count))
-    throw new RangeError(`${records.length} bytes are no records of ${recordBytes}`);
+    throw new RangeError(`${records.length} bytes are not whole records of ${recordBytes}`);
   return count;
 }
 

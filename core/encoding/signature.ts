@@ -14,7 +14,7 @@ import { type Refused, refuse } from "./refusal.ts";
 /** EIP-2098: 64 bytes r ‖ yParityAndS, where the top bit of s says which of the two points. */
 export const SIGNATURE_BYTES = 64;
 
-/** Recovers the signer's address, or undefined when the bytes are no signature. An edge may bring a faster one. */
+/** Recovers the signer's address, or undefined when the bytes are not a signature. An edge may bring a faster one. */
 export type Recover = (digest: Uint8Array, signature: Uint8Array) => Address | undefined;
 
 const HALF_ORDER = secp256k1.Point.CURVE().n >> 1n;

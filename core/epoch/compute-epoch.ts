@@ -29,7 +29,7 @@ export type EpochInput = {
   readonly epoch: number;
   /** The last block before the seal time. */
   readonly sealBlock: Manifest["sealBlock"];
-  /** Of each (device, customer) one; as objects they may come in any order. */
+  /** One for each (device, customer); as objects they may come in any order. */
   readonly contributions: Contributions | readonly VerifiedReceipt[];
   /** rewards.bin of the last final epoch; empty before the first. Checked against its final root. */
   readonly previousRewards: Uint8Array;

@@ -25,7 +25,7 @@ export type Contributions = {
   readonly devices: readonly Address[];
   readonly accountIndexes: readonly number[];
   readonly customers: readonly Address[];
-  /** Of each contribution, the positions of its device and customer. */
+  /** The positions of each contribution's device and customer. */
   readonly deviceOf: readonly number[];
   readonly customerOf: readonly number[];
   readonly amountsOf: (contribution: number) => Amounts;

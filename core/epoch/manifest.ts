@@ -105,7 +105,7 @@ export function parseManifest(bytes: Uint8Array): Manifest | Refused {
   try {
     return parseFields(MANIFEST_FIELDS, JSON.parse(new TextDecoder().decode(bytes)), "manifest");
   } catch (cause) {
-    return refuse("malformed", `${MANIFEST_FILE} is no JSON: ${(cause as Error).message}`);
+    return refuse("malformed", `${MANIFEST_FILE} is not JSON: ${(cause as Error).message}`);
   }
 }
 

@@ -175,7 +175,7 @@ function joinRecords<T>(
 
 function splitRecords(bytes: Uint8Array, size: number): readonly Uint8Array[] {
   if (bytes.length % size !== 0)
-    throw new RangeError(`${bytes.length} bytes are no records of ${size}`);
+    throw new RangeError(`${bytes.length} bytes are not whole records of ${size}`);
   return Array.from({ length: bytes.length / size }, (_, i) =>
     bytes.subarray(i * size, (i + 1) * size),
   );

@@ -9,7 +9,7 @@ const BPS = 10_000n;
 /** Bits of a device's reason byte: why it earned what it earned. Zero: all it delivered was paid in full. */
 export const REASONS = { "unpaid-in-part": 1, scaled: 2 } as const;
 
-/** Of each device, by its position. */
+/** One entry for each device, by its position. */
 export type DeviceRewards = {
   readonly counted: readonly bigint[];
   readonly rewards: readonly bigint[];

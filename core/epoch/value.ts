@@ -10,13 +10,13 @@ const PRICE_UNITS = 10n ** 12n;
 export type Served = {
   readonly devices: readonly Address[];
   readonly customers: readonly Address[];
-  /** Of each contribution, the positions of its device and customer. */
+  /** The positions of each contribution's device and customer. */
   readonly deviceOf: readonly number[];
   readonly customerOf: readonly number[];
   readonly amountsOf: (contribution: number) => Amounts;
 };
 
-/** Of each contribution, in their order. */
+/** One entry for each contribution, in their order. */
 export type Valued = {
   /** At the tariff, in wei. */
   readonly values: readonly bigint[];

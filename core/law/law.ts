@@ -25,7 +25,7 @@ export type Law = {
   readonly members: Map<Address, Member>;
   threshold: bigint;
   lastFinal: FinalEpoch;
-  /** Of the epoch after the last final one. */
+  /** The attempt of the epoch after the last final one. */
   attempt: number;
   pending: Proposal | undefined;
   /** What the guardian vetoed in that epoch, in whichever attempt. */
@@ -139,7 +139,7 @@ export function isCustomerAt(law: Law, customer: Address, epoch: number): boolea
   return state !== undefined && valueAt(state.admitted, epoch) === true;
 }
 
-/** As the escrow says it: a key is no key while its customer is not admitted. */
+/** As the escrow says it: a key does not count while its customer is not admitted. */
 export function isKeyAt(law: Law, customer: Address, key: Address, epoch: number): boolean {
   const history = law.customers.get(customer)?.keys.get(key);
   return (

@@ -17,7 +17,7 @@ export function compareRank(a: Ranked, b: Ranked): number {
   );
 }
 
-/** Of two receipts of one (epoch, device, customer), the one that counts. */
+/** The one that counts of two receipts of one (epoch, device, customer). */
 export function counts<R extends Ranked>(a: R, b: R): R {
   return compareRank(a, b) <= 0 ? a : b;
 }
@@ -32,7 +32,7 @@ export function isEquivocation(a: Ranked, b: Ranked): boolean {
   );
 }
 
-/** Of receipts of one epoch, the one that counts of each (device, customer). */
+/** The receipt that counts of each (device, customer), out of all receipts of one epoch. */
 export function mergeReceipts<R extends Ranked>(receipts: Iterable<R>): readonly R[] {
   const counting = new Map<string, R>();
   for (const receipt of receipts) {

@@ -116,7 +116,7 @@ export function checkSigners(receipt: Receipt, law: Law, signers: Signers): Addr
   if (isRefused(key)) return key;
   const signer = signers.device;
   if (signer === receipt.device) return key;
-  const found = signer === undefined ? "it is no low-s signature" : `it recovers to ${signer}`;
+  const found = signer === undefined ? "it is not a low-s signature" : `it recovers to ${signer}`;
   return refuse(
     "device-signature-invalid",
     `the device ${receipt.device} did not sign this: ${found}`,
@@ -182,7 +182,10 @@ function customerKey(
   key: Address | undefined,
 ): Address | Refused {
   if (key === undefined) {
-    return refuse("customer-signature-invalid", "the customer's signature is no low-s signature");
+    return refuse(
+      "customer-signature-invalid",
+      "the customer's signature is not a low-s signature",
+    );
   }
   if (isKeyAt(law, customer, key, epoch)) return key;
   return refuse(

@@ -29,7 +29,7 @@ export function acknowledgementDigest(
   return typedDigest(domain, ACKNOWLEDGEMENT, acknowledgement);
 }
 
-/** Of receipts' digests, one after the other. Of one alone it is that digest. */
+/** The root over receipts' digests, given one after the other. One alone is its own root. */
 export function acknowledgedRoot(digests: Uint8Array): Uint8Array {
   return rootOf(buildTree(digests));
 }

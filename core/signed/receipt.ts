@@ -41,7 +41,7 @@ export function receiptDigest(domain: Uint8Array, receipt: Receipt): Uint8Array 
   return typedDigest(domain, RECEIPT, receipt);
 }
 
-/** Of the receipts at the beginning of each record of `recordBytes`, 32 bytes each. */
+/** The digests, 32 bytes each, of the receipts at the beginning of each record of `recordBytes`. */
 export function receiptDigests(
   domain: Uint8Array,
   records: Uint8Array,
@@ -54,7 +54,7 @@ export function packReceipt(receipt: Receipt): Uint8Array {
   return packFields(RECEIPT_FIELDS, receipt);
 }
 
-/** Of a packed receipt, or of a record that begins with one. */
+/** The digest of a packed receipt, or of a record that begins with one. */
 export function unpackReceipt(packed: Uint8Array): Receipt {
   return unpackFields(RECEIPT_FIELDS, packed.subarray(0, RECEIPT_BYTES));
 }

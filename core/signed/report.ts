@@ -67,7 +67,7 @@ export function parseSignedReport(json: string): SignedReport | Refused {
   try {
     input = Object(JSON.parse(json)) as Record<string, unknown>;
   } catch (error) {
-    return refuse("malformed", `a signed report is no JSON: ${(error as Error).message}`);
+    return refuse("malformed", `a signed report is not JSON: ${(error as Error).message}`);
   }
   const report = parseReport(input.report);
   if (isRefused(report)) return report;

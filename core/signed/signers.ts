@@ -32,7 +32,7 @@ export type SignedRecords = {
   readonly recordBytes: number;
   /** The DeviceRegistry's. */
   readonly domain: Uint8Array;
-  /** Of the receipts, 32 bytes each, where they are known already. */
+  /** The receipts' digests, 32 bytes each, where they are known already. */
   readonly digests?: Uint8Array | undefined;
 };
 

@@ -20,7 +20,7 @@ export type Tally = {
   /** Where it was last met. */
   url: string;
   verified: Amounts;
-  /** Of the last draft: signed by the customer, so the device can use it whatever it answered. */
+  /** What the last draft said: signed by the customer, so the device can use it whatever it answered. */
   promised: Amounts;
   next: number;
   /** The last receipt both signed. */

@@ -12,7 +12,7 @@ export type Work = {
   readonly ranges: number;
   readonly chunksPerRange: number;
   readonly challenges: number;
-  /** A job without segments is no job. */
+  /** A job has at least one segment. */
   readonly jobSegments: number;
   readonly hashesPerSegment: number;
   /** How many segments of a result are recomputed. */

@@ -51,7 +51,7 @@ export function admitter(parts: AdmitParts): Admit {
     if (key === undefined) {
       return {
         refusal: "customer-signature-invalid",
-        message: "Authorization has no low-s signature",
+        message: "Authorization does not have a low-s signature",
       };
     }
     const stranger = await checkCustomer(customer, key, epoch);

@@ -108,7 +108,7 @@ async function refuseStranger(
   if (signer === undefined) {
     return {
       refusal: "customer-signature-invalid",
-      message: "the customer's is no low-s signature",
+      message: "the customer's is not a low-s signature",
     };
   }
   return checkCustomer(customer, signer, epoch);
@@ -154,7 +154,7 @@ async function beginEntry(parts: CountersignParts, draft: Draft): Promise<Entry>
   return entry;
 }
 
-/** Of what the oracle and the customer show, only what this device signed: the rest could be made up. */
+/** Only what this device signed, out of what the oracle and the customer show: the rest could be made up. */
 async function ownHeads(
   { key, oracle, domain }: CountersignParts,
   { receipt: { epoch, customer }, head }: Draft,

@@ -134,7 +134,7 @@ function parseRange(header: string, size: number): { first: number; last: number
   if (from !== undefined && first <= last) return { first, last };
   return {
     refusal: "range-invalid",
-    message: `${header.slice(0, 60)} is no range of ${size} bytes`,
+    message: `${header.slice(0, 60)} is not a range of ${size} bytes`,
   };
 }
 

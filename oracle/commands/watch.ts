@@ -30,7 +30,7 @@ export function watchCommand() {
     .addOption(key.passwordFile)
     .addOption(key.keyFile)
     .action(async (options) => {
-      // Before anything is at stake: a watcher that finds a fraud and then lacks its key is no defence.
+      // Before anything is at stake: a watcher that finds a fraud and then lacks its key defends nothing.
       const signer = options.defend ? await openSigner(options) : undefined;
       process.exitCode = await withChain(options, async (chain) => {
         const agreed = new Set<string>();

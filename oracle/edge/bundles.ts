@@ -120,7 +120,7 @@ async function readAtMost(response: Response, limit: number): Promise<Uint8Array
   return new Uint8Array(Buffer.concat(parts));
 }
 
-/** Files that are published with a bundle and are no part of it: they differ from member to member. */
+/** Files that are published with a bundle and are not part of it: they differ from member to member. */
 export type BesideFiles = ReadonlyMap<string, Uint8Array>;
 
 /** The folder an oracle publishes to. */

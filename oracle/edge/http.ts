@@ -34,7 +34,7 @@ import { z } from "zod";
 
 const gunzip = promisify(gunzipCallback);
 
-/** A full batch with air, unpacked: what is larger is no batch. */
+/** A full batch with air, unpacked: what is larger is not a batch. */
 const MAX_BODY_BYTES = 1024 * 1024;
 /** A sender that has not sent its headers, its request, or the next one, by then is gone or means harm. */
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -165,7 +165,7 @@ function acceptBodies(app: FastifyInstance): void {
       try {
         return JSON.parse(text);
       } catch {
-        throw refusalError(400, refuse("malformed", "the body is no JSON"));
+        throw refusalError(400, refuse("malformed", "the body is not JSON"));
       }
     },
   );
@@ -186,7 +186,9 @@ async function unpack(body: Buffer, encoding: string | undefined): Promise<Buffe
     return await gunzip(body, { maxOutputLength: MAX_BODY_BYTES });
   } catch (cause) {
     const tooLarge = (cause as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE";
-    throw tooLarge ? bodyTooLarge() : refusalError(400, refuse("malformed", "the body is no gzip"));
+    throw tooLarge
+      ? bodyTooLarge()
+      : refusalError(400, refuse("malformed", "the body is not gzip"));
   }
 }
 
@@ -228,7 +230,7 @@ function sendError(error: FastifyError | RefusalError, reply: FastifyReply): Fas
   if ("refused" in error) return sendRefused(reply, error.refused, error.statusCode);
   const status = statusOf(error);
   if (error.code === "FST_ERR_CTP_BODY_TOO_LARGE") return sendError(bodyTooLarge(), reply);
-  // Of a range beyond a file: how long the file is.
+  // The answer to a range beyond a file says how long the file is.
   if ("headers" in error) reply.headers(error.headers as Record<string, string>);
   if (status >= 500)
     return reply.code(500).send({ message: "the oracle failed; its log says why" });
@@ -287,7 +289,7 @@ async function documentRoutes(app: FastifyInstance): Promise<void> {
 /** JSON Schema, as OpenAPI 3.1 has it. */
 type JsonSchema = { readonly [keyword: string]: unknown };
 
-/** Of everything that goes in or out, by its name in the document: for readers and generators. */
+/** The schema of everything that goes in or out, by its name in the document: for readers and generators. */
 function jsonSchemas(): readonly JsonSchema[] {
   const named = z.registry<{ id: string }>();
   for (const [id, answer] of Object.entries(ANSWERS)) named.add(answer, { id });

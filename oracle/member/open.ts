@@ -17,7 +17,7 @@ export type OracleOptions = KeyFiles & {
   readonly rpc: string;
   readonly deployment: string;
   readonly data: string;
-  /** Of a PostgreSQL database; the store is a file in `data` without it. */
+  /** The URL of a PostgreSQL database; the store is a file in `data` without it. */
   readonly database?: string | undefined;
   readonly confirmations?: number | undefined;
   readonly peer: readonly string[];

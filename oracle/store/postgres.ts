@@ -28,7 +28,7 @@ import type { PutOutcome, Store } from "./store.ts";
 
 /** Files of migrations/, each applied once and in this order. A released one is never edited. */
 const MIGRATIONS = ["postgres-1.sql"];
-/** Of all processes that migrate one database, one at a time. Any number no one else uses there. */
+/** The lock that lets one process at a time migrate a database. Any number no one else uses there. */
 const MIGRATION_LOCK = 7_265_311;
 
 /** Other clients' writes take milliseconds: one that takes longer than this hangs. */

@@ -9,7 +9,7 @@ export type Row = Record<string, unknown>;
 /** Receipts in one commit: enough to share the disk's flush, few enough to be answered within a moment. */
 export const GROUP_RECEIPTS = 2_000;
 
-/** Of a store that newer software has migrated: what its tables mean is not known here. */
+/** The error for a store that newer software has migrated: what its tables mean is not known here. */
 export function refuseNewerSchema(version: number, known: number): void {
   if (version <= known) return;
   throw new Error(
@@ -26,7 +26,7 @@ const EPOCH_COLUMNS = {
 } as const satisfies Record<Exclude<keyof EpochFields, "sealBlock">, string>;
 const EPOCH_FIELDS = Object.keys(EPOCH_COLUMNS) as (keyof typeof EPOCH_COLUMNS)[];
 
-/** Of the table of epochs, all but its key. */
+/** All columns of the table of epochs but its key. */
 export const STATE_COLUMNS = [
   "state",
   "seal_block_number",

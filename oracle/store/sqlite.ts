@@ -681,7 +681,7 @@ const EXPLANATIONS: Readonly<Record<number, string>> = {
   [BUSY]: "another process keeps it locked; try again when that has ended",
   11: "it is damaged; restore the folder from a backup, or begin an empty one and copy the receipts from another member",
   13: "the disk is full; make room and try again",
-  26: "it is no SQLite database, or damaged; restore the folder from a backup, or name another one",
+  26: "it is not a SQLite database, or damaged; restore the folder from a backup, or name another one",
 };
 
 function resultCode(error: unknown): number | undefined {

@@ -109,7 +109,7 @@ export type EpochFields = {
   readonly sealBlock: BlockMark;
   readonly bundleHash: Hex;
   readonly attempt: number;
-  /** Of the signed report and its signatures, as JSON: a take-over first submits what it finds here. */
+  /** The signed report and its signatures, as JSON: a take-over first submits what it finds here. */
   readonly signedReport: string;
   /** Why a person must look. */
   readonly heldReason: string;

@@ -21,7 +21,7 @@ export type PostgresServer = {
 };
 
 const USER = "link";
-/** Of a server that is gone with its test: it is there so that tests can see that it is never shown. */
+/** The password of a server that is gone with its test: it is there so that tests can see that it is never shown. */
 const PASSWORD = "loopback-only-secret";
 /** PostgreSQL does not run as root; this user owns nothing on most systems. */
 const NOBODY = 65_534;

@@ -4,7 +4,7 @@ import Mocha from "mocha";
 export type FileReport = {
   /** Relative to the checkout; undefined for what failed outside of any file. */
   readonly file: string | undefined;
-  /** Of its tests and of what sets them up. */
+  /** What its tests and their set-up took. */
   readonly milliseconds: number;
   readonly tests: readonly TestReport[];
 };

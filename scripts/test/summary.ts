@@ -14,7 +14,7 @@ export function countTests(reports: readonly FileReport[]): Counted {
   return { passed, failed: tests.length - passed };
 }
 
-/** Of what `hardhat test solidity` prints: "  41 passing", "  1 failing". */
+/** Counts what `hardhat test solidity` prints: "  41 passing", "  1 failing". */
 export function countSolidityTests(said: string): Counted {
   const count = (word: string) =>
     Number(new RegExp(`^ *(\\d+) ${word}\\b`, "m").exec(stripVTControlCharacters(said))?.[1] ?? 0);

@@ -191,7 +191,7 @@ describe("DeviceRegistry", () => {
       expect(await registry.nonces(device)).to.equal(1);
     });
 
-    it("refuses signatures with a high s, and bytes that are no signature", async () => {
+    it("refuses signatures with a high s, and bytes that are not a signature", async () => {
       const world = await from(enrolledDevice);
       const { registry, stranger } = world;
       const { r } = await bindSignature(world, device, stranger.address);

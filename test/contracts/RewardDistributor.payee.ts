@@ -178,7 +178,7 @@ describe("RewardDistributor", () => {
       }
     });
 
-    it("refuses another key, bytes that are no signature, a high s, and the zero account", async () => {
+    it("refuses another key, bytes that are not a signature, a high s, and the zero account", async () => {
       const world = await from(firstFinal);
       const { distributor } = world;
       await expect(setPayee(world, {}, walletOf("thief"))).to.be.revertedWithCustomError(

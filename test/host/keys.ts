@@ -149,7 +149,7 @@ describe("openSigner", () => {
       "a key file that is empty": "",
       "a key that is too short": KEY.slice(0, -1),
       "a key that is too long": `${KEY}0`,
-      "a key with a letter that is no hex digit": `${KEY.slice(0, -1)}g`,
+      "a key with a letter that is not a hex digit": `${KEY.slice(0, -1)}g`,
       "two keys": `${KEY}\n${KEY}`,
       "the key zero": `0x${"00".repeat(32)}`,
       "the key past the last": `0x${"ff".repeat(32)}`,

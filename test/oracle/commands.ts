@@ -267,7 +267,7 @@ describe("the commands, as owners, operators and auditors run them", () => {
       it(what, () => expectOneLine(ended.get(what) as Finished, code, says));
     }
 
-    it("a word that is no command or option, with the words there are", async () => {
+    it("a word that is not a command or option, with the words there are", async () => {
       const wrong = [["claims"], ["status", "--fast"], ["why", "0x12", "1"], []];
       for (const { code, stdout, stderr } of await Promise.all(wrong.map(runOracle))) {
         expect([code, stdout]).to.deep.equal([3, ""]);

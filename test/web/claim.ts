@@ -12,7 +12,7 @@ import { plainWallet } from "./support/wallet-plain.ts";
 /** By what it is made of. */
 const WALLETS = { "a few lines": plainWallet, "MetaMask’s parts": metamaskWallet };
 const POLYGON = 137;
-/** Of the ledger's Proposal, in its order. */
+/** The fields of the ledger's Proposal, in its order. */
 const PROPOSAL = ["uint32", "uint16", "bytes32", "uint256", "uint256", "uint256"];
 
 onEachChain("the claim page", (theStage) => {

@@ -1,4 +1,4 @@
 import { closeStages } from "./support/stage.ts";
 
-// Of the whole run: every file of this folder plays on the same stages.
+// This ends the whole run: every file of this folder plays on the same stages.
 after(closeStages);

@@ -41,7 +41,7 @@ export type MemberOracle = {
   readonly wallet: HDNodeWallet;
   readonly member: Address;
   readonly data: string;
-  /** Of its PostgreSQL database, if its store is one. */
+  /** The URL of its PostgreSQL database, if its store is one. */
   readonly database: string | undefined;
   readonly bundles: string;
   readonly args: readonly string[];

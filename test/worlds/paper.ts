@@ -176,7 +176,7 @@ export type Crowd = {
   readonly events: readonly LawEvent[];
   readonly devices: readonly Address[];
   readonly customers: readonly Address[];
-  /** Of the first device to the first customer in epoch 1, with sequence 1, unless told otherwise. */
+  /** A receipt of the first device for the first customer in epoch 1, with sequence 1, unless told otherwise. */
   receipt(fields?: Partial<Receipt>): Receipt;
   /** `remake` 0 gives the usual signatures, every other number another valid pair over the same digest. */
   sign(receipt: Receipt, remake?: number): SignedReceipt;

@@ -23,7 +23,7 @@ export type History = {
   readonly law: Law;
   /** The same as events, for the worker to replay. */
   readonly events: readonly LawEvent[];
-  /** Of final epochs and of the pending one. */
+  /** Covers final epochs and the pending one. */
   readonly reports: ReadonlyMap<number, ChainReport>;
   readonly memberOfSlot: ReadonlyMap<number, Address>;
   readonly claims: readonly { readonly epoch: number; readonly amount: bigint }[];

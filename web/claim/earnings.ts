@@ -38,7 +38,7 @@ export type ServedCustomer = Omit<Receipt, "epoch" | "device"> & {
   readonly value: bigint;
 };
 
-/** Of one final epoch. Proven: what was earned is the difference of two leaves, and the devices' rewards add up to it. */
+/** One final epoch. Proven: what was earned is the difference of two leaves, and the devices' rewards add up to it. */
 export async function readEarnings(
   chain: Chain,
   position: Position,

@@ -105,7 +105,7 @@ export const EN = {
   "trouble.bundle-tampered.text":
     "What the mirror serves does not lead to the root on chain, so nothing is offered. Your rewards are safe; another mirror can prove them.",
   "trouble.config-missing.title": "This page has no settings",
-  "trouble.config-missing.text": "config.json is missing beside it, or is no JSON.",
+  "trouble.config-missing.text": "config.json is missing beside it, or is not JSON.",
   "trouble.unexpected.title": "Something unexpected happened",
   "trouble.unexpected.text": "This is a fault of the page.",
   "trouble.details": "Details",

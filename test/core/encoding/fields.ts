@@ -124,7 +124,7 @@ describe("parse", () => {
     expect(messageOf({ uptime: 1 })).to.equal('receipt has an unknown field "uptime"');
   });
 
-  it("refuses what is no object", () => {
+  it("refuses what is not an object", () => {
     for (const input of [null, undefined, 1, "receipt", [], [json()]]) {
       expect(parseFields(RECEIPT_FIELDS, input, "receipt")).to.deep.equal({
         refusal: "malformed",

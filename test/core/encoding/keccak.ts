@@ -65,8 +65,10 @@ function hashesLikeEthers(name: string, load: () => Keccak | undefined): void {
       );
     });
 
-    it("refuses bytes that are no whole records", () => {
-      expect(() => tested.hashRecords(new Uint8Array(65), 64)).to.throw("65 bytes are no records");
+    it("refuses bytes that are not whole records", () => {
+      expect(() => tested.hashRecords(new Uint8Array(65), 64)).to.throw(
+        "65 bytes are not whole records",
+      );
     });
   });
 }

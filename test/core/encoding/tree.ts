@@ -72,7 +72,7 @@ describe("tree", () => {
     expect(depths.map(depthOf)).to.deep.equal([0, 0, 1, 2, 2, 3, 8, 9, 16, 17, 31, 32, 32]);
   });
 
-  it("hashes records of one size, and refuses what is no whole number of them", () => {
+  it("hashes records of one size, and refuses what is not a whole number of them", () => {
     const records = utf8("abcdef");
     expect(hashRecords(records, 3)).to.deep.equal(
       concatBytes(keccak256(utf8("abc")), keccak256(utf8("def"))),

@@ -61,7 +61,7 @@ describe("law events", () => {
     });
   }
 
-  it("refuses JSON that is no event", () => {
+  it("refuses JSON that is not an event", () => {
     const good = eventToJson({
       name: "AttemptAbandoned",
       args: { epoch: 1, attempt: 0 },

@@ -129,7 +129,7 @@ describe("verifyReceipt", () => {
     expect(refusalOf(swapped)).to.equal("key-unknown");
   });
 
-  it("refuses what is no signature", () => {
+  it("refuses what is not a signature", () => {
     const none = new Uint8Array(64);
     expect(refusalOf({ ...of({}), customerSignature: none })).to.equal(
       "customer-signature-invalid",

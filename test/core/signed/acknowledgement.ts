@@ -114,7 +114,7 @@ describe("an acknowledgement", () => {
     for (const count of [0, 1, 2, 5, 2 ** 32 - 1]) {
       expect(signerFor(third, { ...word, receipts: count }), `${count}`).to.equal(undefined);
     }
-    // Of the same depth, so the path leads on; but the member did not sign that.
+    // This one is as deep, so the path leads on; but the member did not sign it.
     expect(signerFor(second, { ...word, receipts: 4 })).to.not.equal(address("member-1"));
   });
 

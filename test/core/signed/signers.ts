@@ -52,7 +52,7 @@ describe("recoverSigners", () => {
     }
   });
 
-  it("names nobody for what is no signature", () => {
+  it("names nobody for what is not a signature", () => {
     expect(signersAt(signers, signed.length).device).to.equal(undefined);
   });
 

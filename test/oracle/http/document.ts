@@ -72,17 +72,17 @@ export function mismatch(
   if (schema.enum !== undefined && !schema.enum.includes(value)) return `${where}: ${value}`;
   switch (schema.type) {
     case "string":
-      if (typeof value !== "string") return `${where} is no string`;
+      if (typeof value !== "string") return `${where} is not a string`;
       return new RegExp(schema.pattern ?? "").test(value) ? undefined : `${where}: ${value}`;
     case "boolean":
-      return typeof value === "boolean" ? undefined : `${where} is no boolean`;
+      return typeof value === "boolean" ? undefined : `${where} is not a boolean`;
     case "integer": {
       const { minimum = -Infinity, maximum = Infinity } = schema;
       const fits = Number.isInteger(value) && Number(value) >= minimum && Number(value) <= maximum;
       return fits ? undefined : `${where}: ${value}`;
     }
     case "array":
-      if (!Array.isArray(value)) return `${where} is no list`;
+      if (!Array.isArray(value)) return `${where} is not a list`;
       return first(value, (item, i) =>
         mismatch(document, schema.items ?? {}, item, `${where}[${i}]`),
       );
@@ -100,7 +100,7 @@ function mismatchInObject(
   where: string,
 ): string | undefined {
   if (typeof value !== "object" || value === null || Array.isArray(value))
-    return `${where} is no object`;
+    return `${where} is not an object`;
   const missing = required.find((name) => !Object.hasOwn(value, name));
   if (missing !== undefined) return `${where}.${missing} is missing`;
   return first(Object.entries(value), ([name, inner]) => {

@@ -164,7 +164,7 @@ describe("operation", () => {
         expect((await fetch(`${served.url}${path}`, { method })).status, path).to.equal(404);
     });
 
-    it("is JSON for a path that is no text", async () => {
+    it("is JSON for a path that is not text", async () => {
       const response = await fetch(`${served.url}/v1/receipts/%ff`);
       expect(response.status).to.equal(400);
       expect(await response.json()).to.deep.include({ refusal: "malformed" });

@@ -195,14 +195,14 @@ describe("POST /v1/receipts", () => {
       );
     });
 
-    it("malformed: a body that is no JSON, no object, or has no receipts", async () => {
+    it("malformed: a body that is not JSON, not an object, or has no receipts", async () => {
       const bodies = ["", "{", "null", "[]", '"receipts"', "{}", JSON.stringify(envelope())];
       for (const body of [...bodies, JSON.stringify({ ...envelope(signed()), more: 1 })]) {
         expect(refusalOf(await served.post(body)), body).to.deep.equal([400, "malformed"]);
       }
     });
 
-    it("malformed: another content type or encoding, or what is no gzip", async () => {
+    it("malformed: another content type or encoding, or what is not gzip", async () => {
       const body = JSON.stringify(envelope(signed()));
       const typed = (type: string) =>
         served.request("/v1/receipts", { method: "POST", headers: { "content-type": type }, body });
@@ -325,7 +325,7 @@ describe("POST /v1/receipts", () => {
       expect(statuses(await served.hand(twin))).to.deep.equal(["customer-signature-invalid"]);
     });
 
-    it("device-signature-invalid: high s, another key, or what is no signature", async () => {
+    it("device-signature-invalid: high s, another key, or what is not a signature", async () => {
       const { receipt, customerSignature, deviceSignature } = signed();
       const by = (signature: Uint8Array) => ({
         receipt,

@@ -58,7 +58,7 @@ describe("POST /v1/vouchers", () => {
     expect(await refusalOf(signed({}, "gateway-2"))).to.deep.equal([422, "key-unknown"]);
   });
 
-  it("refuses what is no signature", async () => {
+  it("refuses what is not a signature", async () => {
     const voucher = { ...signed(), signature: new Uint8Array(64) };
     expect(await refusalOf(voucher)).to.deep.equal([422, "customer-signature-invalid"]);
   });

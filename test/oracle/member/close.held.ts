@@ -101,7 +101,7 @@ describe("close, when a person must look", () => {
       const held = await oracle.close();
       expect(held.code).to.equal(1);
       expect(held.outcome.held).to.contain("vetoed");
-      // Abandoning an attempt, which anyone may do, is no way round the veto.
+      // Abandoning an attempt, which anyone may do, does not get round the veto.
       await abandon(1);
       const still = await oracle.close();
       expect([still.code, still.outcome.held]).to.deep.equal([1, held.outcome.held]);

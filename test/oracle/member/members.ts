@@ -155,7 +155,7 @@ describe("three members of which two must sign", () => {
     const { code, stderr } = await first.close(...peers(DOWN, lies, urls[2]));
     expect(code).to.equal(0);
     expect(await signers()).to.deep.equal([0, 2]);
-    expect(stderr).to.contain("peer does not answer").and.contain("peer is no active member");
+    expect(stderr).to.contain("peer does not answer").and.contain("peer is not an active member");
     expect(await servedIn(first, 3)).to.have.lengthOf(2);
     await world.passWindow();
     await first.close();

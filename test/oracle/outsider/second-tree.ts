@@ -26,7 +26,7 @@ describe("the second tree builder", () => {
     }
   });
 
-  it("leaves out what is no whole record", async () => {
+  it("leaves out what is not a whole record", async () => {
     const records = recordsOf(5);
     const cut = records.subarray(0, records.length - 1);
     expect(await secondRoot(cut, REWARD_BYTES)).to.equal(

@@ -169,9 +169,9 @@ describe("SQLite: a store's folder", () => {
 
   it("that holds something else is refused, and left as it is", async () => {
     await mkdir(folder, { recursive: true });
-    await writeFile(file(), "this is no database, but it is somebody's\n".repeat(100));
+    await writeFile(file(), "this is not a database, but it is somebody's\n".repeat(100));
     expect(await message(openSqliteStore(folder))).to.match(
-      /oracle\.sqlite: it is no SQLite database, or damaged; restore/,
+      /oracle\.sqlite: it is not a SQLite database, or damaged; restore/,
     );
   });
 

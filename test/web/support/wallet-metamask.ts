@@ -25,7 +25,7 @@ function openKeyring(): Promise<HdKeyring> {
 }
 
 /**
- * Of MetaMask's published parts: its JSON-RPC engine with the middleware that looks up accounts, checks who sends, and
+ * Made of MetaMask's published parts: its JSON-RPC engine with the middleware that looks up accounts, checks who sends, and
  * asks the node, and its keyring. What no package holds, its windows and its network list, is the test's.
  */
 export const metamaskWallet: MakeWallet = ({ rpcUrl, chainId, accounts, confirm, own }) => {
