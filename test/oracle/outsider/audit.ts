@@ -1,7 +1,11 @@
-import { appendFile, cp, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { appendFile, cp, readFile, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { at } from "@link-rewards/core/encoding/at";
 import { CONTRIBUTION_BYTES, DEVICE_BYTES, REWARD_BYTES } from "@link-rewards/core/epoch/records";
 import type { Law } from "@link-rewards/core/law/law";
 import { readDeploymentFile } from "@link-rewards/host/deployment";
@@ -101,6 +105,44 @@ describe("audit", () => {
       [1, "agrees"],
       [2, "agrees"],
     ]);
+  });
+
+  describe("without anything of the operator's on the machine,", () => {
+    const checkout = fileURLToPath(new URL("../../..", import.meta.url));
+    let program: string;
+    let keyFile: string;
+
+    before(async () => {
+      const folder = join(world.devnet.folder, "outsider");
+      program = join(folder, "oracle", "main.ts");
+      await cp(join(checkout, "oracle"), join(folder, "oracle"), { recursive: true });
+      await symlink(join(checkout, "node_modules"), join(folder, "node_modules"));
+      keyFile = await world.devnet.keyFile("bystander", world.devnet.role("bystander"));
+      for (const room of ["member", "store"])
+        await rm(join(folder, "oracle", room), { recursive: true });
+    });
+
+    const run = (...args: string[]) => promisify(execFile)(process.execPath, [program, ...args]);
+    const owner = () => at(world.owners, 0).address;
+    const works: Record<string, () => string[]> = {
+      audit: () => ["all", "--bundles", copy],
+      watch: () => ["--once", "--bundles", copy],
+      status: () => [],
+      proof: () => [owner(), "--bundles", copy],
+      why: () => [owner(), "1", "--bundles", copy],
+      claim: () => [owner(), "--bundles", copy, "--key-file", keyFile],
+    };
+    for (const [name, args] of Object.entries(works)) {
+      it(`${name} does its work`, async () => {
+        const { stdout } = await run(name, ...args(), ...world.chainArgs);
+        expect(stdout).to.not.equal("");
+      });
+    }
+
+    it("serve does not even start", async () => {
+      const end = await run("serve", ...world.chainArgs, "--key-file", keyFile).catch((e) => e);
+      expect(end.stderr).to.contain("Cannot find module").and.contain("oracle/member/");
+    });
   });
 
   describe("names the file and the record of one flipped byte:", () => {
