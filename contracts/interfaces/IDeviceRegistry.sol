@@ -23,6 +23,7 @@ interface IDeviceRegistry is IEpochClock, ISharedErrors {
     }
 
     /// @notice A device was authorised. It earns nothing until it is bound to an account.
+    /// @param deviceClass Its class; spelled so everywhere, as `class` is a reserved word in the types made of the ABI.
     event DeviceEnrolled(address indexed device, uint8 deviceClass);
 
     /// @notice The limit of a class changes from `fromEpoch` on.

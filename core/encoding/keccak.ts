@@ -1,7 +1,11 @@
 import { keccak_256 } from "@noble/hashes/sha3.js";
 import { KECCAK_KERNEL } from "./keccak-kernel.ts";
 
-/** Keccak-256 of one message, and of many records of one size that lie one after the other. */
+/**
+ * Keccak-256 of one message, and of many records of one size that lie one after the other. Trees are nothing else, twice
+ * for each leaf, and in plain JavaScript a hash of 64 bytes takes 5 µs; a native addon would not run in browsers. So
+ * there is a kernel in WebAssembly, and @noble/hashes where that or its SIMD is missing or a page's policy forbids it.
+ */
 export type Keccak = {
   hash(message: Uint8Array): Uint8Array;
   /** The hashes, 32 bytes each, in the order of the records. */

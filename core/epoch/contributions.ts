@@ -15,7 +15,8 @@ declare const verified: unique symbol;
 /**
  * The contributions of one epoch in the bytes and the order of contributions.bin: by (account index, device, customer),
  * strictly ascending. Only verified receipts come in. Devices and customers have positions here, so that a million
- * contributions are a few flat arrays and never a million objects.
+ * contributions are a few flat arrays from the store to the bundle: as objects they would take about a kilobyte each.
+ * A counting sort by customer and then by device brings them in order. Who wants one record decodes one.
  */
 export type Contributions = {
   readonly epoch: number;

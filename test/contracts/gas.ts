@@ -36,7 +36,7 @@ import {
 
 /*
  * What a user pays, to the unit of gas: compared with gas.json, which is committed.
- * UPDATE_GAS=1 npx hardhat test mocha test/contracts/gas.ts    writes it anew; the diff then says what a change costs.
+ * UPDATE_GAS=1 npm test -- contracts/gas    writes it anew; the diff then says what a change costs.
  */
 const SNAPSHOT = new URL("./gas.json", import.meta.url);
 const { UPDATE_GAS } = process.env;

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { encryptKeystoreJson } from "ethers";
 import { runOracle, startOracle } from "../../scripts/local/oracle-process.ts";
+import { type MemberOracle, memberOracle } from "../oracle/support/member-oracle.ts";
 import { type RpcProxy, startRpcProxy } from "../oracle/support/rpc-proxy.ts";
-import { type MemberOracle, memberOracle } from "../worlds/member-oracle.ts";
 import { type MemberWorld, startMemberWorld } from "../worlds/network.ts";
 
 const RPC_KEY = "rpc-access-9b1f27c4";

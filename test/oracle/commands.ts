@@ -4,9 +4,9 @@ import { REWARD_BYTES } from "@link-rewards/core/epoch/records";
 import { expect } from "chai";
 import type { HDNodeWallet, Wallet } from "ethers";
 import { type Finished, runOracle } from "../../scripts/local/oracle-process.ts";
-import type { MemberOracle } from "../worlds/member-oracle.ts";
 import { LTK, type MemberWorld, startMemberWorld, TERABYTE } from "../worlds/network.ts";
 import { bundleOf, publishFiles } from "./support/forger.ts";
+import type { MemberOracle } from "./support/member-oracle.ts";
 
 /** What `why --json` prints, as far as it is looked at here. */
 type WhyJson = {

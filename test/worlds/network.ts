@@ -15,7 +15,7 @@ import type { HDNodeWallet, Wallet } from "ethers";
 import { type Devnet, startDevnet } from "../../scripts/local/devnet.ts";
 import { type LocalChain, startHardhatChain } from "../../scripts/local/local-chain.ts";
 import { settle } from "../../scripts/local/people.ts";
-import { type MemberOracle, memberOracle } from "./member-oracle.ts";
+import { type MemberOracle, memberOracle } from "../oracle/support/member-oracle.ts";
 
 /**
  * The world as a network: a real chain with members whose oracles run as processes, owners with a device each, and

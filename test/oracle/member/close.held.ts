@@ -1,7 +1,6 @@
 import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import type { VerifiedVoucher } from "@link-rewards/core/law/verify";
 import { expect } from "chai";
-import type { MemberOracle } from "../../worlds/member-oracle.ts";
 import { LTK, type MemberWorld, startMemberWorld } from "../../worlds/network.ts";
 import { checkpoint } from "../support/checkpoint.ts";
 import {
@@ -21,6 +20,7 @@ import {
   publishFiles,
   withRewards,
 } from "../support/forger.ts";
+import type { MemberOracle } from "../support/member-oracle.ts";
 
 describe("close, when a person must look", () => {
   let world: MemberWorld;

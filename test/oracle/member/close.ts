@@ -1,11 +1,11 @@
 import { readdir } from "node:fs/promises";
 import { expect } from "chai";
-import { type MemberOracle, memberOracle, type Outcome } from "../../worlds/member-oracle.ts";
 import { LTK, type MemberWorld, startMemberWorld } from "../../worlds/network.ts";
 import { checkpoint } from "../support/checkpoint.ts";
 import { lastFinalEpoch, proposals, publishedFiles, remembered } from "../support/chronicle.ts";
 import { ENGINES } from "../support/engines.ts";
 import { bundleOf, manifestOf } from "../support/forger.ts";
+import { type MemberOracle, memberOracle, type Outcome } from "../support/member-oracle.ts";
 import { startRpcProxy } from "../support/rpc-proxy.ts";
 
 const ALL_STEPS = ["sealed", "computed", "published", "attested", "proposed"];

@@ -5,12 +5,12 @@ import { expect } from "chai";
 import { openBundles } from "../../../oracle/edge/bundles.ts";
 import type { EpochState, Store } from "../../../oracle/store/store.ts";
 import type { OracleProcess } from "../../../scripts/local/oracle-process.ts";
-import { type MemberOracle, memberOracle } from "../../worlds/member-oracle.ts";
 import { LTK, type MemberWorld, startMemberWorld } from "../../worlds/network.ts";
 import { checkpoint } from "../support/checkpoint.ts";
 import { lastFinalEpoch, proposals, publishedFiles, remembered } from "../support/chronicle.ts";
 import { ENGINES } from "../support/engines.ts";
 import { LEASE_SECONDS, takeLease } from "../support/lease.ts";
+import { type MemberOracle, memberOracle } from "../support/member-oracle.ts";
 import { randomNumbers, seedOf } from "../support/random.ts";
 import {
   type RpcHandler,

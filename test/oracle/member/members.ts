@@ -7,9 +7,9 @@ import { sign } from "@link-rewards/core/encoding/signature";
 import { decodeContributions } from "@link-rewards/core/epoch/records";
 import { expect } from "chai";
 import { openBundles } from "../../../oracle/edge/bundles.ts";
-import type { Closed, MemberOracle, Serving } from "../../worlds/member-oracle.ts";
 import { LTK, type MemberWorld, startMemberWorld } from "../../worlds/network.ts";
 import { lastFinalEpoch, proposals, publishedFiles } from "../support/chronicle.ts";
+import type { Closed, MemberOracle, Serving } from "../support/member-oracle.ts";
 
 /** Nobody listens there. */
 const DOWN = "http://127.0.0.1:9";

@@ -2,10 +2,10 @@ import { decodeContributions } from "@link-rewards/core/epoch/records";
 import { expect } from "chai";
 import { openBundles } from "../../../oracle/edge/bundles.ts";
 import { type PostgresServer, startPostgres } from "../../../scripts/local/postgres-server.ts";
-import type { Serving } from "../../worlds/member-oracle.ts";
 import { LTK, type MemberWorld, startMemberWorld } from "../../worlds/network.ts";
 import { lastFinalEpoch, proposals } from "../support/chronicle.ts";
 import { LEASE_SECONDS, takeLease } from "../support/lease.ts";
+import type { Serving } from "../support/member-oracle.ts";
 
 describe("several processes of one member on one PostgreSQL database", () => {
   let server: PostgresServer;

@@ -15,7 +15,6 @@ import { type Chain, connectChain } from "../../../oracle/edge/chain.ts";
 import { auditEpochs, type EpochVerdict } from "../../../oracle/outsider/audit.ts";
 import { readLaw } from "../../../oracle/outsider/read-law.ts";
 import { runOracle } from "../../../scripts/local/oracle-process.ts";
-import type { MemberOracle } from "../../worlds/member-oracle.ts";
 import { LTK, type MemberWorld, startMemberWorld } from "../../worlds/network.ts";
 import { checkpoint } from "../support/checkpoint.ts";
 import {
@@ -30,6 +29,7 @@ import {
   withManifest,
   withRewards,
 } from "../support/forger.ts";
+import type { MemberOracle } from "../support/member-oracle.ts";
 import { randomNumbers, seedOf } from "../support/random.ts";
 
 type Audited = {

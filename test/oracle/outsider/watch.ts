@@ -6,7 +6,6 @@ import type { HDNodeWallet } from "ethers";
 import type { EpochVerdict } from "../../../oracle/outsider/audit.ts";
 import { addMember } from "../../../scripts/local/devnet.ts";
 import { runOracle } from "../../../scripts/local/oracle-process.ts";
-import { type MemberOracle, memberOracle } from "../../worlds/member-oracle.ts";
 import { LTK, type MemberWorld, startMemberWorld } from "../../worlds/network.ts";
 import { checkpoint } from "../support/checkpoint.ts";
 import { lastFinalEpoch } from "../support/chronicle.ts";
@@ -21,6 +20,7 @@ import {
   publishFiles,
   withRewards,
 } from "../support/forger.ts";
+import { type MemberOracle, memberOracle } from "../support/member-oracle.ts";
 
 type Watched = {
   readonly code: number | null;

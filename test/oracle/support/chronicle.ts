@@ -3,8 +3,8 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { StoredTransaction } from "@link-rewards/host/transactions";
 import type { EpochRow, Store } from "../../../oracle/store/store.ts";
-import type { MemberOracle } from "../../worlds/member-oracle.ts";
 import type { MemberWorld } from "../../worlds/network.ts";
+import type { MemberOracle } from "./member-oracle.ts";
 
 /** What happened, as the chain, the published files and a member's store tell it. */
 

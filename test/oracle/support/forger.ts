@@ -28,8 +28,8 @@ import {
 } from "@link-rewards/core/epoch/records";
 import { type Report, reportDigest } from "@link-rewards/core/signed/report";
 import { openBundles } from "../../../oracle/edge/bundles.ts";
-import type { MemberOracle } from "../../worlds/member-oracle.ts";
 import type { MemberWorld } from "../../worlds/network.ts";
+import type { MemberOracle } from "./member-oracle.ts";
 
 /** A corrupt proposer: what somebody with a member's key can put on chain and into public files. */
 

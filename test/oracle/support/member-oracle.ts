@@ -1,16 +1,16 @@
 import { join } from "node:path";
 import { type Address, lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import type { HDNodeWallet } from "ethers";
-import { openPostgresStore } from "../../oracle/store/postgres.ts";
-import { openSqliteStore } from "../../oracle/store/sqlite.ts";
-import type { Store } from "../../oracle/store/store.ts";
-import type { Devnet } from "../../scripts/local/devnet.ts";
+import { openPostgresStore } from "../../../oracle/store/postgres.ts";
+import { openSqliteStore } from "../../../oracle/store/sqlite.ts";
+import type { Store } from "../../../oracle/store/store.ts";
+import type { Devnet } from "../../../scripts/local/devnet.ts";
 import {
   type Finished,
   type OracleProcess,
   runOracle,
   startOracle,
-} from "../../scripts/local/oracle-process.ts";
+} from "../../../scripts/local/oracle-process.ts";
 
 export type Serving = {
   readonly url: string;
