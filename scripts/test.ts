@@ -25,12 +25,14 @@ const ENVIRONMENT = {
   ...process.env,
   // What package.json's scripts call by name.
   PATH: [join(CHECKOUT, "node_modules", ".bin"), process.env.PATH].join(delimiter),
+  // They are there (scripts/toolchain.mjs), and the type check reads them beside the tests.
+  HARDHAT_NO_TYPECHAIN: "true",
   // Most of the time a short program takes is the compiling of its modules.
   NODE_COMPILE_CACHE: join(CHECKOUT, "node_modules", ".cache", "compiled"),
 };
 const PROGRESS_MS = 1_000;
-/** Tests wait for processes, chains and browsers as much as they compute. */
-const DEFAULT_JOBS = Math.max(2, availableParallelism());
+/** One more than cores: a test waits for disks, chains and other processes about as often as it computes. */
+const DEFAULT_JOBS = availableParallelism() + 1;
 
 const command = new Command("npm test --")
   .description("Every check and test, or the test files that match, and nothing else.")

@@ -7,7 +7,17 @@ const TOGETHER = "test/web/";
 /** Whichever of them run, this one puts the set-up away. */
 export const CLOSING = "test/web/closing.ts";
 /** Begun first, longest first, so that none of them is what everybody else waits for in the end. */
-export const LONGEST: readonly string[] = ["test/demo.ts", "kill.ts", "close.ts", "members.ts"];
+export const LONGEST: readonly string[] = [
+  "/demo.ts",
+  "/kill.ts",
+  "/close.ts",
+  "/watch.ts",
+  "/close.held.ts",
+  "/members.ts",
+  "/audit.ts",
+  "/postgres.ts",
+  "/commands.ts",
+];
 
 export type TestFiles = {
   /** For mocha, each in any process. */
