@@ -15,7 +15,7 @@ export const CHUNK_BYTES = 16_384;
  * Content is named by the root of the tree over the SHA-256 of its chunks. A chunk's hash and a node's hash come from
  * different functions, so neither can pass for the other, and the root binds every byte and their number.
  */
-export type Manifest = { readonly root: Hex; readonly size: number; readonly tree: Tree };
+export type ContentTree = { readonly root: Hex; readonly size: number; readonly tree: Tree };
 
 /** A piece of content as a customer knows it: enough to check everything else against. */
 export type ContentName = { readonly root: Hex; readonly size: number };
@@ -25,9 +25,9 @@ function hashChunk(chunk: Uint8Array): Uint8Array {
 }
 
 /** Reads the bytes once, whatever the pieces they come in. */
-export async function manifestOf(
+export async function contentTreeOf(
   bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-): Promise<Manifest> {
+): Promise<ContentTree> {
   const hashes: Uint8Array[] = [];
   let size = 0;
   let rest = Buffer.alloc(0);
@@ -52,7 +52,7 @@ export function chunkLength(size: number, index: number): number {
   return Math.min(CHUNK_BYTES, size - index * CHUNK_BYTES);
 }
 
-export function isChunk({ tree }: Manifest, index: number, chunk: Uint8Array): boolean {
+export function isChunk({ tree }: ContentTree, index: number, chunk: Uint8Array): boolean {
   const hashes = tree.levels[0] as Uint8Array;
   const expected = hashes.subarray(index * HASH_BYTES, (index + 1) * HASH_BYTES);
   return equalBytes(hashChunk(chunk), expected);

@@ -34,7 +34,7 @@ export type VoucherAnswer =
   | { readonly status: "accepted" | "known" }
   | ({ readonly status: "refused" } & Refused);
 
-export type OracleOptions = {
+export type OracleClientOptions = {
   readonly url: string;
   readonly chainId: number;
   readonly registry: Address;
@@ -44,7 +44,7 @@ export type OracleOptions = {
 /** A failure after which the same request may succeed. */
 type Unavailable = Error & { readonly retryAfterSeconds?: number };
 
-export function connectOracle(options: OracleOptions): OracleClient {
+export function connectOracle(options: OracleClientOptions): OracleClient {
   const { chainId, registry } = options;
   const get = (path: string) => request(options, path);
   const post = (path: string, body: unknown) =>
@@ -120,7 +120,7 @@ type HttpAnswer = { readonly status: number; readonly body: unknown };
 
 /** Answers below 500 are answers; all else is a failure that a retry may help. */
 async function request(
-  { url, timeoutMilliseconds = 10_000 }: OracleOptions,
+  { url, timeoutMilliseconds = 10_000 }: OracleClientOptions,
   path: string,
   init: RequestInit = {},
 ): Promise<HttpAnswer> {

@@ -1,17 +1,17 @@
 import { randomBytes } from "node:crypto";
 import { readFile, rm } from "node:fs/promises";
 import path from "node:path";
-import type { CustomerEscrow } from "@link-rewards/contracts/types/CustomerEscrow";
-import type { DeviceRegistry } from "@link-rewards/contracts/types/DeviceRegistry";
-import type { EpochLedger } from "@link-rewards/contracts/types/EpochLedger";
-import type { LinkToken } from "@link-rewards/contracts/types/LinkToken";
-import type { OracleQuorum } from "@link-rewards/contracts/types/OracleQuorum";
-import type { RewardDistributor } from "@link-rewards/contracts/types/RewardDistributor";
+import type {
+  ContractName,
+  DeployedContract,
+  DeploymentFile,
+} from "@link-rewards/client/deployment-file";
 import { type Address, type Hex, lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import { AbiCoder, Interface, id, keccak256, type Log, type ParamType, ZeroHash } from "ethers";
 import hre from "hardhat";
 import type { NetworkConnection } from "hardhat/types/network";
 import LinkRewards from "../ignition/modules/LinkRewards.ts";
+import type { Suite } from "../oracle/edge/chain.ts";
 
 /** What a suite is deployed with. Times are unix seconds, amounts wei, prices wei per 10^12 units. */
 export type SuiteParameters = {
@@ -36,36 +36,6 @@ export type SuiteParameters = {
   readonly treasury: Address;
 };
 
-/** The contracts, sent to from the connection's first account unless `connect`ed to another. */
-export type Suite = {
-  readonly token: LinkToken;
-  readonly registry: DeviceRegistry;
-  readonly escrow: CustomerEscrow;
-  readonly quorum: OracleQuorum;
-  readonly distributor: RewardDistributor;
-  readonly ledger: EpochLedger;
-};
-
-/** What `deployments/<chainId>.json` says: enough to find the suite and to check that it is the one meant. */
-export type Deployment = {
-  readonly chainId: number;
-  readonly genesis: number;
-  readonly epochSeconds: number;
-  readonly graceSeconds: number;
-  /** The first block with anything of the suite in it: where a reader of events starts. */
-  readonly startBlock: number;
-  readonly contracts: Readonly<Record<ContractName, DeployedContract>>;
-};
-
-export type DeployedContract = {
-  readonly address: Address;
-  readonly block: number;
-  /** Constructor arguments, as the compiler's ABI orders them; integers over 32 bits as decimal strings. */
-  readonly arguments: readonly unknown[];
-  /** keccak256 of the code at the address. */
-  readonly bytecodeHash: Hex;
-};
-
 const NAMES = {
   token: "LinkToken",
   registry: "DeviceRegistry",
@@ -73,9 +43,7 @@ const NAMES = {
   quorum: "OracleQuorum",
   distributor: "RewardDistributor",
   ledger: "EpochLedger",
-} as const satisfies Record<keyof Suite, string>;
-
-type ContractName = (typeof NAMES)[keyof Suite];
+} as const satisfies Record<keyof Suite, ContractName>;
 
 /** The chain id of Hardhat's and anvil's local chains: nothing of a run there is worth resuming. */
 const LOCAL_CHAIN_ID = 31337;
@@ -88,7 +56,7 @@ const LOCAL_CHAIN_ID = 31337;
 export async function deploySuite(
   connection: NetworkConnection,
   parameters: SuiteParameters,
-): Promise<{ readonly suite: Suite; readonly deployment: Deployment }> {
+): Promise<{ readonly suite: Suite; readonly deployment: DeploymentFile }> {
   const { provider } = connection.ethers;
   const chainId = Number((await provider.getNetwork()).chainId);
   const nextBlock = (await provider.getBlockNumber()) + 1;
@@ -255,7 +223,7 @@ async function describeSuite(
   suite: Suite,
   { genesis, epochSeconds, graceSeconds }: SuiteParameters,
   fromBlock: number,
-): Promise<Deployment> {
+): Promise<DeploymentFile> {
   const logs = await logsSince(connection, suite, fromBlock);
   const { chainId } = await connection.ethers.provider.getNetwork();
   const contracts = {} as Record<ContractName, DeployedContract>;

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { Command } from "@commander-js/extra-typings";
 import packageJson from "../package.json" with { type: "json" };
 import { byRunner, findTestFiles, longestFirst, selectFiles, shuffled } from "./test/files.ts";
-import { type Ended, endProgramsOnSignals, runProgram } from "./test/programs.ts";
+import { type Ended, endProgramsOnSignals, runToEnd } from "./test/programs.ts";
 import type { FileReport } from "./test/reporter.ts";
 import {
   type Counted,
@@ -77,7 +77,7 @@ async function runChecks(): Promise<void> {
     ([name]) => name.startsWith("check:") && name !== "check:all",
   );
   for (const [name, command] of checks) {
-    const ended = await runProgram(command, [], { ...inCheckout(), shell: true });
+    const ended = await runToEnd(command, [], { ...inCheckout(), shell: true });
     print(`${ended.code === 0 ? "✔" : "✘"} npm run ${name}  ${ended.seconds.toFixed(1)} s`);
     notice(`npm run ${name}`, ended);
   }
@@ -86,7 +86,7 @@ async function runChecks(): Promise<void> {
 async function runSolidity(): Promise<Tally> {
   const chosen = everything ? [] : files.solidity;
   const args = [HARDHAT, "test", "solidity", ...chosen];
-  const ended = await runProgram(process.execPath, args, inCheckout());
+  const ended = await runToEnd(process.execPath, args, inCheckout());
   const counted = countSolidityTests(ended.said);
   notice("hardhat test solidity", ended, counted);
   return { name: "Solidity tests", seconds: ended.seconds, ...counted };
@@ -107,7 +107,7 @@ async function runMochaOn(chosen: readonly string[], options: readonly string[])
   if (chosen.length === 0) return;
   const mine: FileReport[] = [];
   const args = [MOCHA, "--reporter", REPORTER, ...options, ...chosen];
-  const ended = await runProgram(process.execPath, args, {
+  const ended = await runToEnd(process.execPath, args, {
     ...inCheckout(),
     onMessage(message) {
       const report = message as FileReport;

@@ -3,7 +3,7 @@ import { computeEpoch } from "@link-rewards/core/epoch/compute-epoch";
 import { lawfulStored } from "@link-rewards/core/epoch/lawful";
 import { type DataFile, MANIFEST_FILE, reportOf } from "@link-rewards/core/epoch/manifest";
 import { checkBundle } from "@link-rewards/core/judge/divergence";
-import { sha256 } from "../../oracle/edge/bundles.ts";
+import { nativeSha256 } from "../../oracle/edge/bundles.ts";
 import { recoverContributions } from "../../oracle/edge/recover-pool.ts";
 import { compareRoots, secondRoots } from "../../oracle/outsider/audit.ts";
 import { deployment } from "../../test/worlds/paper.ts";
@@ -27,7 +27,7 @@ function signedEpoch(size: number) {
   const { manifest, bundleHash, files } = computeEpoch({
     ...input,
     contributions: seal.finish(),
-    sha256,
+    sha256: nativeSha256,
   });
   const published = {
     manifest: files.get(MANIFEST_FILE) as Uint8Array,
@@ -42,7 +42,7 @@ const attests: Contestant = async (size) => {
     const outcome = checkBundle({
       ...input,
       report,
-      sha256,
+      sha256: nativeSha256,
       signers: await recoverContributions(deployment, input.published),
     });
     if (!outcome.agrees) throw new Error(outcome.divergence.message);
@@ -56,7 +56,7 @@ const audits: Contestant = async (size) => {
       recoverContributions(deployment, input.published),
       secondRoots(input.published, report),
     ]);
-    const outcome = checkBundle({ ...input, report, sha256, signers });
+    const outcome = checkBundle({ ...input, report, sha256: nativeSha256, signers });
     if (!outcome.agrees) throw new Error(outcome.divergence.message);
     const divergence = compareRoots(roots, report);
     if (divergence !== undefined) throw new Error(divergence.message);

@@ -5,7 +5,7 @@ import { ZERO_HASH } from "@link-rewards/core/encoding/bytes";
 import { computeEpoch } from "@link-rewards/core/epoch/compute-epoch";
 import { lawfulStored } from "@link-rewards/core/epoch/lawful";
 import type { VerifiedReceipt } from "@link-rewards/core/law/verify";
-import { openBundleFolder, sha256 } from "../../oracle/edge/bundles.ts";
+import { nativeSha256, openBundleFolder } from "../../oracle/edge/bundles.ts";
 import { openSqliteStore } from "../../oracle/store/sqlite.ts";
 import { deployment } from "../../test/worlds/paper.ts";
 import type { Case, Contestant } from "../case.ts";
@@ -49,7 +49,7 @@ const ours: Contestant = async (size) => {
       sealBlock: { number: 1, hash: ZERO_HASH },
       contributions: seal.finish(),
       previousRewards: new Uint8Array(),
-      sha256,
+      sha256: nativeSha256,
     });
     await bundles.stage(EPOCH, computed);
   };

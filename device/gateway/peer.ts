@@ -20,10 +20,10 @@ import { z } from "zod";
 import {
   CHUNK_BYTES,
   type ContentName,
+  type ContentTree,
   chunkCount,
   chunkLength,
   isChunk,
-  type Manifest,
   provesChunk,
 } from "../content.ts";
 import { checkJob, type Job } from "../job.ts";
@@ -32,10 +32,10 @@ import { checkJob, type Job } from "../job.ts";
 export type Peer = {
   describe(): Promise<{ readonly device: Address; readonly contents: readonly string[] }>;
   keep(authorization: string, content: KeptFile): Promise<void>;
-  /** The bytes of those of the chunks that are what the content's manifest says. */
+  /** The bytes of those of the chunks that are what its tree says. */
   fetchChunks(
     authorization: string,
-    manifest: Manifest,
+    contentTree: ContentTree,
     first: number,
     count: number,
   ): Promise<Fetched>;
@@ -46,7 +46,7 @@ export type Peer = {
   countersign(draft: PeerDraft): Promise<SignedReceipt | PeerRefused>;
 };
 
-export type KeptFile = { readonly file: string; readonly manifest: Manifest };
+export type KeptFile = { readonly file: string; readonly contentTree: ContentTree };
 export type Fetched = { readonly bytes: number; readonly corrupt: readonly number[] };
 export type PeerDraft = {
   readonly receipt: Receipt;
@@ -90,7 +90,7 @@ export function connectPeer(url: string, timeoutMilliseconds: number): Peer {
       const { device, contents } = DEVICE.parse(await (await ask("/v1/device")).json());
       return { device: lowercaseHex(device), contents: contents.map(({ root }) => root) };
     },
-    async keep(authorization, { file, manifest: { root, size } }) {
+    async keep(authorization, { file, contentTree: { root, size } }) {
       await askServed(`/v1/contents/${root}`, authorization, {
         method: "PUT",
         headers: { "content-type": "application/octet-stream", "content-length": String(size) },
@@ -98,14 +98,14 @@ export function connectPeer(url: string, timeoutMilliseconds: number): Peer {
         duplex: "half",
       } as RequestInit);
     },
-    async fetchChunks(authorization, manifest, first, count) {
-      const { root, size } = manifest;
+    async fetchChunks(authorization, contentTree, first, count) {
+      const { root, size } = contentTree;
       const end = Math.min(size, (first + count) * CHUNK_BYTES);
       const range = `bytes=${first * CHUNK_BYTES}-${end - 1}`;
       const response = await askServed(`/v1/contents/${root}`, authorization, {
         headers: { range },
       });
-      return checkChunks(manifest, first, count, await bytesOf(response, count * CHUNK_BYTES));
+      return checkChunks(contentTree, first, count, await bytesOf(response, count * CHUNK_BYTES));
     },
     async challenge(authorization, content, index) {
       const response = await askServed(
@@ -170,13 +170,18 @@ function asJson(body: unknown): RequestInit {
   };
 }
 
-function checkChunks(manifest: Manifest, first: number, count: number, bytes: Uint8Array): Fetched {
-  const last = Math.min(first + count, chunkCount(manifest.size));
+function checkChunks(
+  contentTree: ContentTree,
+  first: number,
+  count: number,
+  bytes: Uint8Array,
+): Fetched {
+  const last = Math.min(first + count, chunkCount(contentTree.size));
   const corrupt: number[] = [];
   let verified = 0;
   for (let index = first, offset = 0; index < last; index++, offset += CHUNK_BYTES) {
-    const chunk = bytes.subarray(offset, offset + chunkLength(manifest.size, index));
-    if (isChunk(manifest, index, chunk)) verified += chunk.length;
+    const chunk = bytes.subarray(offset, offset + chunkLength(contentTree.size, index));
+    if (isChunk(contentTree, index, chunk)) verified += chunk.length;
     else corrupt.push(index);
   }
   return { bytes: verified, corrupt };

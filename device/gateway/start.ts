@@ -7,7 +7,7 @@ import type { Amounts } from "@link-rewards/core/signed/receipt";
 import { receiptDigest, type SignedReceipt } from "@link-rewards/core/signed/receipt";
 import type { DigestSigner } from "@link-rewards/host/keys";
 import { NOTHING, plus } from "../amounts.ts";
-import { manifestOf } from "../content.ts";
+import { contentTreeOf } from "../content.ts";
 import { type Log, silent } from "../log.ts";
 import { type Backoff, connectOracle, viewEpochs } from "../oracle-client.ts";
 import { authorizationOf, sessionDigest } from "../session.ts";
@@ -159,7 +159,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     kept: readonly string[],
   ): Promise<void> {
     for (const file of files) {
-      if (!kept.includes(file.manifest.root)) await peer.keep(authorization, file);
+      if (!kept.includes(file.contentTree.root)) await peer.keep(authorization, file);
     }
   }
 
@@ -245,7 +245,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
 }
 
 async function keptFile(file: string): Promise<KeptFile> {
-  const manifest = await manifestOf(createReadStream(file));
-  if (manifest.size === 0) throw new Error(`${file} is empty: there is nothing to keep`);
-  return { file, manifest };
+  const contentTree = await contentTreeOf(createReadStream(file));
+  if (contentTree.size === 0) throw new Error(`${file} is empty: there is nothing to keep`);
+  return { file, contentTree };
 }

@@ -68,13 +68,13 @@ async function fetchRanges({ peer, authorization, files, work }: VisitParts): Pr
   const failures: string[] = [];
   let bytes = 0;
   for (let i = 0; i < work.ranges && files.length > 0; i++) {
-    const { manifest } = files[randomInt(files.length)] as KeptFile;
-    const first = randomInt(chunkCount(manifest.size));
-    const fetched = await peer.fetchChunks(authorization, manifest, first, work.chunksPerRange);
+    const { contentTree } = files[randomInt(files.length)] as KeptFile;
+    const first = randomInt(chunkCount(contentTree.size));
+    const fetched = await peer.fetchChunks(authorization, contentTree, first, work.chunksPerRange);
     bytes += fetched.bytes;
     failures.push(
       ...fetched.corrupt.map(
-        (index) => `fetch: chunk ${index} of ${manifest.root} is not what was asked for`,
+        (index) => `fetch: chunk ${index} of ${contentTree.root} is not what was asked for`,
       ),
     );
   }
@@ -84,14 +84,14 @@ async function fetchRanges({ peer, authorization, files, work }: VisitParts): Pr
 async function challengeFiles(parts: VisitParts): Promise<Checked> {
   const failures: string[] = [];
   let storageByteSeconds = 0n;
-  for (const { manifest } of parts.files) {
-    const index = await failedChallenge(parts, manifest);
-    const name = `${parts.device}/${manifest.root}`;
+  for (const { contentTree } of parts.files) {
+    const index = await failedChallenge(parts, contentTree);
+    const name = `${parts.device}/${contentTree.root}`;
     if (index === undefined) {
-      storageByteSeconds += keptFor(manifest.size, parts.stopwatch.lap(name, parts.epoch));
+      storageByteSeconds += keptFor(contentTree.size, parts.stopwatch.lap(name, parts.epoch));
     } else {
       parts.stopwatch.forget(name);
-      failures.push(`storage: no proof of chunk ${index} of ${manifest.root}`);
+      failures.push(`storage: no proof of chunk ${index} of ${contentTree.root}`);
     }
   }
   return { amounts: { storageByteSeconds }, failures };
@@ -99,11 +99,11 @@ async function challengeFiles(parts: VisitParts): Promise<Checked> {
 
 async function failedChallenge(
   { peer, authorization, work }: VisitParts,
-  manifest: KeptFile["manifest"],
+  contentTree: KeptFile["contentTree"],
 ): Promise<number | undefined> {
   for (let i = 0; i < work.challenges; i++) {
-    const index = randomInt(chunkCount(manifest.size));
-    if (!(await peer.challenge(authorization, manifest, index))) return index;
+    const index = randomInt(chunkCount(contentTree.size));
+    if (!(await peer.challenge(authorization, contentTree, index))) return index;
   }
   return undefined;
 }

@@ -3,19 +3,19 @@ import { mkdir, open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Hex, isHexOf } from "@link-rewards/core/encoding/bytes";
 import { proofOf } from "@link-rewards/core/encoding/tree";
-import { CHUNK_BYTES, chunkLength, type Manifest, manifestOf } from "../content.ts";
+import { CHUNK_BYTES, type ContentTree, chunkLength, contentTreeOf } from "../content.ts";
 import type { Log } from "../log.ts";
 import type { NodeRefused } from "../refusal.ts";
 import { moveDurably } from "../state.ts";
 
 /** Content the node keeps: one file each, named by its root. */
 export type Contents = {
-  list(): readonly Manifest[];
-  find(root: Hex): Manifest | undefined;
-  put(root: Hex, bytes: AsyncIterable<Uint8Array>): Promise<Manifest | NodeRefused>;
+  list(): readonly ContentTree[];
+  find(root: Hex): ContentTree | undefined;
+  put(root: Hex, bytes: AsyncIterable<Uint8Array>): Promise<ContentTree | NodeRefused>;
   /** `first` and `last` are inclusive, as in a range request. */
   read(root: Hex, first: number, last: number): NodeJS.ReadableStream;
-  prove(manifest: Manifest, index: number): Promise<ChunkProof>;
+  prove(contentTree: ContentTree, index: number): Promise<ChunkProof>;
 };
 
 export type ChunkProof = { readonly chunk: Uint8Array; readonly proof: readonly Uint8Array[] };
@@ -52,17 +52,23 @@ export async function openContents(
     }
   }
 
-  async function put(root: Hex, bytes: AsyncIterable<Uint8Array>): Promise<Manifest | NodeRefused> {
+  async function put(
+    root: Hex,
+    bytes: AsyncIterable<Uint8Array>,
+  ): Promise<ContentTree | NodeRefused> {
     uploads += 1;
     const temporary = join(folder, `.${process.pid}-${uploads}.tmp`);
     try {
-      const manifest = await manifestOf(keep(bytes, temporary));
-      if (manifest.root !== root || manifest.size === 0) {
-        return { refusal: "content-mismatch", message: `the bytes have the root ${manifest.root}` };
+      const contentTree = await contentTreeOf(keep(bytes, temporary));
+      if (contentTree.root !== root || contentTree.size === 0) {
+        return {
+          refusal: "content-mismatch",
+          message: `the bytes have the root ${contentTree.root}`,
+        };
       }
       await moveDurably(temporary, fileOf(root));
-      held.set(root, manifest);
-      return manifest;
+      held.set(root, contentTree);
+      return contentTree;
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       return { refusal: "too-large", message: error.message };
@@ -90,14 +96,14 @@ export async function openContents(
 }
 
 /** A file that no longer has its root is not offered: every challenge on it could fail. */
-async function verifyAll(folder: string, log: Log): Promise<Map<Hex, Manifest>> {
-  const held = new Map<Hex, Manifest>();
+async function verifyAll(folder: string, log: Log): Promise<Map<Hex, ContentTree>> {
+  const held = new Map<Hex, ContentTree>();
   for (const name of await readdir(folder)) {
     // What a crash left of an upload.
     if (name.endsWith(".tmp")) await rm(join(folder, name));
     if (!isHexOf(name, 32)) continue;
-    const manifest = await manifestOf(createReadStream(join(folder, name)));
-    if (manifest.root === name) held.set(name, manifest);
+    const contentTree = await contentTreeOf(createReadStream(join(folder, name)));
+    if (contentTree.root === name) held.set(name, contentTree);
     else log("warn", "content-damaged", { root: name });
   }
   return held;

@@ -18,7 +18,7 @@ import {
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { z } from "zod";
 import { amountsToJson } from "../amounts.ts";
-import { chunkCount, keptFor, type Manifest } from "../content.ts";
+import { type ContentTree, chunkCount, keptFor } from "../content.ts";
 import { type Job, MAX_HASHES_PER_SEGMENT, MAX_SEGMENTS, millisecondsOf, runJob } from "../job.ts";
 import type { EpochView } from "../oracle-client.ts";
 import { isNodeRefused, type NodeRefused, statusOf } from "../refusal.ts";
@@ -70,11 +70,11 @@ export function nodeHttp(parts: HttpParts): FastifyInstance {
     return handler(admitted, request as Parameters<Handler>[1], reply);
   };
   const serveContent = (
-    handler: (manifest: Manifest, ...rest: Parameters<Handler>) => Promise<unknown>,
+    handler: (contentTree: ContentTree, ...rest: Parameters<Handler>) => Promise<unknown>,
   ) =>
     serve(async (admitted, request, reply) => {
-      const manifest = contents.find(lowercaseHex(request.params.root));
-      if (manifest !== undefined) return handler(manifest, admitted, request, reply);
+      const contentTree = contents.find(lowercaseHex(request.params.root));
+      if (contentTree !== undefined) return handler(contentTree, admitted, request, reply);
       return refuseWith(reply, {
         refusal: "content-unknown",
         message: `no content ${request.params.root}`,
@@ -97,7 +97,7 @@ export function nodeHttp(parts: HttpParts): FastifyInstance {
 /** Counts what was handed on, so that a broken download counts for what went out. */
 function rangeServer({ contents, meter }: HttpParts) {
   return async (
-    { root, size }: Manifest,
+    { root, size }: ContentTree,
     { epoch, customer }: Admitted,
     request: Parameters<Handler>[1],
     reply: FastifyReply,
@@ -142,18 +142,18 @@ function parseRange(header: string, size: number): { first: number; last: number
 function prover({ contents, meter }: HttpParts) {
   const stopwatch = createStopwatch();
   return async (
-    manifest: Manifest,
+    contentTree: ContentTree,
     { epoch, customer }: Admitted,
     request: Parameters<Handler>[1],
     reply: FastifyReply,
   ) => {
     const index = Number(request.params.index);
-    if (!Number.isInteger(index) || index < 0 || index >= chunkCount(manifest.size)) {
+    if (!Number.isInteger(index) || index < 0 || index >= chunkCount(contentTree.size)) {
       return refuseWith(reply, { refusal: "range-invalid", message: `no chunk ${index}` });
     }
-    const { chunk, proof } = await contents.prove(manifest, index);
-    const milliseconds = stopwatch.lap(`${customer}/${manifest.root}`, epoch);
-    meter.add(epoch, customer, { storageByteSeconds: keptFor(manifest.size, milliseconds) });
+    const { chunk, proof } = await contents.prove(contentTree, index);
+    const milliseconds = stopwatch.lap(`${customer}/${contentTree.root}`, epoch);
+    meter.add(epoch, customer, { storageByteSeconds: keptFor(contentTree.size, milliseconds) });
     return { chunk: Buffer.from(chunk).toString("base64"), proof: proof.map(toHex) };
   };
 }

@@ -43,7 +43,7 @@ function sourceOf(source: Omit<BundleSource, "bundle">): BundleSource {
 }
 
 /** What files are named by in a manifest, by the fastest there is here: a bundle is hashed whole. */
-export const sha256: Sha256 = (bytes) => createHash("sha256").update(bytes).digest();
+export const nativeSha256: Sha256 = (bytes) => createHash("sha256").update(bytes).digest();
 
 function folderSource(folder: string): BundleSource {
   const path = (epoch: number, file: string) => join(folder, String(epoch), file);

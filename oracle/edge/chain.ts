@@ -45,6 +45,7 @@ const LOG_BLOCKS = 5_000;
 /** One request must not hang a cron job: a node that does not answer in this time is down. */
 const RPC_TIMEOUT_MS = 30_000;
 
+/** The contracts, sent to from whatever they are `connect`ed to. */
 export type Suite = {
   readonly token: LinkToken;
   readonly registry: DeviceRegistry;

@@ -12,7 +12,7 @@ import {
   reportDigest,
 } from "@link-rewards/core/signed/report";
 import { loadSecp256k1 } from "@link-rewards/host/secp256k1";
-import { isBundleUnavailable, openBundles, sha256 } from "../edge/bundles.ts";
+import { isBundleUnavailable, nativeSha256, openBundles } from "../edge/bundles.ts";
 import { sealBlockOf } from "../edge/chain.ts";
 import { recoverContributions } from "../edge/recover-pool.ts";
 import { type Oracle, receiptContext } from "./oracle.ts";
@@ -41,7 +41,7 @@ export async function attest(oracle: Oracle, report: Report): Promise<Attestatio
   if (reason !== undefined) oracle.log("native signature check not available", { reason });
   const outcome = checkBundle({
     signers: await recoverContributions(chain.deployment, published),
-    sha256,
+    sha256: nativeSha256,
     deployment: chain.deployment,
     law,
     epoch,
@@ -77,7 +77,7 @@ async function findBundle(
     try {
       const published = await source.bundle(epoch);
       if (bundleHashOf(published.manifest) !== bundleHash) continue;
-      if (isIntact(published, sha256)) return published;
+      if (isIntact(published, nativeSha256)) return published;
       spoilt ??= published;
     } catch (error) {
       if (!isBundleUnavailable(error)) throw error;

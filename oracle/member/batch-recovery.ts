@@ -4,7 +4,7 @@ import {
   type SignedRecords,
   type SignerRecovery,
 } from "@link-rewards/core/signed/signers";
-import { openBatch } from "@link-rewards/host/batch";
+import { openBatcher } from "@link-rewards/host/batcher";
 
 export type BatchRecoveryOptions = {
   /** Calls at a time: as many as keep all threads busy. */
@@ -21,7 +21,7 @@ export function batchRecovery(
   recover: SignerRecovery,
   { calls, receipts }: BatchRecoveryOptions,
 ): SignerRecovery {
-  const batch = openBatch<SignedRecords, Uint8Array>({
+  const batch = openBatcher<SignedRecords, Uint8Array>({
     sizeOf: countOf,
     most: receipts,
     runs: calls,

@@ -23,7 +23,7 @@ import {
   signedReportToJson,
 } from "@link-rewards/core/signed/report";
 import type { Sender } from "@link-rewards/host/transactions";
-import { sha256 } from "../edge/bundles.ts";
+import { nativeSha256 } from "../edge/bundles.ts";
 import { sealBlockOf } from "../edge/chain.ts";
 import { recoverInPool } from "../edge/recover-pool.ts";
 import type { EpochRow, Store } from "../store/store.ts";
@@ -84,7 +84,7 @@ export async function computeStep(oracle: Oracle, row: EpochRow): Promise<StepOu
     sealBlock: sealBlockIn(row),
     contributions: gathering.finish(),
     previousRewards: await previousRewards(oracle, epoch),
-    sha256,
+    sha256: nativeSha256,
   });
   const equivocations = (await store.equivocations(epoch)).map(({ counting, other }) => ({
     counting: signedReceiptToJson(counting),

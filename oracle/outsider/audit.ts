@@ -8,7 +8,12 @@ import { checkBundle, type Divergence } from "@link-rewards/core/judge/divergenc
 import type { FinalEpoch, Law } from "@link-rewards/core/law/law";
 import type { Report } from "@link-rewards/core/signed/report";
 import { loadSecp256k1 } from "@link-rewards/host/secp256k1";
-import { type BundleSource, isBundleUnavailable, openBundles, sha256 } from "../edge/bundles.ts";
+import {
+  type BundleSource,
+  isBundleUnavailable,
+  nativeSha256,
+  openBundles,
+} from "../edge/bundles.ts";
 import { type Chain, sealBlockOf } from "../edge/chain.ts";
 import { recoverContributions } from "../edge/recover-pool.ts";
 import { secondRoot } from "../edge/second-tree.ts";
@@ -113,7 +118,7 @@ export async function auditReport(
     ]);
     const outcome = checkBundle({
       signers,
-      sha256,
+      sha256: nativeSha256,
       deployment,
       law: input.law,
       epoch,

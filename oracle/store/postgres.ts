@@ -12,7 +12,7 @@ import {
   unpackSignedReceipt,
 } from "@link-rewards/core/signed/receipt";
 import type { Voucher } from "@link-rewards/core/signed/voucher";
-import { openBatch } from "@link-rewards/host/batch";
+import { openBatcher } from "@link-rewards/host/batcher";
 import type { StoredTransaction } from "@link-rewards/host/transactions";
 import { Client, Pool, type PoolClient, type QueryResultRow } from "pg";
 import { EQUIVOCATIONS_KEPT, type Meeting, meet } from "./head.ts";
@@ -293,7 +293,7 @@ function receiptTable({ name, query, write }: Database): {
   readonly finish: () => Promise<void>;
 } {
   /** One transaction at a time: what arrives while the disk is busy shares the next. */
-  const commits = openBatch<readonly VerifiedReceipt[], readonly PutOutcome[]>({
+  const commits = openBatcher<readonly VerifiedReceipt[], readonly PutOutcome[]>({
     sizeOf: ({ length }) => length,
     most: GROUP_RECEIPTS,
     runs: 1,

@@ -23,7 +23,7 @@ import {
   unpackSignedReceipt,
 } from "@link-rewards/core/signed/receipt";
 import { VOUCHER_FIELDS, type Voucher } from "@link-rewards/core/signed/voucher";
-import { openBatch } from "@link-rewards/host/batch";
+import { openBatcher } from "@link-rewards/host/batcher";
 import type { StoredTransaction } from "@link-rewards/host/transactions";
 import { EQUIVOCATIONS_KEPT, type Meeting, meet } from "./head.ts";
 import {
@@ -170,7 +170,7 @@ type Change = { readonly size: number; readonly change: () => unknown };
 
 /** One transaction at a time: what arrives while the disk is busy shares the next. */
 function openWriter(database: Database, lockWaitMs: number): Writer {
-  const commits = openBatch<Change, unknown>({
+  const commits = openBatcher<Change, unknown>({
     sizeOf: ({ size }) => size,
     most: GROUP_RECEIPTS,
     runs: 1,

@@ -8,7 +8,8 @@ import { RULES_HASH } from "@link-rewards/core/epoch/rules";
 import { bindDigest } from "@link-rewards/core/signed/bind";
 import { HDNodeWallet, JsonRpcProvider, Mnemonic } from "ethers";
 import hre from "hardhat";
-import { deploySuite, type Suite, type SuiteParameters } from "../deployment.ts";
+import type { Suite } from "../../oracle/edge/chain.ts";
+import { deploySuite, type SuiteParameters } from "../deployment.ts";
 import { type LocalChain, startHardhatChain } from "./local-chain.ts";
 
 /** The accounts that Hardhat's own chain funds; known to everybody, so never for anything of value. */

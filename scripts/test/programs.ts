@@ -12,7 +12,7 @@ const WINDOWS = process.platform === "win32";
 const running = new Map<ChildProcess, Promise<unknown>>();
 
 /** Runs a program to its end, in a process group of its own: what it started must not outlive this run. */
-export async function runProgram(
+export async function runToEnd(
   command: string,
   args: readonly string[],
   options: SpawnOptions & { readonly onMessage?: (message: unknown) => void } = {},

@@ -5,9 +5,9 @@ import { expect } from "chai";
 import {
   CHUNK_BYTES,
   chunkCount,
+  contentTreeOf,
   isChunk,
   keptFor,
-  manifestOf,
   provesChunk,
 } from "../../device/content.ts";
 
@@ -23,27 +23,29 @@ const SIZES = [
 describe("content", () => {
   it("has the same root whatever the pieces its bytes come in", async () => {
     const bytes = randomBytes(3 * CHUNK_BYTES + 5);
-    const { root, size } = await manifestOf([bytes]);
+    const { root, size } = await contentTreeOf([bytes]);
     for (const pieceBytes of [1_000, CHUNK_BYTES, 20_000]) {
       const pieces: Uint8Array[] = [];
       for (let at = 0; at < bytes.length; at += pieceBytes)
         pieces.push(bytes.subarray(at, at + pieceBytes));
-      expect(await manifestOf(pieces)).to.deep.include({ root, size });
+      expect(await contentTreeOf(pieces)).to.deep.include({ root, size });
     }
   });
 
   it("proves every chunk at its place, and at no other", async () => {
     for (const size of SIZES) {
       const bytes = randomBytes(size);
-      const manifest = await manifestOf([bytes]);
+      const contentTree = await contentTreeOf([bytes]);
       for (let index = 0; index < chunkCount(size); index++) {
         const chunk = bytes.subarray(index * CHUNK_BYTES, (index + 1) * CHUNK_BYTES);
-        const proof = proofOf(manifest.tree, index);
-        expect(isChunk(manifest, index, chunk)).to.equal(true);
-        expect(provesChunk(manifest, index, chunk, proof)).to.equal(true);
-        expect(provesChunk(manifest, index + 1, chunk, proof)).to.equal(false);
-        expect(provesChunk(manifest, index, flip(chunk), proof)).to.equal(false);
-        expect(provesChunk(manifest, index, chunk, [...proof, new Uint8Array(32)])).to.equal(false);
+        const proof = proofOf(contentTree.tree, index);
+        expect(isChunk(contentTree, index, chunk)).to.equal(true);
+        expect(provesChunk(contentTree, index, chunk, proof)).to.equal(true);
+        expect(provesChunk(contentTree, index + 1, chunk, proof)).to.equal(false);
+        expect(provesChunk(contentTree, index, flip(chunk), proof)).to.equal(false);
+        expect(provesChunk(contentTree, index, chunk, [...proof, new Uint8Array(32)])).to.equal(
+          false,
+        );
         expect(provesChunk({ root: toHex(randomBytes(32)), size }, index, chunk, proof)).to.equal(
           false,
         );
@@ -53,10 +55,12 @@ describe("content", () => {
 
   it("is not proven by a part of a chunk, or by what stands above the chunks", async () => {
     const bytes = randomBytes(2 * CHUNK_BYTES);
-    const manifest = await manifestOf([bytes]);
-    const proof = proofOf(manifest.tree, 0);
-    expect(provesChunk(manifest, 0, bytes.subarray(0, 100), proof)).to.equal(false);
-    expect(provesChunk(manifest, 0, manifest.tree.levels[0] as Uint8Array, [])).to.equal(false);
+    const contentTree = await contentTreeOf([bytes]);
+    const proof = proofOf(contentTree.tree, 0);
+    expect(provesChunk(contentTree, 0, bytes.subarray(0, 100), proof)).to.equal(false);
+    expect(provesChunk(contentTree, 0, contentTree.tree.levels[0] as Uint8Array, [])).to.equal(
+      false,
+    );
   });
 
   it("counts as kept for an hour at most between two challenges", () => {

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { expect } from "chai";
-import { manifestOf } from "../../device/content.ts";
+import { contentTreeOf } from "../../device/content.ts";
 import type { RunningNode } from "../../device/node/start.ts";
 import { address } from "../worlds/paper.ts";
 import {
@@ -28,7 +28,7 @@ describe("node", () => {
     options = {},
   ): Promise<{ node: RunningNode; path: string }> {
     const node = await service.node(options);
-    const { root, size } = await manifestOf([bytes]);
+    const { root, size } = await contentTreeOf([bytes]);
     const path = `/v1/contents/${root}`;
     const put = await ask(node, path, {
       method: "PUT",
@@ -104,7 +104,7 @@ describe("node", () => {
     it("no more than it has room for", async () => {
       const { node } = await holding(randomBytes(600), { contentLimitBytes: 1_000 });
       const more = randomBytes(401);
-      const { root } = await manifestOf([more]);
+      const { root } = await contentTreeOf([more]);
       const path = `/v1/contents/${root}`;
       const put = await ask(node, path, { method: "PUT", headers: OCTETS, body: more });
       expect([put.status, put.body.refusal]).to.deep.equal([413, "too-large"]);

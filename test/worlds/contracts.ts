@@ -4,7 +4,8 @@ import type { HardhatEthersSigner } from "@nomicfoundation/hardhat-ethers/types"
 import { id, MaxUint256, parseEther, Wallet } from "ethers";
 import hre from "hardhat";
 import type { NetworkConnection } from "hardhat/types/network";
-import { deploySuite, type Suite, type SuiteParameters } from "../../scripts/deployment.ts";
+import type { Suite } from "../../oracle/edge/chain.ts";
+import { deploySuite, type SuiteParameters } from "../../scripts/deployment.ts";
 import { type CompactSignature, signFor } from "../contracts/support/signing.ts";
 
 /**

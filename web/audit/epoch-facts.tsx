@@ -3,7 +3,7 @@ import { useText } from "../language.ts";
 import { Amount, Card, Copyable, Moment, Notice, TransactionLink } from "../parts/pieces.tsx";
 import type { Chain } from "../sources/chain.ts";
 import type { ChainReport } from "../sources/reports.ts";
-import { type History, signersOf } from "./history.ts";
+import { type History, membersOf } from "./history.ts";
 
 /** What the chain and the manifest say about an epoch. */
 export function Facts(props: {
@@ -33,7 +33,7 @@ export function Facts(props: {
     [t("epoch.bundleHash"), <Copyable key="bundle" text={report.bundleHash} />],
     [
       t("epoch.signers"),
-      signersOf(history, signers).map((member) => <Copyable key={member} text={member} />),
+      membersOf(history, signers).map((member) => <Copyable key={member} text={member} />),
     ],
     [t("epoch.window"), <Moment key="window" seconds={finalizableAt} />],
     [t("epoch.sealBlock"), known?.sealBlock.number.toLocaleString(locale)],

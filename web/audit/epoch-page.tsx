@@ -3,7 +3,7 @@ import { Notice } from "../parts/pieces.tsx";
 import type { Chain } from "../sources/chain.ts";
 import { Facts } from "./epoch-facts.tsx";
 import { Files } from "./epoch-files.tsx";
-import { Contributions, Leaves } from "./epoch-tables.tsx";
+import { ContributionsTable, Leaves } from "./epoch-tables.tsx";
 import type { History } from "./history.ts";
 import { ProofChecker } from "./proof-checker.tsx";
 import type { Audit } from "./use-audit.ts";
@@ -35,7 +35,7 @@ export function EpochPage({ chain, audit, history, epoch }: EpochProps) {
           <Facts chain={chain} history={history} entry={entry} manifest={manifest} />
           {typeof manifest === "object" && (
             <>
-              <Contributions chain={chain} history={history} manifest={manifest} />
+              <ContributionsTable chain={chain} history={history} manifest={manifest} />
               <Leaves chain={chain} manifest={manifest} />
             </>
           )}

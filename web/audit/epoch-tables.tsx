@@ -75,7 +75,7 @@ function Pager(props: {
   );
 }
 
-export function Contributions(props: { chain: Chain; history: History; manifest: Manifest }) {
+export function ContributionsTable(props: { chain: Chain; history: History; manifest: Manifest }) {
   const { t, locale } = useText();
   const { chain, history, manifest } = props;
   const { records, trouble, from, ...pager } = useRecords(

@@ -4,7 +4,7 @@ import { tokens } from "../format.ts";
 import { useText } from "../language.ts";
 import { Card, Copyable, Moment, Notice, TransactionLink } from "../parts/pieces.tsx";
 import type { Chain } from "../sources/chain.ts";
-import { type History, signersOf } from "./history.ts";
+import { type History, membersOf } from "./history.ts";
 import type { Audit, ManifestState, Verifying } from "./use-audit.ts";
 
 /** Two lines an epoch: what came of it, and under each figure what it can be checked by. */
@@ -101,7 +101,7 @@ function useCells(
   const final = history.law.finals.get(epoch);
   const manifest = audit.manifests.get(epoch);
   const known = typeof manifest === "object" ? manifest : undefined;
-  const signers = signersOf(history, entry.signers);
+  const signers = membersOf(history, entry.signers);
   return {
     "audit.col.released": final && `${tokens(final.delta, locale)} LTK`,
     "audit.col.contributions": report.contributions.toLocaleString(locale),

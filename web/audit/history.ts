@@ -81,7 +81,7 @@ function slotsFrom(logs: readonly ChainLog[]): ReadonlyMap<number, Address> {
   return members;
 }
 
-export function signersOf({ memberOfSlot }: History, signers: bigint): readonly Address[] {
+export function membersOf({ memberOfSlot }: History, signers: bigint): readonly Address[] {
   return [...memberOfSlot]
     .filter(([slot]) => ((signers >> BigInt(slot)) & 1n) === 1n)
     .map(([, member]) => member);

@@ -1,12 +1,12 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { openBatch } from "@link-rewards/host/batch";
+import { openBatcher } from "@link-rewards/host/batcher";
 import { expect } from "chai";
 
 /** Items are numbers, and their size; a run waits until it is let go, and doubles them. */
 function hold({ most, runs }: { most: number; runs: number }) {
   const made: (readonly number[])[] = [];
   const held: (() => void)[] = [];
-  const batch = openBatch<number, number>({
+  const batch = openBatcher<number, number>({
     sizeOf: (size) => size,
     most,
     runs,
@@ -30,7 +30,7 @@ function hold({ most, runs }: { most: number; runs: number }) {
   };
 }
 
-describe("openBatch", () => {
+describe("openBatcher", () => {
   it("gives each its own answer", async () => {
     const { batch, finish } = hold({ most: 4, runs: 2 });
     const asked = [batch.add(1), batch.add(3), batch.add(9), batch.add(2)];
@@ -61,7 +61,7 @@ describe("openBatch", () => {
   });
 
   it("takes what is added in the very moment of an answer", async () => {
-    const batch = openBatch<number, number>({
+    const batch = openBatcher<number, number>({
       sizeOf: () => 1,
       most: 2,
       runs: 1,

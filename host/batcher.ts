@@ -1,4 +1,4 @@
-export type BatchOptions<Item, Answer> = {
+export type BatcherOptions<Item, Answer> = {
   /** What counts towards `most`. */
   readonly sizeOf: (item: Item) => number;
   /** In one run: larger ones would make one wait for another's. A single larger item goes alone. */
@@ -9,7 +9,7 @@ export type BatchOptions<Item, Answer> = {
   readonly run: (items: readonly Item[]) => Promise<readonly Answer[]>;
 };
 
-export type Batch<Item, Answer> = {
+export type Batcher<Item, Answer> = {
   add(item: Item): Promise<Answer>;
   /** Resolves when all that was added is settled. */
   settled(): Promise<void>;
@@ -22,7 +22,9 @@ type Waiter<Item, Answer> = {
 };
 
 /** Does in few runs what comes in many small pieces. The first goes at once; while it runs, the next are gathered. */
-export function openBatch<Item, Answer>(options: BatchOptions<Item, Answer>): Batch<Item, Answer> {
+export function openBatcher<Item, Answer>(
+  options: BatcherOptions<Item, Answer>,
+): Batcher<Item, Answer> {
   const { sizeOf, most, runs, run } = options;
   const waiting: Waiter<Item, Answer>[] = [];
   const idle: (() => void)[] = [];
