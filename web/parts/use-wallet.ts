@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useState } from "preact/hooks";
+import { useCallback, useEffect, useLayoutEffect, useState } from "preact/hooks";
 import { forget, keep, readKept } from "../language.ts";
 import {
   type Connection,
@@ -26,7 +26,8 @@ export function useWallet(): WalletState {
   const [connection, setConnection] = useState<Connection>();
   const [problem, setProblem] = useState<string>();
   useEffect(() => watchWallets(setWallets), []);
-  useEffect(() => {
+  // Before the account is seen: a later effect would miss that the wallet went over to another one in between.
+  useLayoutEffect(() => {
     if (connection === undefined) return undefined;
     return followWallet(connection, setConnection);
   }, [connection]);
