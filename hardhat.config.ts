@@ -36,6 +36,7 @@ export default defineConfig({
       invariant: { runs: 64, depth: 64, failOnRevert: false },
     },
   },
+  coverage: { skipFiles: ["test/**"] },
   // Sourcify needs none.
   verify: { etherscan: { apiKey: configVariable("ETHERSCAN_API_KEY") } },
   networks: {

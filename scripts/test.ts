@@ -19,6 +19,7 @@ import {
 
 const CHECKOUT = fileURLToPath(new URL("..", import.meta.url));
 const HARDHAT = "node_modules/hardhat/dist/src/cli.js";
+const BUILD_CONTRACTS = ["build", "--no-tests", "--quiet"];
 const MOCHA = "node_modules/mocha/bin/mocha.js";
 const REPORTER = "./scripts/test/reporter.ts";
 const ENVIRONMENT = {
@@ -59,6 +60,9 @@ const reports: FileReport[] = [];
 const troubles: string[] = [];
 const ticker = process.stderr.isTTY ? setInterval(showProgress, PROGRESS_MS) : undefined;
 const checked = everything ? runChecks() : undefined;
+// Measuring coverage, for one, leaves other artifacts behind.
+const build = await runToEnd(process.execPath, [HARDHAT, ...BUILD_CONTRACTS], inCheckout());
+if (build.code !== 0) fail(build.said);
 const tallies = await Promise.all([
   ...(files.solidity.length > 0 ? [runSolidity()] : []),
   ...(files.apart.length + files.together.length > 0 ? [runMocha()] : []),
