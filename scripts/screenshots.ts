@@ -15,20 +15,15 @@ const KEPT = [
 
 const checkout = fileURLToPath(new URL("..", import.meta.url));
 const images = join(checkout, "docs", "images");
-const hardhat = join(checkout, "node_modules", "hardhat", "dist", "src", "cli.js");
-const tests = ["appearance.ts", "closing.ts"].map((name) => join("test", "web", name));
+const runner = join(checkout, "scripts", "test.ts");
 
 const folder = await mkdtemp(join(tmpdir(), "link-screenshots-"));
 try {
-  const { status } = spawnSync(
-    process.execPath,
-    [hardhat, "test", "mocha", "--no-compile", ...tests],
-    {
-      cwd: checkout,
-      env: { ...process.env, LINK_SCREENSHOTS: folder },
-      stdio: ["ignore", process.stderr, process.stderr],
-    },
-  );
+  const { status } = spawnSync(process.execPath, [runner, "web/appearance"], {
+    cwd: checkout,
+    env: { ...process.env, LINK_SCREENSHOTS: folder },
+    stdio: ["ignore", process.stderr, process.stderr],
+  });
   if (status !== 0) throw new Error(`the pages' tests ended with ${status}`);
   await mkdir(images, { recursive: true });
   for (const name of KEPT) {

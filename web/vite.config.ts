@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
-import { pageContracts } from "../scripts/pages/page-contracts.ts";
+import { pageContracts } from "./page-contracts.ts";
 
 /** How long a plugin took is of no interest here, and differs from run to run. */
 const QUIET = { checks: { pluginTimings: false } };

@@ -226,6 +226,11 @@ const plants: Plant[] = [
   ),
   importing("keeps devices out of pages", "web/imports-device.ts", "../device/node/start.ts"),
   importing("keeps Node's modules out of pages", "web/imports-node.ts", "node:fs", [NODE_MODULES]),
+  importing(
+    "keeps scripts out of what builds the pages",
+    "web/page-contracts.ts",
+    "../scripts/deployment.ts",
+  ),
 
   // Everywhere.
   importing(

@@ -10,7 +10,7 @@ export type PageContract = {
   readonly immutables: readonly (readonly [number, number])[];
 };
 
-/** Put in by the build (scripts/pages/page-contracts.ts). */
+/** Put in by the build (page-contracts.ts). */
 declare const PAGE_CONTRACTS: Readonly<Record<ContractName, PageContract>>;
 
 export const INTERFACES = Object.fromEntries(

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { ContractName } from "@link-rewards/client/deployment-file";
 import { getBytes, keccak256 } from "ethers";
-import type { PageContract } from "../../web/sources/contracts.ts";
+import type { PageContract } from "./sources/contracts.ts";
 
 const require = createRequire(import.meta.url);
 
