@@ -9,6 +9,7 @@ import type { MemberWorld } from "../../worlds/network.ts";
 export async function checkpoint({ devnet, oracles }: MemberWorld): Promise<() => Promise<void>> {
   const snapshot = (): Promise<string> => devnet.provider.send("evm_snapshot", []);
   let id = await snapshot();
+  const time = await devnet.now();
   const copies = oracles.map(({ data }) => ({ data, copy: `${data}-at-${id}` }));
   for (const { data, copy } of copies) await cp(data, copy, { recursive: true, force: true });
   const databases = await Promise.all(
@@ -16,6 +17,8 @@ export async function checkpoint({ devnet, oracles }: MemberWorld): Promise<() =
   );
   return async () => {
     if (!(await devnet.provider.send("evm_revert", [id]))) throw new Error(`no snapshot ${id}`);
+    // Hardhat's clock does not go back: it would run on by what has passed since, and on a slow machine out of the grace.
+    await devnet.provider.send("evm_setNextBlockTimestamp", [time + 1]);
     // A snapshot can be gone back to once.
     id = await snapshot();
     for (const { data, copy } of copies) {
