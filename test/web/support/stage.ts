@@ -95,7 +95,12 @@ async function stageIn(chain: ChainName, world: MemberWorld): Promise<Stage> {
     mine: () => rpc("evm_mine"),
     async snapshot() {
       const id = await rpc("evm_snapshot");
-      return () => rpc("evm_revert", id);
+      const time = await devnet.now();
+      return async () => {
+        await rpc("evm_revert", id);
+        // Hardhat's clock does not go back with the chain.
+        await rpc("evm_setNextBlockTimestamp", time + 1);
+      };
     },
     async close() {
       await server.close();
