@@ -145,13 +145,8 @@ function connectSuite(contracts: Contracts, runner: ContractRunner): Suite {
  */
 export async function sealBlockOf(chain: Chain, epoch: number): Promise<BlockMark | undefined> {
   const time = sealTimeOf(chain.deployment, epoch);
-  const finalized = await chain.finalized();
-  if (finalized.timestamp < time) return undefined;
   const blockAt = async (number: number) => required(await chain.block(number), `block ${number}`);
-  const first = await blockAt(chain.startBlock);
-  if (first.timestamp >= time) throw new Error(`the deployment is younger than ${time}`);
-  const { number, hash } = await lastBlockBefore(blockAt, time, first, finalized);
-  return { number, hash };
+  return lastBlockBefore(blockAt, time, chain.startBlock, await chain.finalized());
 }
 
 /** What a contract answered with a revert, in one line; undefined when the error is another one. */

@@ -128,14 +128,13 @@ async function rewardsBefore(chain: Chain, history: History, epoch: number): Pro
 
 /** The last block before the epoch's seal time. */
 async function sealBlockOf(chain: Chain, { deployment, head }: History, epoch: number) {
-  const time = sealTimeOf(deployment, epoch);
-  if (head.timestamp < time) throw new Error("the epoch is not sealed yet");
+  const { startBlock } = chain.config.deployment;
   const blockAt = async (number: number) => {
     const block = await chain.block(number);
     if (block === undefined) throw new Error(`the node does not have block ${number}`);
     return block;
   };
-  const first = await blockAt(chain.config.deployment.startBlock);
-  const { number, hash } = await lastBlockBefore(blockAt, time, first, head);
-  return { number, hash };
+  const block = await lastBlockBefore(blockAt, sealTimeOf(deployment, epoch), startBlock, head);
+  if (block === undefined) throw new Error("the epoch is not sealed yet");
+  return block;
 }
