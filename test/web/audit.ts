@@ -157,6 +157,11 @@ onEachChain("the audit page", (theStage) => {
     await page.getByRole("button", { name: "Check proof" }).click();
     await reaches("proven");
     expect(await state("proven").innerText()).to.include(owner.address);
+    // What was proven of one account does not stand beside the next that is typed.
+    await page.getByLabel("Account address").fill("0x12");
+    await page.getByRole("button", { name: "Check proof" }).click();
+    await page.locator("#proof-account-problem").waitFor();
+    expect(await state("proven").count()).to.equal(0);
   });
 
   it("says so when the chain cannot be reached", async () => {

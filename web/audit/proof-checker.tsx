@@ -36,6 +36,7 @@ export function ProofChecker(props: { chain: Chain; history: History; entry: Cha
           void check(account);
           return undefined;
         }}
+        onInvalid={() => setOutcome(undefined)}
       />
       {outcome === "none" && <Notice tone="warning">{t("epoch.proof.no")}</Notice>}
       {typeof outcome === "object" && "error" in outcome && <TroubleNotice error={outcome.error} />}

@@ -11,19 +11,22 @@ type AddressFormProps = {
   readonly disabled?: boolean;
   /** Gives back what speaks against this address, if anything does. */
   readonly onAddress: (address: Address) => string | undefined;
+  /** What was shown for the last one no longer belongs to what stands in the field. */
+  readonly onInvalid?: () => void;
 };
 
-/** Asks for one address, and says so when what was typed is none. */
-export function AddressForm({ id, label, action, disabled = false, onAddress }: AddressFormProps) {
+/** Asks for one address, and says so when what was typed is not one. */
+export function AddressForm(props: AddressFormProps) {
+  const { id, label, action, disabled = false, onAddress, onInvalid } = props;
   const { t } = useText();
   const [text, setText] = useState("");
   const [problem, setProblem] = useState<string>();
   const submit = (event: Event) => {
     event.preventDefault();
     const typed = text.trim();
-    setProblem(
-      isHexOf(typed, ADDRESS_BYTES) ? onAddress(lowercaseHex(typed)) : t("welcome.invalid"),
-    );
+    if (isHexOf(typed, ADDRESS_BYTES)) return setProblem(onAddress(lowercaseHex(typed)));
+    onInvalid?.();
+    return setProblem(t("welcome.invalid"));
   };
   const problemId = `${id}-problem`;
   return (
