@@ -1,3 +1,4 @@
+import { at } from "@link-rewards/core/encoding/at";
 import { concatBytes } from "@link-rewards/core/encoding/bytes";
 import {
   SIGNERS_BYTES,
@@ -15,7 +16,7 @@ export type BatchRecoveryOptions = {
 
 /**
  * Has what came in many small requests recovered in few calls: handing a single receipt to another thread takes longer
- * than what it saves. For records of one domain and size, whose digests are known.
+ * than what it saves. For records of one domain and size.
  */
 export function batchRecovery(
   recover: SignerRecovery,
@@ -44,11 +45,13 @@ function countOf({ records, recordBytes }: SignedRecords): number {
 }
 
 function joined(group: readonly SignedRecords[]): SignedRecords {
-  const { recordBytes, domain } = group[0] as SignedRecords;
+  const { recordBytes, domain } = at(group, 0);
+  const known = group.map(({ digests }) => digests).filter((digests) => digests !== undefined);
   return {
     records: concatBytes(...group.map(({ records }) => records)),
     recordBytes,
     domain,
-    digests: concatBytes(...group.map(({ digests }) => digests ?? new Uint8Array())),
+    // All or none: with one missing, every later digest would stand for another's record.
+    digests: known.length === group.length ? concatBytes(...known) : undefined,
   };
 }

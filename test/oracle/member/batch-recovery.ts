@@ -36,6 +36,21 @@ describe("batchRecovery", () => {
     );
   });
 
+  it("says no digests when one of them does not know its own", async () => {
+    let made: SignedRecords | undefined;
+    const recover = batchRecovery(
+      async (joined) => {
+        made = joined;
+        return signers(0, 2);
+      },
+      { calls: 1, receipts: 100 },
+    );
+    const { digests: _, ...unknown } = records(1);
+    await Promise.all([recover(unknown), recover(records(2))]);
+    expect(made?.records).to.have.length(2 * RECORD_BYTES);
+    expect(made?.digests).to.equal(undefined);
+  });
+
   it("asks for nothing when there is nothing", async () => {
     let calls = 0;
     const recover = batchRecovery(
