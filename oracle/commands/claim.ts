@@ -1,7 +1,6 @@
 import { Argument } from "@commander-js/extra-typings";
-import type { Address } from "@link-rewards/core/encoding/bytes";
 import { openSigner } from "@link-rewards/host/keys";
-import { address, keyOptions } from "@link-rewards/host/options";
+import { addresses, keyOptions } from "@link-rewards/host/options";
 import { openBundles } from "../edge/bundles.ts";
 import { claimCall, claimOf } from "../outsider/claim.ts";
 import { bundlesCommand, withChain } from "./options.ts";
@@ -17,11 +16,7 @@ export function claimCommand() {
     .description(
       "Claims everything up to the newest final epoch for the given accounts, or for the key's own account when none is given. Whoever sends pays the gas; the tokens always go to the account or to the payee it has set.",
     )
-    .addArgument(
-      new Argument("[accounts...]", "accounts to claim for").argParser(
-        (text: string, before: Address[] | undefined) => [...(before ?? []), address(text)],
-      ),
-    )
+    .addArgument(new Argument("[accounts...]", "accounts to claim for").argParser(addresses))
     .addOption(key.keystore)
     .addOption(key.passwordFile)
     .addOption(key.keyFile)
