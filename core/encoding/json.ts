@@ -74,7 +74,7 @@ function parseScalar(type: Scalar, input: unknown, where: string): Hex | number 
   return refuse("malformed", `${where} must be a decimal string from "0" to "${max}"`);
 }
 
-/** JSON in the same shape: integers up to 32 bits as numbers, wider ones as decimal strings. */
+/** JSON in the same shape: integers up to 53 bits as numbers, wider ones as decimal strings. */
 export function fieldsToJson<F extends readonly Field[]>(fields: F, value: StructOf<F>): JsonOf<F> {
   const json: Record<string, unknown> = {};
   for (const field of fields)

@@ -141,17 +141,19 @@ export function isCustomerAt(law: Law, customer: Address, epoch: number): boolea
 
 /** As the escrow says it: a key does not count while its customer is not admitted. */
 export function isKeyAt(law: Law, customer: Address, key: Address, epoch: number): boolean {
-  const history = law.customers.get(customer)?.keys.get(key);
+  const timeline = law.customers.get(customer)?.keys.get(key);
   return (
-    history !== undefined && isCustomerAt(law, customer, epoch) && valueAt(history, epoch) === true
+    timeline !== undefined &&
+    isCustomerAt(law, customer, epoch) &&
+    valueAt(timeline, epoch) === true
   );
 }
 
 /** Nothing is plausible for a class without a limit. */
 export function limitAt(law: Law, deviceClass: number, epoch: number): Amounts {
-  const history = law.limits.get(deviceClass) ?? [];
+  const timeline = law.limits.get(deviceClass) ?? [];
   return (
-    valueAt(history, epoch) ?? { egressBytes: 0n, storageByteSeconds: 0n, computeMilliseconds: 0n }
+    valueAt(timeline, epoch) ?? { egressBytes: 0n, storageByteSeconds: 0n, computeMilliseconds: 0n }
   );
 }
 

@@ -54,7 +54,7 @@ export function packReceipt(receipt: Receipt): Uint8Array {
   return packFields(RECEIPT_FIELDS, receipt);
 }
 
-/** The digest of a packed receipt, or of a record that begins with one. */
+/** The receipt in these bytes: packed alone, or at the beginning of a record. */
 export function unpackReceipt(packed: Uint8Array): Receipt {
   return unpackFields(RECEIPT_FIELDS, packed.subarray(0, RECEIPT_BYTES));
 }

@@ -4,10 +4,7 @@ import { type Recover, recover as recoverPure, SIGNATURE_BYTES } from "../encodi
 import { HASH_BYTES } from "../encoding/tree.ts";
 import { RECEIPT_BYTES, receiptDigests, type SignedReceipt } from "./receipt.ts";
 
-/**
- * Who signed a receipt, as far as its signatures are any. Recovering that is nearly all the time that verifying takes, and
- * wants every core; it knows nothing of the law, so that threads need none. core/law/verify.ts applies the law to it.
- */
+/** Who signed a receipt, as far as its signatures are any. core/law/verify.ts applies the law to it. */
 export type Signers = {
   readonly customer: Address | undefined;
   readonly device: Address | undefined;

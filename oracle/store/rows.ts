@@ -9,7 +9,7 @@ export type Row = Record<string, unknown>;
 /** Receipts in one commit: enough to share the disk's flush, few enough to be answered within a moment. */
 export const GROUP_RECEIPTS = 2_000;
 
-/** The error for a store that newer software has migrated: what its tables mean is not known here. */
+/** Throws when newer software has migrated the store: what its tables mean is not known here. */
 export function refuseNewerSchema(version: number, known: number): void {
   if (version <= known) return;
   throw new Error(
