@@ -76,7 +76,8 @@ export function connectOracle(options: OracleClientOptions): OracleClient {
       if (status !== 200) return { status: "refused", head: undefined, ...read("Refused", body) };
       const { results, acknowledgement } = read("Results", body);
       const [result] = results;
-      if (result === undefined) throw nonsense("it has no result");
+      if (result === undefined || results.length > 1)
+        throw nonsense(`it has ${results.length} results for one receipt`);
       if (result.status !== "refused") {
         if (acknowledgement === undefined) throw nonsense("it has no acknowledgement");
         return { ...result, acknowledgement };

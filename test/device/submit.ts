@@ -158,6 +158,8 @@ describe("submit", () => {
       ({ acknowledgement }) =>
         Object.assign(acknowledgement, wordBy("stranger", { root: acknowledgement.root })),
       (answer) => Reflect.deleteProperty(answer, "acknowledgement"),
+      ({ results }) => results.splice(0),
+      ({ results }) => results.push(...results),
     ];
     const node = await startNode();
     for (const [i, forgery] of forgeries.entries()) {
@@ -275,6 +277,7 @@ describe("submit", () => {
 });
 
 type Forgeable = {
+  readonly results: unknown[];
   acknowledgement: { -readonly [name in keyof SignedAcknowledgement]: SignedAcknowledgement[name] };
 };
 
