@@ -4,6 +4,7 @@ import type { Contracts } from "@link-rewards/core/signed/deployment";
 export const CONTRACT_NAMES = [
   "LinkToken",
   "DeviceRegistry",
+  "RewardProgramme",
   "CustomerEscrow",
   "OracleQuorum",
   "EpochLedger",
@@ -48,6 +49,7 @@ export function contractsOf({ contracts }: Pick<DeploymentFile, "contracts">): C
   return {
     linkToken: lowercaseHex(contracts.LinkToken.address),
     deviceRegistry: lowercaseHex(contracts.DeviceRegistry.address),
+    rewardProgramme: lowercaseHex(contracts.RewardProgramme.address),
     customerEscrow: lowercaseHex(contracts.CustomerEscrow.address),
     oracleQuorum: lowercaseHex(contracts.OracleQuorum.address),
     epochLedger: lowercaseHex(contracts.EpochLedger.address),

@@ -3,27 +3,35 @@ pragma solidity ^0.8.28;
 
 import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
-import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
 import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
 import {EpochClock} from "./EpochClock.sol";
+import {LawEvents} from "./LawEvents.sol";
 import {IDeviceRegistry} from "./interfaces/IDeviceRegistry.sol";
 import {CompactSignature, CompactSignatures} from "./libraries/CompactSignature.sol";
+import {PrintableText} from "./libraries/PrintableText.sol";
 import {Receipt, Receipts} from "./libraries/Receipts.sol";
 
 /// @title DeviceRegistry
 /// @notice Implements {IDeviceRegistry}, where each function is described.
-contract DeviceRegistry is IDeviceRegistry, EpochClock, AccessControl, EIP712, Nonces {
+contract DeviceRegistry is IDeviceRegistry, EpochClock, LawEvents, AccessControl, EIP712 {
     using Checkpoints for Checkpoints.Trace160;
     using Checkpoints for Checkpoints.Trace256;
     using CompactSignatures for CompactSignature;
+    using PrintableText for string;
     using Receipts for Receipt;
 
-    /// @dev `revokedFrom` is zero while not revoked, `offeredTo` while not offered.
+    /// @dev `revokedFrom` is zero while not revoked, `offeredTo` while not offered. `nonce` is the one of the freshest
+    /// consent that was used, `isByConsent` whether the latest change was a binding and no transfer, `bindings` how many
+    /// of them were made in `boundIn`.
     struct Device {
         bool enrolled;
         uint8 deviceClass;
         uint32 revokedFrom;
         address offeredTo;
+        uint64 nonce;
+        bool isByConsent;
+        uint32 boundIn;
+        uint8 bindings;
         Checkpoints.Trace160 accountByEpoch;
     }
 
@@ -31,16 +39,17 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, AccessControl, EIP712, N
 
     bytes32 public constant MANUFACTURER_ROLE = keccak256("MANUFACTURER_ROLE");
     uint256 public constant NO_INDEX = type(uint256).max;
+    uint256 public constant MAX_BINDINGS_PER_EPOCH = 2;
+    uint256 public constant CONSENT_AHEAD_SECONDS = 1 hours;
 
     bytes32 private constant BIND_TYPEHASH = keccak256(
-        "Bind(address device,address account,uint256 nonce,uint256 deadline)"
+        "Bind(address device,address account,uint64 nonce,uint256 deadline)"
     );
 
     // State
 
-    uint32 public accounts;
-
     mapping(address device => Device) private _devices;
+    Checkpoints.Trace160 private _accountsByEpoch;
     // Zero means that the account has no index.
     mapping(address account => uint256) private _indexPlusOne;
     mapping(uint8 deviceClass => Checkpoints.Trace256) private _limitByEpoch;
@@ -74,11 +83,15 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, AccessControl, EIP712, N
             require(!_devices[device].enrolled, DeviceAlreadyEnrolled(device));
             _devices[device].enrolled = true;
             _devices[device].deviceClass = deviceClass;
-            emit DeviceEnrolled(device, deviceClass);
+            emit DeviceEnrolled(device, deviceClass, _nextRevision());
         }
     }
 
-    function revoke(address[] calldata devices) external onlyRole(MANUFACTURER_ROLE) {
+    function revoke(
+        address[] calldata devices,
+        string calldata reason
+    ) external onlyRole(MANUFACTURER_ROLE) {
+        require(reason.isPrintable(), TextNotPrintable());
         uint32 epoch = currentEpoch();
         // Nothing can be earned before genesis, so epoch 1 stands for "from the beginning" and zero for "not revoked".
         uint32 fromEpoch = epoch == 0 ? 1 : epoch;
@@ -87,7 +100,7 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, AccessControl, EIP712, N
             require(state.enrolled, DeviceUnknown(devices[i]));
             if (state.revokedFrom != 0) continue;
             state.revokedFrom = fromEpoch;
-            emit DeviceRevoked(devices[i], fromEpoch);
+            emit DeviceRevoked(devices[i], fromEpoch, reason, _nextRevision());
         }
     }
 
@@ -134,7 +147,8 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, AccessControl, EIP712, N
             fromEpoch,
             limit.egressBytes,
             limit.storageByteSeconds,
-            limit.computeMilliseconds
+            limit.computeMilliseconds,
+            _nextRevision()
         );
     }
 
@@ -156,27 +170,46 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, AccessControl, EIP712, N
 
     // Bindings and transfers
 
-    function bind(
-        address device,
-        address account,
-        uint256 deadline,
-        CompactSignature calldata deviceSignature
-    ) external {
-        require(account != address(0), ZeroAddress());
-        require(block.timestamp <= deadline, BindingExpired(deadline));
-        Device storage state = _authorised(device);
-        address bound = address(state.accountByEpoch.latest());
-        require(bound == address(0), DeviceAlreadyBound(device, bound));
-        bytes32 digest = _hashTypedDataV4(
-            keccak256(abi.encode(BIND_TYPEHASH, device, account, _useNonce(device), deadline))
+    function bind(Bind[] calldata consents, CompactSignature[] calldata signatures) external {
+        require(
+            consents.length == signatures.length,
+            SignatureCountMismatch(consents.length, signatures.length)
         );
-        address signer = deviceSignature.recover(digest);
+        for (uint256 i = 0; i < consents.length; ++i) _bind(consents[i], signatures[i]);
+    }
+
+    function _bind(Bind calldata consent, CompactSignature calldata signature) private {
+        (address device, address account) = (consent.device, consent.account);
+        // What somebody else was faster with must not spoil a batch.
+        if (consent.nonce <= _devices[device].nonce) return;
+        require(account != address(0), ZeroAddress());
+        require(block.timestamp <= consent.deadline, BindingExpired(consent.deadline));
+        Device storage state = _authorised(device);
+        (, uint96 since, uint160 bound) = state.accountByEpoch.latestCheckpoint();
+        uint256 most = block.timestamp + CONSENT_AHEAD_SECONDS;
+        require(consent.nonce <= most, ConsentFromFuture(device, consent.nonce, most));
+        uint32 epoch = currentEpoch();
+        require(
+            bound == 0 || (state.isByConsent && epoch <= since),
+            DeviceAlreadyBound(device, address(bound))
+        );
+        uint8 bindings = state.boundIn == epoch ? state.bindings : 0;
+        require(bindings < MAX_BINDINGS_PER_EPOCH, ChangeAlreadyScheduled(device, uint32(since)));
+        bytes32 digest = _hashTypedDataV4(
+            keccak256(abi.encode(BIND_TYPEHASH, device, account, consent.nonce, consent.deadline))
+        );
+        address signer = signature.recover(digest);
         require(signer == device, BindingSignerMismatch(signer, device));
 
         uint32 fromEpoch = _nextEpoch();
+        state.offeredTo = address(0);
+        state.nonce = consent.nonce;
+        state.isByConsent = true;
+        state.boundIn = epoch;
+        state.bindings = bindings + 1;
         state.accountByEpoch.push(fromEpoch, uint160(account));
-        _index(account);
-        emit DeviceBound(device, account, fromEpoch);
+        _index(account, fromEpoch);
+        emit DeviceBound(device, account, fromEpoch, _nextRevision());
     }
 
     function transfer(address device, address to) external {
@@ -198,9 +231,10 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, AccessControl, EIP712, N
 
         uint32 fromEpoch = _nextEpoch();
         state.offeredTo = address(0);
+        state.isByConsent = false;
         state.accountByEpoch.push(fromEpoch, uint160(msg.sender));
-        _index(msg.sender);
-        emit DeviceTransferred(device, address(from), msg.sender, fromEpoch);
+        _index(msg.sender, fromEpoch);
+        emit DeviceTransferred(device, address(from), msg.sender, fromEpoch, _nextRevision());
     }
 
     function ownerAt(address device, uint32 epoch) external view returns (address) {
@@ -209,23 +243,31 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, AccessControl, EIP712, N
         return address(state.accountByEpoch.upperLookupRecent(epoch));
     }
 
-    function nonces(address owner) public view override(IDeviceRegistry, Nonces) returns (uint256) {
-        return super.nonces(owner);
+    function nonceOf(address device) external view returns (uint64) {
+        return _devices[device].nonce;
     }
 
     // Accounts
+
+    function accounts() public view returns (uint32) {
+        return uint32(_accountsByEpoch.latest());
+    }
+
+    function accountsAt(uint32 epoch) external view returns (uint32) {
+        return uint32(_accountsByEpoch.upperLookupRecent(epoch));
+    }
 
     function indexOf(address account) external view returns (uint256) {
         uint256 indexPlusOne = _indexPlusOne[account];
         return indexPlusOne == 0 ? NO_INDEX : indexPlusOne - 1;
     }
 
-    function _index(address account) private {
+    function _index(address account, uint32 fromEpoch) private {
         if (_indexPlusOne[account] != 0) return;
-        uint32 index = accounts;
-        accounts = index + 1;
+        uint32 index = accounts();
+        _accountsByEpoch.push(fromEpoch, uint160(index) + 1);
         _indexPlusOne[account] = uint256(index) + 1;
-        emit AccountIndexed(account, index);
+        emit AccountIndexed(account, index, fromEpoch, _nextRevision());
     }
 
     // Receipts

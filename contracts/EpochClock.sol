@@ -18,7 +18,12 @@ abstract contract EpochClock is IEpochClock {
     /// @param epochSeconds_ Length of every epoch, in seconds.
     /// @param graceSeconds_ Time between the end of an epoch and its seal time, in seconds.
     constructor(uint256 genesis_, uint256 epochSeconds_, uint256 graceSeconds_) {
-        require(graceSeconds_ < epochSeconds_, InvalidEpochClock(epochSeconds_, graceSeconds_));
+        require(
+            graceSeconds_ < epochSeconds_ &&
+                epochSeconds_ <= 365 days &&
+                genesis_ <= type(uint40).max,
+            InvalidEpochClock(genesis_, epochSeconds_, graceSeconds_)
+        );
         genesis = genesis_;
         epochSeconds = epochSeconds_;
         graceSeconds = graceSeconds_;
@@ -42,5 +47,10 @@ abstract contract EpochClock is IEpochClock {
     /// @dev When a change made now takes effect, so that the running epoch's facts stay as they are.
     function _nextEpoch() internal view returns (uint32) {
         return currentEpoch() + 1;
+    }
+
+    /// @dev When a change takes effect that others must have at least one whole epoch to see coming.
+    function _epochAfterNext() internal view returns (uint32) {
+        return currentEpoch() + 2;
     }
 }

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
-import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
-import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
@@ -13,41 +10,36 @@ import {Guarded} from "./Guarded.sol";
 import {ICustomerEscrow} from "./interfaces/ICustomerEscrow.sol";
 import {IDeviceRegistry} from "./interfaces/IDeviceRegistry.sol";
 import {IEpochLedger} from "./interfaces/IEpochLedger.sol";
-import {ILinkToken} from "./interfaces/ILinkToken.sol";
 import {IOracleQuorum} from "./interfaces/IOracleQuorum.sol";
 import {IRewardDistributor} from "./interfaces/IRewardDistributor.sol";
 import {CompactSignature} from "./libraries/CompactSignature.sol";
-import {RewardLeaf, RewardTree} from "./libraries/RewardTree.sol";
+import {RewardLeaf, RewardLeaves} from "./libraries/RewardLeaf.sol";
+import {Tree} from "./libraries/Tree.sol";
 
 /// @title EpochLedger
 /// @notice Implements {IEpochLedger}, where each function is described.
-contract EpochLedger is IEpochLedger, EpochClock, Guarded, AccessControl, EIP712 {
-    using Checkpoints for Checkpoints.Trace208;
+contract EpochLedger is IEpochLedger, Guarded, EIP712 {
+    using Checkpoints for Checkpoints.Trace160;
     using Checkpoints for Checkpoints.Trace256;
-    using RewardTree for bytes32;
-    using RewardTree for RewardLeaf;
-    using SafeERC20 for IERC20;
+    using RewardLeaves for RewardLeaf;
+    using Tree for bytes32;
 
     /// @notice What the ledger is built from. Tariff, rules and roles can change later, all else is fixed for ever.
-    /// @param token The LinkToken.
     /// @param registry Devices, accounts, and the epoch clock, which is copied.
     /// @param escrow Where customers pay.
     /// @param quorum The oracle members.
-    /// @param distributor Where released tokens go.
-    /// @param emissionShare The tokens that all epochs together may issue, in wei. They must be sent here.
+    /// @param distributor Where what devices earned goes.
     /// @param proposalTimeoutSeconds How long members have for an attempt, in seconds.
     /// @param windowSeconds The challenge time, in seconds.
     /// @param rulesHash The rules in force from the first epoch on.
     /// @param tariff The tariff in force from the first epoch on.
-    /// @param governance Who sets tariff and rules, and may retire the ledger.
+    /// @param governance Who sets tariff and rules, and names the guardian.
     /// @param guardian Who may veto.
     struct Parameters {
-        IERC20 token;
         IDeviceRegistry registry;
         ICustomerEscrow escrow;
         IOracleQuorum quorum;
         IRewardDistributor distributor;
-        uint256 emissionShare;
         uint256 proposalTimeoutSeconds;
         uint256 windowSeconds;
         bytes32 rulesHash;
@@ -56,45 +48,49 @@ contract EpochLedger is IEpochLedger, EpochClock, Guarded, AccessControl, EIP712
         address guardian;
     }
 
-    /// @dev One slot: every proposal reads it, every finalization writes it. `total` and `carry` in wei.
+    /// @dev One slot: every proposal reads it, every finalization writes it. `total` in wei; `since`, in unix seconds, is
+    /// when the time to close began to run; `vetoes` counts those that started it anew.
     struct Final {
         uint32 epoch;
         uint96 total;
         uint32 leaves;
-        uint96 carry;
+        uint40 since;
+        uint8 vetoes;
+        uint40 closedAt;
     }
 
-    /// @dev One slot, times in unix seconds. `startedAt` is when the attempt before ended or the epoch before became
-    /// final; the attempt of an epoch that is not sealed by then starts at its seal time. `signers` is a bit set of
-    /// slots.
+    /// @dev One slot. `time` in unix seconds: when the window ends while a proposal is pending, else when the attempt
+    /// before ended or the epoch before became final. `signers` is a bit set of slots, `seats` how many members there
+    /// were at the proposal. The revision is here because each change of an attempt is a law event.
     struct Attempt {
-        uint16 number;
-        uint40 startedAt;
-        uint40 finalizableAt;
+        uint32 number;
+        uint40 time;
+        uint48 revision;
+        uint8 seats;
         uint128 signers;
     }
 
     // Constants
 
-    uint256 public constant RETIREMENT_DELAY_SECONDS = 30 days;
+    uint256 public constant MAX_FEE_BPS = 5000;
+    uint256 public constant CLOSE_DELAY_SECONDS = 30 days;
+    uint256 public constant MAX_VETOES_COUNTED = 2;
+
+    uint256 private constant BPS = 10_000;
 
     bytes32 private constant REPORT_TYPEHASH = keccak256(
-        "Report(uint32 epoch,uint16 attempt,bytes32 prevRoot,bytes32 root,bytes32 contributionRoot,bytes32 bundleHash,uint96 total,uint32 leaves,uint32 contributions,bytes32 rulesHash)"
+        "Report(uint32 epoch,uint32 attempt,bytes32 prevRoot,bytes32 root,bytes32 contributionRoot,bytes32 invoiceRoot,uint32 contributions,uint96 total,bytes32 bundleHash,bytes32 rulesHash)"
     );
 
     // Parameters
 
-    IERC20 public immutable token;
     IDeviceRegistry public immutable registry;
     ICustomerEscrow public immutable escrow;
     IOracleQuorum public immutable quorum;
     IRewardDistributor public immutable distributor;
 
-    uint256 public immutable emissionShare;
     uint256 public immutable proposalTimeoutSeconds;
     uint256 public immutable windowSeconds;
-
-    uint256 private immutable EPOCHS_PER_YEAR;
 
     // State
 
@@ -103,46 +99,41 @@ contract EpochLedger is IEpochLedger, EpochClock, Guarded, AccessControl, EIP712
     Attempt private _attempt;
     bytes32 private _pending;
 
-    Tariff[] private _tariffs;
-    Checkpoints.Trace208 private _tariffByEpoch;
-    Checkpoints.Trace256 private _rulesByEpoch;
+    // Who signed a report that was vetoed, as a bit set; zero once they were slashed for it.
+    mapping(bytes32 digest => uint256) private _signersOfVetoed;
 
-    address private _successor;
-    uint256 private _retirableAt;
-    bool private _retired;
+    // By the epoch each began with, and which of these epochs is in force: a proposal needs no price, but the fee.
+    mapping(uint32 fromEpoch => Tariff) private _tariffFrom;
+    Checkpoints.Trace160 private _tariffByEpoch;
+    Checkpoints.Trace256 private _rulesByEpoch;
 
     constructor(
         Parameters memory p
     )
         EpochClock(p.registry.genesis(), p.registry.epochSeconds(), p.registry.graceSeconds())
+        Guarded(p.guardian)
         EIP712("LinkRewards", "1")
     {
         require(
-            address(p.token) != address(0) &&
-                address(p.escrow) != address(0) &&
+            address(p.escrow) != address(0) &&
                 address(p.quorum) != address(0) &&
                 address(p.distributor) != address(0) &&
-                p.governance != address(0) &&
-                p.guardian != address(0),
+                p.governance != address(0),
             ZeroAddress()
         );
         uint256 taken = graceSeconds + p.proposalTimeoutSeconds + p.windowSeconds;
-        require(2 * taken < epochSeconds, TimingTooLong(taken, epochSeconds / 2));
-        EPOCHS_PER_YEAR = 365 days / epochSeconds;
         require(
-            EPOCHS_PER_YEAR != 0 && p.emissionShare <= ILinkToken(address(p.token)).SUPPLY(),
-            InvalidEmission(p.emissionShare, EPOCHS_PER_YEAR)
+            p.proposalTimeoutSeconds != 0 && p.windowSeconds != 0 && 2 * taken < epochSeconds,
+            InvalidTiming(p.proposalTimeoutSeconds, p.windowSeconds, epochSeconds / 2)
         );
-        token = p.token;
         registry = p.registry;
         escrow = p.escrow;
         quorum = p.quorum;
         distributor = p.distributor;
-        emissionShare = p.emissionShare;
         proposalTimeoutSeconds = p.proposalTimeoutSeconds;
         windowSeconds = p.windowSeconds;
+        _final.since = uint40(block.timestamp);
         _grantRole(DEFAULT_ADMIN_ROLE, p.governance);
-        _grantRole(GUARDIAN_ROLE, p.guardian);
         _setTariff(1, p.tariff);
         _setRules(1, p.rulesHash);
     }
@@ -152,71 +143,97 @@ contract EpochLedger is IEpochLedger, EpochClock, Guarded, AccessControl, EIP712
     function propose(Report calldata report, CompactSignature[] calldata signatures) external {
         Final memory last = _final;
         Attempt memory attempt = _attempt;
-        require(!_retired, LedgerRetired());
+        require(last.closedAt == 0, LedgerIsClosed());
         require(report.epoch == last.epoch + 1, EpochOutOfOrder(report.epoch, last.epoch + 1));
         uint256 sealTime = sealTimeOf(report.epoch);
         require(block.timestamp >= sealTime, EpochNotSealed(report.epoch, sealTime));
         require(_pending == 0, ProposalPending(_pending));
+        // Else proposals and vetoes in turn could put off the closing for ever.
+        require(
+            last.vetoes < MAX_VETOES_COUNTED || block.timestamp < closableAt(),
+            OverdueForClosing()
+        );
         require(report.attempt == attempt.number, WrongAttempt(report.attempt, attempt.number));
         bytes32 rules = rulesAt(report.epoch);
         require(report.rulesHash == rules, WrongRules(report.rulesHash, rules));
         require(report.prevRoot == _lastRoot, WrongPrevRoot(report.prevRoot, _lastRoot));
-        _requireShape(report, last.leaves);
+        _requireShape(report);
         _requireFunded(report, last);
         bytes32 digest = reportDigest(report);
-        uint256 signers = quorum.verify(digest, signatures);
+        (uint256 signers, uint256 seats) = quorum.verify(digest, signatures);
 
         uint256 finalizableAt = block.timestamp + windowSeconds;
         _pending = digest;
-        attempt.finalizableAt = SafeCast.toUint40(finalizableAt);
+        attempt.time = SafeCast.toUint40(finalizableAt);
         attempt.signers = SafeCast.toUint128(signers);
+        attempt.seats = SafeCast.toUint8(seats);
+        ++attempt.revision;
         _attempt = attempt;
-        emit RootProposed(report.epoch, report.attempt, digest, report, signers, finalizableAt);
+        emit RootProposed(
+            report.epoch,
+            report.attempt,
+            digest,
+            report,
+            signers,
+            finalizableAt,
+            attempt.revision
+        );
     }
 
     function finalize(Report calldata report) external {
-        _requirePending(report);
-        uint256 finalizableAt = _attempt.finalizableAt;
-        require(block.timestamp >= finalizableAt, WindowOpen(finalizableAt));
+        require(_pending != 0, NoProposal());
+        bytes32 digest = reportDigest(report);
+        require(digest == _pending, NotPendingReport(digest, _pending));
+        Attempt memory attempt = _attempt;
+        require(block.timestamp >= attempt.time, WindowOpen(attempt.time));
 
-        Final memory last = _final;
-        uint96 delta = report.total - last.total;
-        uint256 available = last.carry + escrow.fund(report.epoch);
-        uint96 carry = SafeCast.toUint96(Math.saturatingSub(available, delta));
-        _final = Final(report.epoch, report.total, report.leaves, carry);
+        uint96 delta = report.total - _final.total;
+        uint96 fee = SafeCast.toUint96(feeOf(delta, report.epoch));
+        uint32 leaves = registry.accountsAt(report.epoch);
+        uint48 revision_ = attempt.revision + 1;
+        _final = Final(report.epoch, report.total, leaves, uint40(block.timestamp), 0, 0);
         _lastRoot = report.root;
         _pending = 0;
-        _attempt = Attempt(0, uint40(block.timestamp), 0, 0);
-        emit RootFinalized(report.epoch, report.root, report.total, delta, carry);
-        distributor.publish(report.epoch, report.root, report.total, report.leaves);
-        token.safeTransfer(address(distributor), delta);
+        _attempt = Attempt(0, uint40(block.timestamp), revision_, 0, 0);
+        emit RootFinalized(report.epoch, report.root, report.total, delta, fee, revision_);
+        distributor.publish(report.epoch, report.root, report.total, leaves);
+        uint96 credited = quorum.credit(attempt.signers, attempt.seats, fee);
+        escrow.settle(report.epoch, delta, fee, credited, report.invoiceRoot, report.contributions);
     }
 
-    function veto(bytes32 digest_) external onlyRole(GUARDIAN_ROLE) {
-        require(digest_ == _pending, NotPendingReport(digest_, _pending));
-        (uint16 attempt, bytes32 digest, ) = _reject();
-        emit RootVetoed(_final.epoch + 1, attempt, digest);
+    function veto(bytes32 digest) external onlyGuardian {
+        require(digest != 0 && digest == _pending, NotPendingReport(digest, _pending));
+        uint32 attempt = _attempt.number;
+        _signersOfVetoed[digest] = _attempt.signers;
+        if (_final.vetoes < MAX_VETOES_COUNTED) {
+            ++_final.vetoes;
+            _final.since = uint40(block.timestamp);
+        }
+        uint64 revision_ = _endAttempt();
+        emit RootVetoed(_final.epoch + 1, attempt, digest, revision_);
     }
 
     function abandon(uint32 epoch) external {
+        require(_final.closedAt == 0, LedgerIsClosed());
         require(epoch == _final.epoch + 1, EpochOutOfOrder(epoch, _final.epoch + 1));
         require(_pending == 0, ProposalPending(_pending));
         uint256 abandonableAt = _abandonableAt(epoch);
         require(block.timestamp >= abandonableAt, TooEarlyToAbandon(abandonableAt));
-        uint16 attempt = _attempt.number;
-        _attempt = Attempt(attempt + 1, uint40(block.timestamp), 0, 0);
-        emit AttemptAbandoned(epoch, attempt);
+        uint32 attempt = _attempt.number;
+        uint64 revision_ = _endAttempt();
+        emit AttemptAbandoned(epoch, attempt, revision_);
     }
 
     function proposal() external view returns (Proposal memory) {
         uint32 epoch = _final.epoch + 1;
+        uint256 finalizableAt = _pending == 0 ? 0 : _attempt.time;
         return
             Proposal(
                 epoch,
                 _attempt.number,
                 _pending,
                 _attempt.signers,
-                _attempt.finalizableAt,
+                finalizableAt,
                 _abandonableAt(epoch)
             );
     }
@@ -224,10 +241,10 @@ contract EpochLedger is IEpochLedger, EpochClock, Guarded, AccessControl, EIP712
     function lastFinal()
         external
         view
-        returns (uint32 epoch, bytes32 root, uint96 total, uint32 leaves, uint96 carry)
+        returns (uint32 epoch, bytes32 root, uint96 total, uint32 leaves)
     {
         Final memory last = _final;
-        return (last.epoch, _lastRoot, last.total, last.leaves, last.carry);
+        return (last.epoch, _lastRoot, last.total, last.leaves);
     }
 
     function reportDigest(Report calldata report) public view returns (bytes32) {
@@ -235,70 +252,82 @@ contract EpochLedger is IEpochLedger, EpochClock, Guarded, AccessControl, EIP712
         return _hashTypedDataV4(keccak256(abi.encode(REPORT_TYPEHASH, report)));
     }
 
-    function _requireShape(Report calldata report, uint256 lastLeaves) private view {
-        uint256 accounts = registry.accounts();
+    function feeOf(uint256 delta, uint32 epoch) public view returns (uint256) {
+        uint256 feeBps = _tariffFrom[_tariffEpoch(epoch)].feeBps;
+        return Math.mulDiv(delta, feeBps, BPS - feeBps);
+    }
+
+    function revision() external view returns (uint64) {
+        return _attempt.revision;
+    }
+
+    function _requireShape(Report calldata report) private view {
+        uint256 leaves = registry.accountsAt(report.epoch);
+        require((report.root == 0) == (leaves == 0), RootMismatch(report.root, leaves));
+        bool empty = report.contributions == 0;
         require(
-            report.leaves >= lastLeaves && report.leaves <= accounts,
-            LeavesOutOfRange(report.leaves, lastLeaves, accounts)
-        );
-        require(
-            (report.root == 0) == (report.leaves == 0),
-            RootMismatch(report.root, report.leaves)
-        );
-        require(
-            (report.contributionRoot == 0) == (report.contributions == 0),
+            (report.contributionRoot == 0) == empty,
             RootMismatch(report.contributionRoot, report.contributions)
+        );
+        require(
+            (report.invoiceRoot == 0) == empty,
+            RootMismatch(report.invoiceRoot, report.contributions)
         );
     }
 
     function _requireFunded(Report calldata report, Final memory last) private view {
         require(report.total >= last.total, TotalFell(report.total, last.total));
         uint256 delta = report.total - last.total;
-        uint256 budget = budgetOf(report.epoch);
-        require(delta <= budget, OverBudget(delta, budget));
-        uint256 balance = token.balanceOf(address(this));
-        require(delta <= balance, Underfunded(balance, delta));
+        uint256 fee = feeOf(delta, report.epoch);
+        uint256 fund = escrow.fund(report.epoch);
+        require(
+            (delta == 0 || report.contributions != 0) && delta + fee <= fund,
+            OverFund(delta, fee, fund)
+        );
     }
 
-    function _requirePending(Report calldata report) private view {
-        require(_pending != 0, NoProposal());
-        bytes32 digest = reportDigest(report);
-        require(digest == _pending, NotPendingReport(digest, _pending));
-    }
-
-    /// @dev Ends the pending proposal and its attempt.
-    function _reject() private returns (uint16 attempt, bytes32 digest, uint256 signers) {
-        digest = _pending;
-        require(digest != 0, NoProposal());
-        attempt = _attempt.number;
-        signers = _attempt.signers;
+    /// @dev Nothing is pending any more, and the next attempt begins.
+    function _endAttempt() private returns (uint64 revision_) {
+        Attempt memory attempt = _attempt;
+        revision_ = attempt.revision + 1;
         _pending = 0;
-        _attempt = Attempt(attempt + 1, uint40(block.timestamp), 0, 0);
+        _attempt = Attempt(attempt.number + 1, uint40(block.timestamp), uint48(revision_), 0, 0);
+    }
+
+    function _nextRevision() private returns (uint64) {
+        return ++_attempt.revision;
     }
 
     function _abandonableAt(uint32 epoch) private view returns (uint256) {
-        return Math.max(sealTimeOf(epoch), _attempt.startedAt) + proposalTimeoutSeconds;
+        return Math.max(sealTimeOf(epoch), _attempt.time) + proposalTimeoutSeconds;
     }
 
     // Fraud proofs
 
-    function proveOverlap(Report calldata report, Opening calldata a, Opening calldata b) external {
-        _requirePending(report);
-        _requireOpening(report.root, report.leaves, a);
-        _requireOpening(report.root, report.leaves, b);
-        require(a.index != b.index && a.leaf.overlap(b.leaf), NoFraud());
-        _revoke(report);
+    function proveGap(Report calldata report, Opening[] calldata openings, uint32 index) external {
+        (bytes32 digest, uint32 leaves) = _requireOpen(report);
+        uint256 neighbours = (index == 0 ? 0 : 1) + (index == leaves ? 0 : 1);
+        require(index <= leaves && openings.length == neighbours, InvalidOpening(index));
+        uint256 end = 0;
+        if (index != 0) {
+            _requireOpening(report.root, leaves, openings[0], index - 1);
+            end = openings[0].leaf.end();
+        }
+        uint256 begin = report.total;
+        if (index != leaves) {
+            Opening calldata second = openings[openings.length - 1];
+            _requireOpening(report.root, leaves, second, index);
+            begin = second.leaf.prefix;
+        }
+        require(begin != end, NoFraud());
+        _revoke(report, digest);
     }
 
-    function proveMalformed(Report calldata report, Opening calldata opening) external {
-        _requirePending(report);
-        _requireOpening(report.root, report.leaves, opening);
-        require(
-            !opening.leaf.within(report.total) ||
-                registry.indexOf(opening.leaf.account) != opening.index,
-            NoFraud()
-        );
-        _revoke(report);
+    function proveMisplaced(Report calldata report, Opening calldata opening) external {
+        (bytes32 digest, uint32 leaves) = _requireOpen(report);
+        _requireOpening(report.root, leaves, opening, opening.index);
+        require(registry.indexOf(opening.leaf.account) != opening.index, NoFraud());
+        _revoke(report, digest);
     }
 
     function proveEmptyLeaf(
@@ -306,12 +335,9 @@ contract EpochLedger is IEpochLedger, EpochClock, Guarded, AccessControl, EIP712
         uint32 index,
         bytes32[] calldata proof
     ) external {
-        _requirePending(report);
-        require(
-            report.root.contains(report.leaves, index, bytes32(0), proof),
-            InvalidOpening(index)
-        );
-        _revoke(report);
+        (bytes32 digest, uint32 leaves) = _requireOpen(report);
+        require(report.root.contains(leaves, index, bytes32(0), proof), InvalidOpening(index));
+        _revoke(report, digest);
     }
 
     function proveRegression(
@@ -319,23 +345,51 @@ contract EpochLedger is IEpochLedger, EpochClock, Guarded, AccessControl, EIP712
         Opening calldata old,
         Opening calldata new_
     ) external {
-        _requirePending(report);
-        _requireOpening(_lastRoot, _final.leaves, old);
-        _requireOpening(report.root, report.leaves, new_);
-        require(old.index == new_.index && new_.leaf.cumulative < old.leaf.cumulative, NoFraud());
-        _revoke(report);
+        (bytes32 digest, uint32 leaves) = _requireOpen(report);
+        _requireOpening(_lastRoot, _final.leaves, old, old.index);
+        _requireOpening(report.root, leaves, new_, old.index);
+        require(new_.leaf.cumulative < old.leaf.cumulative, NoFraud());
+        _revoke(report, digest);
     }
 
-    function _requireOpening(bytes32 root, uint256 leaves, Opening calldata opening) private pure {
+    /// @dev A report that is pending, or was vetoed in the epoch that is not final yet; and its number of leaves.
+    function _requireOpen(
+        Report calldata report
+    ) private view returns (bytes32 digest, uint32 leaves) {
+        digest = reportDigest(report);
         require(
-            root.contains(leaves, opening.index, opening.leaf.hash(), opening.proof),
+            digest == _pending ||
+                (_signersOfVetoed[digest] != 0 && report.epoch == _final.epoch + 1),
+            NotPendingReport(digest, _pending)
+        );
+        leaves = registry.accountsAt(report.epoch);
+    }
+
+    function _requireOpening(
+        bytes32 root,
+        uint256 leaves,
+        Opening calldata opening,
+        uint256 index
+    ) private pure {
+        require(
+            opening.index == index &&
+                root.contains(leaves, index, opening.leaf.hash(), opening.proof),
             InvalidOpening(opening.index)
         );
     }
 
-    function _revoke(Report calldata report) private {
-        (uint16 attempt, bytes32 digest, uint256 signers) = _reject();
-        emit RootRevoked(report.epoch, attempt, digest, msg.sender);
+    function _revoke(Report calldata report, bytes32 digest) private {
+        uint256 signers;
+        uint64 revision_;
+        if (digest == _pending) {
+            signers = _attempt.signers;
+            revision_ = _endAttempt();
+        } else {
+            signers = _signersOfVetoed[digest];
+            delete _signersOfVetoed[digest];
+            revision_ = _nextRevision();
+        }
+        emit RootRevoked(report.epoch, report.attempt, digest, msg.sender, revision_);
         quorum.slash(signers, msg.sender);
     }
 
@@ -346,65 +400,54 @@ contract EpochLedger is IEpochLedger, EpochClock, Guarded, AccessControl, EIP712
     }
 
     function setRules(bytes32 rulesHash) external onlyRole(DEFAULT_ADMIN_ROLE) {
-        _setRules(_nextEpoch(), rulesHash);
+        _setRules(_epochAfterNext(), rulesHash);
     }
 
-    function tariffAt(uint32 epoch) external view returns (Tariff memory tariff) {
-        uint256 position = _tariffByEpoch.upperLookupRecent(epoch);
-        if (position != 0) tariff = _tariffs[position - 1];
+    function tariffAt(uint32 epoch) external view returns (Tariff memory) {
+        return _tariffFrom[_tariffEpoch(epoch)];
     }
 
     function rulesAt(uint32 epoch) public view returns (bytes32) {
         return bytes32(_rulesByEpoch.upperLookupRecent(epoch));
     }
 
+    /// @dev The epoch that the tariff in force in `epoch` began with; 0, where there is none, when none was set.
+    function _tariffEpoch(uint32 epoch) private view returns (uint32) {
+        return uint32(_tariffByEpoch.upperLookupRecent(epoch));
+    }
+
     function _setTariff(uint32 fromEpoch, Tariff memory tariff) private {
-        _tariffs.push(tariff);
-        _tariffByEpoch.push(fromEpoch, SafeCast.toUint208(_tariffs.length));
-        emit TariffSet(fromEpoch, tariff);
+        require(tariff.feeBps <= MAX_FEE_BPS, FeeTooHigh(tariff.feeBps));
+        _tariffFrom[fromEpoch] = tariff;
+        _tariffByEpoch.push(fromEpoch, fromEpoch);
+        emit TariffSet(fromEpoch, tariff, _nextRevision());
     }
 
     function _setRules(uint32 fromEpoch, bytes32 rulesHash) private {
         require(rulesHash != 0, ZeroRules());
         _rulesByEpoch.push(fromEpoch, uint256(rulesHash));
-        emit RulesSet(fromEpoch, rulesHash);
+        emit RulesSet(fromEpoch, rulesHash, _nextRevision());
     }
 
-    // Budget
+    // Closing
 
-    function emission(uint32 epoch) public view returns (uint256) {
-        if (epoch == 0) return 0;
-        uint256 year = (epoch - 1) / EPOCHS_PER_YEAR;
-        return (emissionShare >> (year + 1)) / EPOCHS_PER_YEAR;
-    }
-
-    function budgetOf(uint32 epoch) public view returns (uint256) {
-        return emission(epoch) + _final.carry + escrow.fund(epoch);
-    }
-
-    // Retirement
-
-    function scheduleRetirement(address successor) external onlyRole(DEFAULT_ADMIN_ROLE) {
-        require(!_retired, LedgerRetired());
-        require(successor != address(0), ZeroAddress());
-        _successor = successor;
-        _retirableAt = block.timestamp + RETIREMENT_DELAY_SECONDS;
-        emit RetirementScheduled(successor, _retirableAt);
-    }
-
-    function cancelRetirement() external onlyRole(DEFAULT_ADMIN_ROLE) {
-        require(_retirableAt != 0 && !_retired, NotRetirable(0));
-        emit RetirementCancelled(_successor);
-        _successor = address(0);
-        _retirableAt = 0;
-    }
-
-    function retire() external onlyRole(DEFAULT_ADMIN_ROLE) {
-        require(_retirableAt != 0 && block.timestamp >= _retirableAt, NotRetirable(_retirableAt));
+    function close() external {
+        Final memory last = _final;
+        require(last.closedAt == 0, LedgerIsClosed());
         require(_pending == 0, ProposalPending(_pending));
-        _retired = true;
-        uint256 amount = token.balanceOf(address(this));
-        emit Retired(_successor, amount);
-        token.safeTransfer(_successor, amount);
+        uint256 from = closableAt();
+        require(block.timestamp >= from, NotClosable(from));
+        _final.closedAt = uint40(block.timestamp);
+        emit LedgerClosed(last.epoch, _nextRevision());
+        escrow.close(last.epoch);
+    }
+
+    function closableAt() public view returns (uint256) {
+        uint256 from = Math.max(_final.since, sealTimeOf(_final.epoch + 1));
+        return from + Math.max(CLOSE_DELAY_SECONDS, 4 * epochSeconds);
+    }
+
+    function closedAt() external view returns (uint256) {
+        return _final.closedAt;
     }
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
@@ -9,24 +8,20 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
+import {EpochClock} from "./EpochClock.sol";
 import {Guarded} from "./Guarded.sol";
 import {LedgerLink} from "./LedgerLink.sol";
+import {IEpochClock} from "./interfaces/IEpochClock.sol";
 import {IRewardDistributor} from "./interfaces/IRewardDistributor.sol";
-import {RewardLeaf, RewardTree} from "./libraries/RewardTree.sol";
+import {RewardLeaf, RewardLeaves} from "./libraries/RewardLeaf.sol";
+import {Tree} from "./libraries/Tree.sol";
 
 /// @title RewardDistributor
 /// @notice Implements {IRewardDistributor}, where each function is described.
-contract RewardDistributor is
-    IRewardDistributor,
-    Guarded,
-    LedgerLink,
-    AccessControl,
-    EIP712,
-    Nonces
-{
-    using RewardTree for bytes32;
-    using RewardTree for RewardLeaf;
+contract RewardDistributor is IRewardDistributor, Guarded, LedgerLink, EIP712, Nonces {
+    using RewardLeaves for RewardLeaf;
     using SafeERC20 for IERC20;
+    using Tree for bytes32;
 
     /// @dev `claimed` in wei; `payee` is zero while the account itself is paid.
     struct Account {
@@ -55,6 +50,7 @@ contract RewardDistributor is
     IERC20 public immutable token;
 
     address private immutable REGISTRY;
+    address private immutable PROGRAMME;
     address private immutable ESCROW;
     address private immutable QUORUM;
 
@@ -75,29 +71,39 @@ contract RewardDistributor is
     mapping(address account => Account) private _accounts;
 
     /// @param token_ The LinkToken.
-    /// @param registry The DeviceRegistry: like the next two, it cannot be a payee.
+    /// @param registry The DeviceRegistry, whose clock is copied: like the next three, it cannot be a payee.
+    /// @param programme The RewardProgramme.
     /// @param escrow The CustomerEscrow.
     /// @param quorum The OracleQuorum.
-    /// @param governance Who grants and revokes the guardian's role.
+    /// @param governance Who names the guardian.
     /// @param guardian Who may pause claims.
     constructor(
         IERC20 token_,
-        address registry,
+        IEpochClock registry,
+        address programme,
         address escrow,
         address quorum,
         address governance,
         address guardian
-    ) EIP712("LinkRewards", "1") {
+    )
+        EpochClock(registry.genesis(), registry.epochSeconds(), registry.graceSeconds())
+        Guarded(guardian)
+        EIP712("LinkRewards", "1")
+    {
         require(
-            address(token_) != address(0) && governance != address(0) && guardian != address(0),
+            address(token_) != address(0) &&
+                programme != address(0) &&
+                escrow != address(0) &&
+                quorum != address(0) &&
+                governance != address(0),
             ZeroAddress()
         );
         token = token_;
-        REGISTRY = registry;
+        REGISTRY = address(registry);
+        PROGRAMME = programme;
         ESCROW = escrow;
         QUORUM = quorum;
         _grantRole(DEFAULT_ADMIN_ROLE, governance);
-        _grantRole(GUARDIAN_ROLE, guardian);
     }
 
     // Claims
@@ -121,17 +127,15 @@ contract RewardDistributor is
             ? (_latestTotal, _latestLeaves)
             : (published.total, published.leaves);
         require(leaves != 0, RootUnknown(c.epoch));
-        require(
-            leaf.within(total),
-            SliceBeyondTotal(uint256(leaf.prefix) + leaf.cumulative, total)
-        );
+        uint256 end = leaf.end();
+        require(end <= total, SliceBeyondTotal(end, total));
         require(
             published.root.contains(leaves, c.index, leaf.hash(), c.proof),
             InvalidProof(c.epoch, c.index, leaf.account)
         );
 
         uint96 amount = leaf.cumulative - before;
-        address payee = payeeOf(leaf.account);
+        address payee = _payeeOf(account, leaf.account);
         account.claimed = leaf.cumulative;
         emit Claimed(leaf.account, payee, c.epoch, amount, leaf.cumulative);
         token.safeTransfer(payee, amount);
@@ -140,6 +144,8 @@ contract RewardDistributor is
     // Payees
 
     function setPayee(address payee) external {
+        // What the account signed before must not come after what it sends now.
+        _useNonce(msg.sender);
         _setPayee(msg.sender, payee);
     }
 
@@ -164,8 +170,7 @@ contract RewardDistributor is
     }
 
     function payeeOf(address account) public view returns (address) {
-        address payee = _accounts[account].payee;
-        return payee == address(0) ? account : payee;
+        return _payeeOf(_accounts[account], account);
     }
 
     function nonces(
@@ -174,11 +179,17 @@ contract RewardDistributor is
         return super.nonces(owner);
     }
 
+    function _payeeOf(Account storage state, address account) private view returns (address) {
+        address payee = state.payee;
+        return payee == address(0) ? account : payee;
+    }
+
     function _setPayee(address account, address payee) private {
         require(
             payee != address(this) &&
                 payee != address(token) &&
                 payee != REGISTRY &&
+                payee != PROGRAMME &&
                 payee != ESCROW &&
                 payee != QUORUM &&
                 (payee != ledger || payee == address(0)),
@@ -190,7 +201,7 @@ contract RewardDistributor is
 
     // Pauses
 
-    function pause() external onlyRole(GUARDIAN_ROLE) {
+    function pause() external onlyGuardian {
         require(block.timestamp >= _nextPauseAt, PauseNotAllowedBefore(_nextPauseAt));
         uint256 until = block.timestamp + PAUSE_SECONDS;
         _pausedUntil = SafeCast.toUint40(until);
@@ -198,7 +209,7 @@ contract RewardDistributor is
         emit ClaimsPaused(until);
     }
 
-    function resume() external onlyRole(GUARDIAN_ROLE) {
+    function resume() external onlyGuardian {
         _pausedUntil = 0;
         emit ClaimsResumed();
     }

@@ -95,7 +95,7 @@ function summary(deployment: DeploymentFile, parameters: SuiteParameters): strin
     [
       "governance",
       getAddress(parameters.governance),
-      "members, roles, tariff, rules, limits, retirement",
+      "members, inspectors, roles, tariff and fee, rules, limits, guardians, retirement",
     ],
     ["guardian", getAddress(parameters.guardian), "veto, short pause"],
     ["manufacturer", getAddress(parameters.manufacturer), "enrol and revoke devices"],
@@ -107,6 +107,6 @@ function summary(deployment: DeploymentFile, parameters: SuiteParameters): strin
     contracts.toString(),
     roles.toString(),
     `chain ${deployment.chainId}; epoch 1 begins ${begins}, every epoch lasts ${deployment.epochSeconds} s`,
-    `the ledger holds ${formatEther(parameters.emissionShare)} LTK to issue; the deployer holds nothing`,
+    `the programme holds ${formatEther(parameters.emissionShare)} ${parameters.tokenSymbol} to buy service with; the deployer holds nothing`,
   ].join("\n");
 }

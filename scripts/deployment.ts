@@ -7,7 +7,16 @@ import type {
   DeploymentFile,
 } from "@link-rewards/client/deployment-file";
 import { type Address, type Hex, lowercaseHex } from "@link-rewards/core/encoding/bytes";
-import { AbiCoder, Interface, id, keccak256, type Log, type ParamType, ZeroHash } from "ethers";
+import {
+  AbiCoder,
+  Interface,
+  id,
+  keccak256,
+  type Log,
+  type ParamType,
+  VoidSigner,
+  ZeroHash,
+} from "ethers";
 import hre from "hardhat";
 import type { NetworkConnection } from "hardhat/types/network";
 import LinkRewards from "../ignition/modules/LinkRewards.ts";
@@ -15,6 +24,12 @@ import type { Suite } from "../oracle/edge/chain.ts";
 
 /** What a suite is deployed with. Times are unix seconds, amounts wei, prices wei per 10^12 units. */
 export type SuiteParameters = {
+  readonly tokenName: string;
+  readonly tokenSymbol: string;
+  /** All tokens there will ever be. */
+  readonly initialSupply: bigint;
+  /** What the programme may issue in all; the rest of the supply goes to the treasury. */
+  readonly emissionShare: bigint;
   readonly genesis: number;
   readonly epochSeconds: number;
   readonly graceSeconds: number;
@@ -22,13 +37,11 @@ export type SuiteParameters = {
   readonly windowSeconds: number;
   readonly thawSeconds: number;
   readonly minimumBond: bigint;
-  /** What all epochs together may issue; the rest of the supply goes to the treasury. */
-  readonly emissionShare: bigint;
   readonly rulesHash: Hex;
   readonly egressPrice: bigint;
   readonly storagePrice: bigint;
   readonly computePrice: bigint;
-  readonly rewardCapBps: number;
+  readonly feeBps: number;
   readonly governance: Address;
   readonly guardian: Address;
   readonly manufacturer: Address;
@@ -39,6 +52,7 @@ export type SuiteParameters = {
 const NAMES = {
   token: "LinkToken",
   registry: "DeviceRegistry",
+  programme: "RewardProgramme",
   escrow: "CustomerEscrow",
   quorum: "OracleQuorum",
   distributor: "RewardDistributor",
@@ -50,8 +64,8 @@ const LOCAL_CHAIN_ID = 31337;
 
 /**
  * The one way a suite comes to a chain: scripts, tests and the demo all use it. It deploys from the connection's first
- * account, resumes on a public chain where an earlier run stopped, and throws unless wiring, roles and balances on the
- * chain are as meant.
+ * account, resumes on a public chain where an earlier run stopped, and throws unless wiring, links, parameters, roles and
+ * balances on the chain are as meant.
  */
 export async function deploySuite(
   connection: NetworkConnection,
@@ -107,25 +121,36 @@ export async function checkSuite(
   startBlock: number,
 ): Promise<void> {
   const logs = await logsSince(connection, suite, startBlock);
+  const deployer = await deployerOf(connection);
   const wrong = [
     ...(await wronglyWired(suite)),
+    ...(await wronglyLinked(connection, suite, deployer, logs)),
+    ...(await wronglySet(suite, parameters)),
     ...(await wronglyGranted(suite, parameters, logs)),
-    ...(await wronglyFunded(connection, suite, parameters)),
+    ...(await wronglyFunded(suite, parameters, deployer)),
   ];
   if (wrong.length > 0) throw new Error(`the deployed suite is not as meant: ${wrong.join("; ")}`);
 }
 
+async function deployerOf({ ethers }: NetworkConnection): Promise<string> {
+  const [deployer] = await ethers.getSigners();
+  if (deployer === undefined) throw new Error("the network has no account to deploy from");
+  return deployer.address;
+}
+
 async function wronglyWired(suite: Suite): Promise<readonly string[]> {
-  const { token, registry, escrow, quorum, distributor, ledger } = suite;
+  const { token, registry, programme, escrow, quorum, distributor, ledger } = suite;
   const wires = [
+    ["programme.token", programme.token(), token],
     ["escrow.token", escrow.token(), token],
+    ["escrow.programme", escrow.programme(), programme],
     ["quorum.token", quorum.token(), token],
     ["distributor.token", distributor.token(), token],
-    ["ledger.token", ledger.token(), token],
     ["ledger.registry", ledger.registry(), registry],
     ["ledger.escrow", ledger.escrow(), escrow],
     ["ledger.quorum", ledger.quorum(), quorum],
     ["ledger.distributor", ledger.distributor(), distributor],
+    ["programme.ledger", programme.ledger(), ledger],
     ["escrow.ledger", escrow.ledger(), ledger],
     ["quorum.ledger", quorum.ledger(), ledger],
     ["distributor.ledger", distributor.ledger(), ledger],
@@ -135,7 +160,92 @@ async function wronglyWired(suite: Suite): Promise<readonly string[]> {
     const [actual, expected] = [await leadsTo, await target.getAddress()];
     if (actual !== expected) wrong.push(`${wire} is ${actual}, not ${expected}`);
   }
+  // Of the rest of the suite the distributor only says that it pays nothing there.
+  for (const [name, contract] of Object.entries(suite)) {
+    const address = await contract.getAddress();
+    const isPayee = await distributor.setPayee.staticCall(address).then(
+      () => true,
+      () => false,
+    );
+    if (isPayee) wrong.push(`the distributor would pay to the ${name} at ${address}`);
+  }
   return wrong;
+}
+
+/**
+ * A link that another account made between two of the deployment's transactions would stand for ever. It cannot: each of
+ * these contracts takes its link from the account that created it, and here it is shown that this account did both.
+ */
+async function wronglyLinked(
+  { ethers }: NetworkConnection,
+  { programme, escrow, quorum, distributor, ledger }: Suite,
+  deployer: string,
+  logs: readonly Log[],
+): Promise<readonly string[]> {
+  const stranger = new VoidSigner(`0x${"00".repeat(19)}01`, ethers.provider);
+  const wrong: string[] = [];
+  for (const [name, contract] of Object.entries({ programme, escrow, quorum, distributor })) {
+    const address = await contract.getAddress();
+    const own = logs.filter((log) => log.address === address);
+    const links = own.filter((log) => contract.interface.parseLog(log)?.name === "LedgerLinked");
+    if (links.length !== 1) wrong.push(`the ${name} was linked ${links.length} times`);
+    for (const log of [...own.slice(0, 1), ...links]) {
+      const { from } = await log.getTransaction();
+      if (from !== deployer) wrong.push(`the ${name} was created or linked by ${from}`);
+    }
+    // Also of the code that is there now, and not only of what happened.
+    const refusal = await contract
+      .connect(stranger)
+      .linkLedger.staticCall(ledger)
+      // Nodes word it each in their own way; the data are the contract's.
+      .then(
+        () => undefined,
+        ({ data }) => contract.interface.parseError(data)?.name,
+      );
+    if (refusal !== "NotDeployer") wrong.push(`the ${name} may take a stranger's link`);
+  }
+  return wrong;
+}
+
+/** Every parameter, as the contracts say it. */
+async function wronglySet(
+  { token, registry, programme, escrow, quorum, distributor, ledger }: Suite,
+  parameters: SuiteParameters,
+): Promise<readonly string[]> {
+  const tariff = await ledger.tariffAt(1);
+  const actual = {
+    tokenName: await token.name(),
+    tokenSymbol: await token.symbol(),
+    initialSupply: await token.initialSupply(),
+    emissionShare: await programme.emissionShare(),
+    proposalTimeoutSeconds: await ledger.proposalTimeoutSeconds(),
+    windowSeconds: await ledger.windowSeconds(),
+    thawSeconds: await escrow.thawSeconds(),
+    minimumBond: await quorum.minimumBond(),
+    rulesHash: await ledger.rulesAt(1),
+    egressPrice: tariff.egressPrice,
+    storagePrice: tariff.storagePrice,
+    computePrice: tariff.computePrice,
+    feeBps: tariff.feeBps,
+  };
+  const wrong = Object.entries(actual).filter(
+    ([name, value]) => String(value) !== String(parameters[name as keyof typeof actual]),
+  );
+  const said = wrong.map(([name, value]) => `${name} is ${value}`);
+  for (const clock of [registry, programme, escrow, quorum, distributor, ledger]) {
+    for (const name of ["genesis", "epochSeconds", "graceSeconds"] as const) {
+      const value = await clock[name]();
+      if (value !== BigInt(parameters[name]))
+        said.push(`${name} of ${await clock.getAddress()} is ${value}`);
+    }
+  }
+  for (const [name, guarded] of Object.entries({ distributor, ledger })) {
+    const guardian = await guarded.guardianAt(await guarded.currentEpoch());
+    if (lowercaseHex(guardian) !== lowercaseHex(parameters.guardian)) {
+      said.push(`the guardian of the ${name} is ${guardian}`);
+    }
+  }
+  return said;
 }
 
 /** Every role that was ever granted or revoked, not only those that were asked for. */
@@ -144,18 +254,17 @@ async function wronglyGranted(
   parameters: SuiteParameters,
   logs: readonly Log[],
 ): Promise<readonly string[]> {
-  const { registry, escrow, quorum, distributor, ledger } = suite;
-  const { governance, guardian, manufacturer, admission } = parameters;
+  const { registry, programme, escrow, quorum, distributor, ledger } = suite;
+  const { governance, manufacturer, admission } = parameters;
   const meant = [
     [registry, "DEFAULT_ADMIN_ROLE", governance],
+    [programme, "DEFAULT_ADMIN_ROLE", governance],
     [escrow, "DEFAULT_ADMIN_ROLE", governance],
     [quorum, "DEFAULT_ADMIN_ROLE", governance],
     [distributor, "DEFAULT_ADMIN_ROLE", governance],
     [ledger, "DEFAULT_ADMIN_ROLE", governance],
     [registry, "MANUFACTURER_ROLE", manufacturer],
     [escrow, "ADMISSION_ROLE", admission],
-    [distributor, "GUARDIAN_ROLE", guardian],
-    [ledger, "GUARDIAN_ROLE", guardian],
   ] as const;
   const expected = await Promise.all(
     meant.map(async ([contract, role, holder]) =>
@@ -198,21 +307,20 @@ function grantKey(contract: string, role: string, holder: string): string {
 }
 
 async function wronglyFunded(
-  connection: NetworkConnection,
-  { token, ledger }: Suite,
-  { emissionShare, treasury }: SuiteParameters,
+  { token, programme }: Suite,
+  { emissionShare, initialSupply, treasury }: SuiteParameters,
+  deployer: string,
 ): Promise<readonly string[]> {
-  const [deployer] = await connection.ethers.getSigners();
-  if (deployer === undefined) throw new Error("the network has no account to deploy from");
   const wrong: string[] = [];
-  const released = await token.balanceOf(ledger);
-  if (released < emissionShare)
-    wrong.push(`the ledger holds ${released} wei, not ${emissionShare}`);
-  const rest = (await token.SUPPLY()) - emissionShare;
+  const issuable = await token.balanceOf(programme);
+  if (issuable < emissionShare) {
+    wrong.push(`the programme holds ${issuable} wei, not ${emissionShare}`);
+  }
+  const rest = initialSupply - emissionShare;
   const kept = await token.balanceOf(treasury);
   if (kept < rest) wrong.push(`the treasury holds ${kept} wei, not ${rest}`);
   const left = await token.balanceOf(deployer);
-  if (left !== 0n && lowercaseHex(deployer.address) !== lowercaseHex(treasury)) {
+  if (left !== 0n && lowercaseHex(deployer) !== lowercaseHex(treasury)) {
     wrong.push(`the deployer still holds ${left} wei`);
   }
   return wrong;
@@ -272,6 +380,7 @@ function toJson({ baseType, type, components }: ParamType, value: unknown): unkn
   if (baseType === "tuple") {
     return (components ?? []).map((component, i) => toJson(component, (value as unknown[])[i]));
   }
+  if (type === "string") return value;
   if (typeof value === "bigint")
     return /^uint(8|16|32)$/.test(type) ? Number(value) : value.toString();
   return lowercaseHex(value as string);

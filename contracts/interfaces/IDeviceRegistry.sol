@@ -4,6 +4,7 @@ pragma solidity ^0.8.28;
 import {CompactSignature} from "../libraries/CompactSignature.sol";
 import {Receipt} from "../libraries/Receipts.sol";
 import {IEpochClock} from "./IEpochClock.sol";
+import {ILawEvents} from "./ILawEvents.sol";
 import {ISharedErrors} from "./ISharedErrors.sol";
 
 /// @title IDeviceRegistry
@@ -11,7 +12,7 @@ import {ISharedErrors} from "./ISharedErrors.sol";
 /// @dev `ownerAt(device, epoch)` stops changing when the epoch ends: bindings and transfers take effect in the next
 /// epoch, and a revocation voids the running epoch at once but none that has ended. Governance is whoever holds
 /// `DEFAULT_ADMIN_ROLE` of AccessControl; it grants and revokes all roles.
-interface IDeviceRegistry is IEpochClock, ISharedErrors {
+interface IDeviceRegistry is IEpochClock, ILawEvents, ISharedErrors {
     /// @notice The most of each resource that one device of a class can plausibly deliver in one epoch.
     /// @param egressBytes Bytes delivered.
     /// @param storageByteSeconds Bytes kept times seconds.
@@ -22,9 +23,21 @@ interface IDeviceRegistry is IEpochClock, ISharedErrors {
         uint64 computeMilliseconds;
     }
 
+    /// @notice A device's consent to earn for an account.
+    /// @param device An enrolled device that is not revoked.
+    /// @param account Who will earn what the device earns.
+    /// @param nonce When it was signed, in unix seconds; higher than in every consent of the device that was used before.
+    /// @param deadline Unix time after which the consent is void, in seconds.
+    struct Bind {
+        address device;
+        address account;
+        uint64 nonce;
+        uint256 deadline;
+    }
+
     /// @notice A device was authorised. It earns nothing until it is bound to an account.
     /// @param deviceClass Its class; spelled so everywhere, as `class` is a reserved word in the types made of the ABI.
-    event DeviceEnrolled(address indexed device, uint8 deviceClass);
+    event DeviceEnrolled(address indexed device, uint8 deviceClass, uint64 revision);
 
     /// @notice The limit of a class changes from `fromEpoch` on.
     event ClassLimitSet(
@@ -32,14 +45,20 @@ interface IDeviceRegistry is IEpochClock, ISharedErrors {
         uint32 fromEpoch,
         uint64 egressBytes,
         uint96 storageByteSeconds,
-        uint64 computeMilliseconds
+        uint64 computeMilliseconds,
+        uint64 revision
     );
 
-    /// @notice An account got its permanent index.
-    event AccountIndexed(address indexed account, uint32 index);
+    /// @notice An account got its permanent index: it has a leaf from `fromEpoch` on.
+    event AccountIndexed(address indexed account, uint32 index, uint32 fromEpoch, uint64 revision);
 
     /// @notice A device earns for `account` from `fromEpoch` on.
-    event DeviceBound(address indexed device, address indexed account, uint32 fromEpoch);
+    event DeviceBound(
+        address indexed device,
+        address indexed account,
+        uint32 fromEpoch,
+        uint64 revision
+    );
 
     /// @notice The account of a device offers it to another, or withdraws its offer when `to` is zero.
     event TransferOffered(address indexed device, address indexed from, address indexed to);
@@ -49,11 +68,13 @@ interface IDeviceRegistry is IEpochClock, ISharedErrors {
         address indexed device,
         address indexed from,
         address indexed to,
-        uint32 fromEpoch
+        uint32 fromEpoch,
+        uint64 revision
     );
 
-    /// @notice A device is no longer authorised; `fromEpoch` is the epoch that was running, or 1 before genesis.
-    event DeviceRevoked(address indexed device, uint32 fromEpoch);
+    /// @notice A device is no longer authorised, for this reason; `fromEpoch` is the epoch that was running, or 1 before
+    /// genesis.
+    event DeviceRevoked(address indexed device, uint32 fromEpoch, string reason, uint64 revision);
 
     /// @notice The device is enrolled already.
     error DeviceAlreadyEnrolled(address device);
@@ -64,6 +85,10 @@ interface IDeviceRegistry is IEpochClock, ISharedErrors {
     /// @notice The device is bound to an account already; only that account may pass it on.
     error DeviceAlreadyBound(address device, address account);
 
+    /// @notice The consent's nonce is over `most`, {CONSENT_AHEAD_SECONDS} past the block's time: who sells a device could
+    /// else keep a consent that outranks all the buyer's.
+    error ConsentFromFuture(address device, uint64 nonce, uint256 most);
+
     /// @notice The device was revoked, which is final.
     error DeviceIsRevoked(address device, uint32 fromEpoch);
 
@@ -73,7 +98,7 @@ interface IDeviceRegistry is IEpochClock, ISharedErrors {
     /// @notice The device was not offered to the caller.
     error TransferNotOffered(address device, address caller, address offeredTo);
 
-    /// @notice A change of this device's account waits for `fromEpoch`; the next one is possible after it took effect.
+    /// @notice The device's account changes in `fromEpoch`; the next change is possible then.
     error ChangeAlreadyScheduled(address device, uint32 fromEpoch);
 
     /// @notice The binding's deadline (unix seconds) has passed.
@@ -100,7 +125,8 @@ interface IDeviceRegistry is IEpochClock, ISharedErrors {
     /// @notice Revokes `devices` for good: the running epoch and all later ones. Only the manufacturer.
     /// Emits {DeviceRevoked} for each; one that is revoked already is passed over.
     /// @dev Reverts when one was never enrolled.
-    function revoke(address[] calldata devices) external;
+    /// @param reason What its owner is told: at most 256 bytes of printable ASCII.
+    function revoke(address[] calldata devices, string calldata reason) external;
 
     /// @notice The class and the state of a device; false and zeros for one that was never enrolled.
     /// @return enrolled Whether it was ever enrolled.
@@ -132,19 +158,21 @@ interface IDeviceRegistry is IEpochClock, ISharedErrors {
 
     // Bindings and transfers
 
-    /// @notice Binds an unbound device to `account`, from the next epoch on. By anyone who holds the device's
-    /// signature.
-    /// @dev Emits {AccountIndexed} on the account's first binding, and {DeviceBound}.
-    /// @param device An enrolled device that is not revoked.
-    /// @param account Who will earn what the device earns.
-    /// @param deadline Unix time after which the signature is void, in seconds.
-    /// @param deviceSignature The device's EIP-712 signature over `Bind(device, account, nonces(device), deadline)`.
-    function bind(
-        address device,
-        address account,
-        uint256 deadline,
-        CompactSignature calldata deviceSignature
-    ) external;
+    /// @notice The most bindings of one device in an epoch: no epoch adds more accounts than these for each device.
+    function MAX_BINDINGS_PER_EPOCH() external view returns (uint256);
+
+    /// @notice How far a consent's nonce may be ahead of the block's time, in seconds: the device's clock may be wrong.
+    function CONSENT_AHEAD_SECONDS() external view returns (uint256);
+
+    /// @notice Binds each consent's device to its account, from the next epoch on. By anyone who holds the devices'
+    /// signatures.
+    /// @dev Emits {AccountIndexed} on an account's first binding, and {DeviceBound}. A consent that is no fresher than
+    /// {nonceOf} is void, and passed over, so that somebody else's call does not spoil a batch. A device can be bound
+    /// when it is bound to no account; and by a fresher consent instead of the one it was bound with, as long as that
+    /// binding has not been in effect for a whole epoch: who sold a device can outrun its buyer with older consents for
+    /// no longer than he has two of them an epoch.
+    /// @param signatures EIP-712 signatures over the consents, each by the key of its device.
+    function bind(Bind[] calldata consents, CompactSignature[] calldata signatures) external;
 
     /// @notice Offers the caller's device to another account, or withdraws the offer with zero. Emits
     /// {TransferOffered}.
@@ -152,21 +180,25 @@ interface IDeviceRegistry is IEpochClock, ISharedErrors {
 
     /// @notice Accepts an offered device, from the next epoch on. Emits {AccountIndexed} on the account's first device,
     /// and {DeviceTransferred}.
-    /// @dev A device changes its account once an epoch at most, so no epoch adds more accounts than devices are
-    /// enrolled.
+    /// @dev Once an epoch at most, and not in one in which the device was bound: no epoch adds more accounts than
+    /// {MAX_BINDINGS_PER_EPOCH} for each device.
     function acceptTransfer(address device) external;
 
     /// @notice The account that `device` earned for in `epoch`; zero when unknown, unbound or revoked.
     /// @dev Final once the epoch has ended. For a future epoch it is what is scheduled now.
     function ownerAt(address device, uint32 epoch) external view returns (address);
 
-    /// @notice The nonce that the next `Bind` of `device` must carry; 0 before the first, one more after each.
-    function nonces(address device) external view returns (uint256);
+    /// @notice The nonce of the freshest consent that `device` was bound with; 0 before the first.
+    function nonceOf(address device) external view returns (uint64);
 
     // Accounts
 
     /// @notice How many accounts have an index; the next account to get one gets this number.
     function accounts() external view returns (uint32);
+
+    /// @notice How many accounts have a leaf in `epoch`: those whose first binding takes effect by then.
+    /// @dev For a future epoch it is what is scheduled now.
+    function accountsAt(uint32 epoch) external view returns (uint32);
 
     /// @notice The permanent index of `account`, or {NO_INDEX}.
     function indexOf(address account) external view returns (uint256);

@@ -4,8 +4,9 @@ pragma solidity ^0.8.28;
 /// @title IEpochClock
 /// @notice Fixed stretches of time, numbered from 1. Epoch 0 is the time before genesis.
 interface IEpochClock {
-    /// @notice An epoch of zero seconds, or a grace that is not shorter than an epoch; both in seconds.
-    error InvalidEpochClock(uint256 epochSeconds, uint256 graceSeconds);
+    /// @notice An epoch of zero seconds or more than a year, a grace that is not shorter than an epoch, or a genesis
+    /// (unix seconds) beyond 40 bits.
+    error InvalidEpochClock(uint256 genesis, uint256 epochSeconds, uint256 graceSeconds);
 
     // Parameters
 

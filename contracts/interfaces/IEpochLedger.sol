@@ -1,62 +1,60 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {CompactSignature} from "../libraries/CompactSignature.sol";
-import {RewardLeaf} from "../libraries/RewardTree.sol";
+import {RewardLeaf} from "../libraries/RewardLeaf.sol";
 import {ICustomerEscrow} from "./ICustomerEscrow.sol";
 import {IDeviceRegistry} from "./IDeviceRegistry.sol";
-import {IEpochClock} from "./IEpochClock.sol";
 import {IGuarded} from "./IGuarded.sol";
+import {ILawEvents} from "./ILawEvents.sol";
 import {IOracleQuorum} from "./IOracleQuorum.sol";
 import {IRewardDistributor} from "./IRewardDistributor.sol";
-import {ISharedErrors} from "./ISharedErrors.sol";
 
 /// @title IEpochLedger
 /// @notice The life of an epoch: a quorum proposes its root, anyone may disprove it for a while, then it is final and
-/// its tokens go to the distributor.
-/// @dev A corrupt quorum can mis-share what one epoch pays out, until it is vetoed or caught. It cannot touch history,
-/// skip or repeat an epoch, or release more than that epoch's emission and fund. Anyone can prove fraud while a
-/// proposal is pending; its signers are then slashed for the caller. Governance is whoever holds `DEFAULT_ADMIN_ROLE`
-/// of AccessControl; it grants and revokes all roles.
-interface IEpochLedger is IEpochClock, IGuarded, ISharedErrors {
+/// the escrow pays out what its devices earned.
+/// @dev A corrupt quorum can mis-share what one epoch pays out, until it is vetoed or caught. It cannot skip or repeat an
+/// epoch, or release more than customers paid for it. Anyone can prove fraud while a proposal is pending, and after a
+/// veto until the epoch is final; its signers are then slashed. A root whose leaves nobody can open can only be vetoed.
+/// The ledger holds no tokens. Governance is whoever holds `DEFAULT_ADMIN_ROLE` of AccessControl.
+interface IEpochLedger is IGuarded, ILawEvents {
     /// @notice What the members sign about an epoch.
     /// @param epoch The epoch.
     /// @param attempt How many attempts at it were vetoed, revoked or abandoned before.
     /// @param prevRoot The last final reward root; zero before the first.
-    /// @param root The reward root; zero when there are no leaves.
+    /// @param root The reward root; zero when no account has an index in the epoch.
     /// @param contributionRoot The root over the epoch's contributions; zero when there are none.
-    /// @param bundleHash SHA-256 of the bundle's manifest.json.
+    /// @param invoiceRoot The root over the epoch's invoice lines; zero when there are none.
+    /// @param contributions How many contributions, and as many invoice lines, there are.
     /// @param total The sum of all accounts' cumulative rewards, in wei.
-    /// @param leaves How many leaves the reward tree has: the accounts indexed at the seal time.
-    /// @param contributions How many leaves the contribution tree has.
+    /// @param bundleHash SHA-256 of the bundle's manifest.json.
     /// @param rulesHash The rules the epoch was computed by.
     struct Report {
         uint32 epoch;
-        uint16 attempt;
+        uint32 attempt;
         bytes32 prevRoot;
         bytes32 root;
         bytes32 contributionRoot;
-        bytes32 bundleHash;
-        uint96 total;
-        uint32 leaves;
+        bytes32 invoiceRoot;
         uint32 contributions;
+        uint96 total;
+        bytes32 bundleHash;
         bytes32 rulesHash;
     }
 
-    /// @notice The price of each resource in an epoch, and how far the pot may exceed what customers paid.
+    /// @notice The price of each resource in an epoch, and the members' share.
     /// @param egressPrice Wei per 10^12 bytes delivered.
     /// @param storagePrice Wei per 10^12 byte-seconds kept.
     /// @param computePrice Wei per 10^12 vCPU milliseconds.
-    /// @param rewardCapBps The pot's limit in ten-thousandths of the paid value.
+    /// @param feeBps The fee, in ten-thousandths of what counted; at most {MAX_FEE_BPS}.
     struct Tariff {
         uint96 egressPrice;
         uint96 storagePrice;
         uint96 computePrice;
-        uint32 rewardCapBps;
+        uint16 feeBps;
     }
 
-    /// @notice A leaf and the way from it to a root.
+    /// @notice A leaf of a reward tree and the way from it to the root.
     /// @param leaf The leaf.
     /// @param index Its position.
     /// @param proof The siblings from the leaf's level upwards.
@@ -72,10 +70,11 @@ interface IEpochLedger is IEpochClock, IGuarded, ISharedErrors {
     /// @param digest The pending report's digest; zero when none is pending.
     /// @param signers The slots of the members that signed it, as a bit set.
     /// @param finalizableAt When the window of the pending proposal ends (unix seconds); zero when none is pending.
-    /// @param abandonableAt When the attempt may be abandoned (unix seconds), if nothing is pending then.
+    /// @param abandonableAt When the attempt may be abandoned (unix seconds), unless a report is pending: it has no
+    /// meaning then.
     struct Proposal {
         uint32 epoch;
-        uint16 attempt;
+        uint32 attempt;
         bytes32 digest;
         uint256 signers;
         uint256 finalizableAt;
@@ -87,64 +86,64 @@ interface IEpochLedger is IEpochClock, IGuarded, ISharedErrors {
     /// @param finalizableAt When its window ends (unix seconds).
     event RootProposed(
         uint32 indexed epoch,
-        uint16 indexed attempt,
+        uint32 indexed attempt,
         bytes32 indexed digest,
         Report report,
         uint256 signers,
-        uint256 finalizableAt
+        uint256 finalizableAt,
+        uint64 revision
     );
 
-    /// @notice The guardian rejected the pending proposal.
-    event RootVetoed(uint32 indexed epoch, uint16 indexed attempt, bytes32 indexed digest);
+    /// @notice The guardian rejected the pending proposal. Its signers can still be slashed for it until its epoch is
+    /// final.
+    event RootVetoed(
+        uint32 indexed epoch,
+        uint32 indexed attempt,
+        bytes32 indexed digest,
+        uint64 revision
+    );
 
-    /// @notice `prover` disproved the pending proposal; its signers were slashed.
+    /// @notice `prover` disproved a proposal, pending or vetoed; its signers were slashed.
     event RootRevoked(
         uint32 indexed epoch,
-        uint16 indexed attempt,
+        uint32 indexed attempt,
         bytes32 indexed digest,
-        address prover
+        address prover,
+        uint64 revision
     );
 
     /// @notice No proposal came in time; signatures for this attempt are void.
-    event AttemptAbandoned(uint32 indexed epoch, uint16 indexed attempt);
+    event AttemptAbandoned(uint32 indexed epoch, uint32 indexed attempt, uint64 revision);
 
     /// @notice A root is final. `total` wei is the sum of all accounts' cumulative rewards; `delta` wei of it went to
-    /// the distributor now; `carry` wei of unspent fund stay for later epochs.
+    /// the distributor now; `fee` wei are the members' share, of which signers were credited theirs and the rest burned.
     event RootFinalized(
         uint32 indexed epoch,
         bytes32 root,
         uint96 total,
         uint96 delta,
-        uint96 carry
+        uint96 fee,
+        uint64 revision
     );
 
     /// @notice The tariff changes from `fromEpoch` on.
-    event TariffSet(uint32 fromEpoch, Tariff tariff);
+    event TariffSet(uint32 fromEpoch, Tariff tariff, uint64 revision);
 
     /// @notice The rules that epochs are computed by change from `fromEpoch` on.
-    event RulesSet(uint32 fromEpoch, bytes32 rulesHash);
+    event RulesSet(uint32 fromEpoch, bytes32 rulesHash, uint64 revision);
 
-    /// @notice The ledger can be retired in favour of `successor` from `retirableAt` (unix seconds) on.
-    event RetirementScheduled(address indexed successor, uint256 retirableAt);
+    /// @notice The ledger is closed for good after `lastEpoch`: nothing is proposed any more.
+    event LedgerClosed(uint32 lastEpoch, uint64 revision);
 
-    /// @notice The retirement was called off.
-    event RetirementCancelled(address indexed successor);
+    /// @notice Timeout and window must not be zero, and with the grace take less than half an epoch, or a backlog would
+    /// never shrink; in seconds.
+    error InvalidTiming(uint256 proposalTimeoutSeconds, uint256 windowSeconds, uint256 limit);
 
-    /// @notice `amount` wei of unissued emission and unspent fund went to `successor`; nothing is proposed here again.
-    event Retired(address indexed successor, uint256 amount);
+    /// @notice The ledger can be closed from `closableAt` (unix seconds) on, if nothing becomes final before.
+    error NotClosable(uint256 closableAt);
 
-    /// @notice Grace, proposal timeout and window must take less than half an epoch, or a backlog would never shrink;
-    /// both in seconds.
-    error TimingTooLong(uint256 seconds_, uint256 limit);
-
-    /// @notice A year has no whole epoch, or the emission share, in wei, is over the supply.
-    error InvalidEmission(uint256 emissionShare, uint256 epochsPerYear);
-
-    /// @notice The ledger holds less than the proposal releases, both in wei.
-    error Underfunded(uint256 balance, uint256 needed);
-
-    /// @notice The ledger is retired.
-    error LedgerRetired();
+    /// @notice After {MAX_VETOES_COUNTED} vetoes the ledger could be closed by now: nothing is proposed before that.
+    error OverdueForClosing();
 
     /// @notice Epochs become final one after the other: the next is `expected`.
     error EpochOutOfOrder(uint32 epoch, uint32 expected);
@@ -158,11 +157,11 @@ interface IEpochLedger is IEpochClock, IGuarded, ISharedErrors {
     /// @notice No proposal is pending.
     error NoProposal();
 
-    /// @notice The report is not the pending one.
+    /// @notice The report is not the pending one, nor, for a proof, one that was vetoed in the same epoch.
     error NotPendingReport(bytes32 digest, bytes32 pending);
 
     /// @notice The report is for another attempt.
-    error WrongAttempt(uint16 attempt, uint16 current);
+    error WrongAttempt(uint32 attempt, uint32 current);
 
     /// @notice The report was computed by other rules.
     error WrongRules(bytes32 rulesHash, bytes32 current);
@@ -170,17 +169,14 @@ interface IEpochLedger is IEpochClock, IGuarded, ISharedErrors {
     /// @notice The report does not build on the last final root.
     error WrongPrevRoot(bytes32 prevRoot, bytes32 lastRoot);
 
-    /// @notice Leaves can only grow, and not beyond the registry's accounts.
-    error LeavesOutOfRange(uint256 leaves, uint256 lastLeaves, uint256 accounts);
-
-    /// @notice A root is zero exactly when it has no leaves.
-    error RootMismatch(bytes32 root, uint256 leaves);
+    /// @notice A root is zero exactly when its table has no rows.
+    error RootMismatch(bytes32 root, uint256 rows);
 
     /// @notice The total, in wei, fell: history would shrink.
     error TotalFell(uint256 total, uint256 lastTotal);
 
-    /// @notice The epoch would pay out more than its emission, its fund and what was carried, all in wei.
-    error OverBudget(uint256 delta, uint256 budget);
+    /// @notice The epoch would pay out more than customers paid for it, or something without a contribution; in wei.
+    error OverFund(uint256 delta, uint256 fee, uint256 fund);
 
     /// @notice The window is open until `finalizableAt` (unix seconds).
     error WindowOpen(uint256 finalizableAt);
@@ -197,34 +193,34 @@ interface IEpochLedger is IEpochClock, IGuarded, ISharedErrors {
     /// @notice The rules' hash must not be zero.
     error ZeroRules();
 
-    /// @notice The retirement is not due before `retirableAt` (unix seconds); 0 when none is scheduled, or when it is
-    /// done and cannot be called off.
-    error NotRetirable(uint256 retirableAt);
+    /// @notice The fee is over {MAX_FEE_BPS}.
+    error FeeTooHigh(uint256 feeBps);
 
     // Constants
 
-    /// @notice The least time between scheduling and doing a retirement, in seconds.
-    function RETIREMENT_DELAY_SECONDS() external view returns (uint256);
+    /// @notice The highest fee, in ten-thousandths of what counted.
+    function MAX_FEE_BPS() external view returns (uint256);
+
+    /// @notice The least time without a final epoch after which the ledger can be closed, in seconds; four epochs when
+    /// they are longer.
+    function CLOSE_DELAY_SECONDS() external view returns (uint256);
+
+    /// @notice How many vetoes put off the closing.
+    function MAX_VETOES_COUNTED() external view returns (uint256);
 
     // Parameters
-
-    /// @notice The token that is released, an {ILinkToken}.
-    function token() external view returns (IERC20);
 
     /// @notice Devices and accounts. The ledger's clock is a copy of the registry's.
     function registry() external view returns (IDeviceRegistry);
 
-    /// @notice Where customers pay; what is collected there comes to the ledger.
+    /// @notice Where customers pay, and what pays out.
     function escrow() external view returns (ICustomerEscrow);
 
     /// @notice The oracle members, who sign reports.
     function quorum() external view returns (IOracleQuorum);
 
-    /// @notice Where released tokens go, for accounts to claim.
+    /// @notice Where what devices earned goes, for accounts to claim.
     function distributor() external view returns (IRewardDistributor);
-
-    /// @notice The tokens that all epochs together may issue, in wei.
-    function emissionShare() external view returns (uint256);
 
     /// @notice How long members have for an attempt before anyone may abandon it, in seconds.
     function proposalTimeoutSeconds() external view returns (uint256);
@@ -235,14 +231,15 @@ interface IEpochLedger is IEpochClock, IGuarded, ISharedErrors {
     // Proposals
 
     /// @notice Proposes the root of the next epoch, by anyone who holds enough signatures. Emits {RootProposed}.
-    /// @dev Requires, in this order: not retired; `epoch` follows the last final one and its seal time has passed; none
-    /// is pending; `attempt` and `rulesHash` are current; `prevRoot` is the last final root; `lastLeaves ≤ leaves ≤
-    /// accounts`; each root is zero exactly when empty; `total` did not fall and grew by no more than {budgetOf}; the
-    /// ledger holds that much; enough distinct active members signed.
+    /// @dev Requires, in this order: not closed; `epoch` follows the last final one and its seal time has passed; none
+    /// is pending; it is not overdue for closing; `attempt` and `rulesHash` are current; `prevRoot` is the last final
+    /// root; each root is zero exactly when its table is empty, of which the reward table has the registry's
+    /// `accountsAt(epoch)` rows; `total` did not fall, grew only if there are contributions, and with the fee by no more
+    /// than the epoch's fund; enough distinct active members signed.
     function propose(Report calldata report, CompactSignature[] calldata signatures) external;
 
-    /// @notice Makes the pending proposal final after its window: moves the epoch's tokens to the distributor and
-    /// publishes the root there; by anyone. Emits {RootFinalized}.
+    /// @notice Makes the pending proposal final after its window: publishes the root in the distributor and has the
+    /// escrow pay out; by anyone. Emits {RootFinalized}.
     function finalize(Report calldata report) external;
 
     /// @notice Rejects the pending proposal, until it is finalized. Only the guardian. Emits {RootVetoed}.
@@ -257,27 +254,31 @@ interface IEpochLedger is IEpochClock, IGuarded, ISharedErrors {
     /// @notice Where the epoch after the last final one stands.
     function proposal() external view returns (Proposal memory);
 
-    /// @notice The last final epoch and what it fixed: its root, its total in wei, its leaves, and the unspent fund in
-    /// wei; zeros when none is final.
+    /// @notice The last final epoch and what it fixed: its root, its total in wei, and its leaves; zeros when none is
+    /// final.
     function lastFinal()
         external
         view
-        returns (uint32 epoch, bytes32 root, uint96 total, uint32 leaves, uint96 carry);
+        returns (uint32 epoch, bytes32 root, uint96 total, uint32 leaves);
 
     /// @notice The EIP-712 digest of a report, as members sign it.
     function reportDigest(Report calldata report) external view returns (bytes32);
 
+    /// @notice The fee that goes with `delta` wei earned in `epoch`, in wei: `delta · feeBps / (10^4 − feeBps)`.
+    function feeOf(uint256 delta, uint32 epoch) external view returns (uint256);
+
     // Fraud proofs
 
-    /// @notice Revokes the pending proposal: two leaves at different positions promise the same wei. Emits
-    /// {RootRevoked}.
-    function proveOverlap(Report calldata report, Opening calldata a, Opening calldata b) external;
+    /// @notice Revokes a proposal: two neighbouring leaves leave a gap or promise the same wei twice, the first does not
+    /// begin at zero, or the last does not end at the total. Emits {RootRevoked}.
+    /// @param openings The leaves at `index - 1` and `index`, as far as the table has them.
+    /// @param index The position of the second leaf: 0 for the beginning, the number of leaves for the end.
+    function proveGap(Report calldata report, Opening[] calldata openings, uint32 index) external;
 
-    /// @notice Revokes the pending proposal: a leaf reaches beyond the total, or belongs to an account with another
-    /// index. Emits {RootRevoked}.
-    function proveMalformed(Report calldata report, Opening calldata opening) external;
+    /// @notice Revokes a proposal: a leaf belongs to an account with another index. Emits {RootRevoked}.
+    function proveMisplaced(Report calldata report, Opening calldata opening) external;
 
-    /// @notice Revokes the pending proposal: the zero hash stands where a leaf must be. Emits {RootRevoked}.
+    /// @notice Revokes a proposal: the zero hash stands where a leaf must be. Emits {RootRevoked}.
     /// @param index The position without a leaf.
     /// @param proof The siblings from the leaf's level upwards.
     function proveEmptyLeaf(
@@ -286,10 +287,9 @@ interface IEpochLedger is IEpochClock, IGuarded, ISharedErrors {
         bytes32[] calldata proof
     ) external;
 
-    /// @notice Revokes the pending proposal: at one index it promises less than the last final root. Emits
-    /// {RootRevoked}.
+    /// @notice Revokes a proposal: at one index it promises less than the last final root. Emits {RootRevoked}.
     /// @param old A leaf under the last final root.
-    /// @param new_ The leaf at the same index under the pending root.
+    /// @param new_ The leaf at the same index under the proposed root.
     function proveRegression(
         Report calldata report,
         Opening calldata old,
@@ -298,10 +298,10 @@ interface IEpochLedger is IEpochClock, IGuarded, ISharedErrors {
 
     // Tariff and rules
 
-    /// @notice Sets the tariff from the next epoch on. Only governance. Emits {TariffSet}.
+    /// @notice Sets the tariff, the fee with it, from the next epoch on. Only governance. Emits {TariffSet}.
     function setTariff(Tariff calldata tariff) external;
 
-    /// @notice Sets the rules' hash from the next epoch on. Only governance. Emits {RulesSet}.
+    /// @notice Sets the rules' hash, after at least one whole epoch more. Only governance. Emits {RulesSet}.
     function setRules(bytes32 rulesHash) external;
 
     /// @notice The tariff in force in `epoch`; zeros when none was set.
@@ -312,26 +312,18 @@ interface IEpochLedger is IEpochClock, IGuarded, ISharedErrors {
     /// @dev For a future epoch it is what is scheduled now.
     function rulesAt(uint32 epoch) external view returns (bytes32);
 
-    // Budget
+    // Closing
 
-    /// @notice The most an epoch may issue, in wei: half of {emissionShare} in the first year, half of the rest in each
-    /// year after, in equal parts for the epochs of the year; 0 for epoch 0.
-    function emission(uint32 epoch) external view returns (uint256);
+    /// @notice Closes the ledger for good when members have stopped working: nothing is proposed any more, and what
+    /// was paid for epochs that are not final can be refunded. By anyone, from {closableAt} on and while no proposal is
+    /// pending. Claims, thaws and withdrawals stay. Emits {LedgerClosed}.
+    function close() external;
 
-    /// @notice The most that the next epoch may release now, in wei: its emission, its fund, and what was carried.
-    /// @param epoch The epoch after the last final one; for any other the carried part is not its own.
-    function budgetOf(uint32 epoch) external view returns (uint256);
+    /// @notice From when on the ledger can be closed (unix seconds): {CLOSE_DELAY_SECONDS}, or four epochs when they are
+    /// longer, after the latest of the deployment, the last finalization and the due epoch's seal time; each of the
+    /// first {MAX_VETOES_COUNTED} vetoes starts that anew.
+    function closableAt() external view returns (uint256);
 
-    // Retirement
-
-    /// @notice Announces that `successor` will take the place of the ledger, {RETIREMENT_DELAY_SECONDS} from now at the
-    /// earliest; replaces an earlier announcement. Only governance. Emits {RetirementScheduled}.
-    function scheduleRetirement(address successor) external;
-
-    /// @notice Calls the retirement off, until it is done. Only governance. Emits {RetirementCancelled}.
-    function cancelRetirement() external;
-
-    /// @notice Sends what was not released to the successor, when due and with no proposal pending. Only governance.
-    /// Can be repeated for what is collected afterwards. Emits {Retired}.
-    function retire() external;
+    /// @notice When the ledger was closed (unix seconds); 0 while it is not.
+    function closedAt() external view returns (uint256);
 }

@@ -5,7 +5,7 @@ import {ISharedErrors} from "./ISharedErrors.sol";
 
 /// @title ILedgerLink
 /// @notice The one-time link from a contract to the {IEpochLedger} that is deployed after it.
-/// @dev The ledger names its escrow, quorum and distributor in its constructor, so each of those learns the ledger's
+/// @dev The ledger is built from what it works with, so the escrow, quorum, distributor and programme learn the ledger's
 /// address afterwards: once, from the account that deployed it, which has no power beyond that.
 interface ILedgerLink is ISharedErrors {
     /// @notice The link was made. It can never change.

@@ -9,8 +9,11 @@ import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC2
 /// only be burned; there is no owner, no mint, no pause and no upgrade.
 /// @dev Wei, here and in all contracts, are the token's smallest unit: 10^18 wei are one token.
 interface ILinkToken is IERC20Metadata, IERC20Permit {
+    /// @notice The supply is zero, or more than a 32nd of the 96 bits in which the suite sums up what was ever earned.
+    error InvalidSupply(uint256 supply);
+
     /// @notice All tokens that were ever minted, in wei; {totalSupply} is what has not been burned of them.
-    function SUPPLY() external view returns (uint256);
+    function initialSupply() external view returns (uint256);
 
     /// @notice Burns `value` wei of the caller's, for good. Emits {Transfer} to the zero address.
     /// @dev Reverts with `ERC20InsufficientBalance` when the caller has less.

@@ -10,7 +10,7 @@ import {ILedgerLink} from "./ILedgerLink.sol";
 /// @dev Rewards are cumulative: one claim against any final root pays everything up to that root's epoch that was not
 /// claimed before. Every final root stays claimable for ever, in any order. The contract holds exactly what the ledger
 /// released and was not yet claimed; donations aside. Governance is whoever holds `DEFAULT_ADMIN_ROLE` of
-/// AccessControl; it grants and revokes roles, and has no other power here.
+/// AccessControl; it names the guardian, and has no other power here.
 interface IRewardDistributor is IGuarded, ILedgerLink {
     /// @notice One account's leaf under the root of one epoch.
     /// @param epoch A final epoch.
@@ -100,7 +100,8 @@ interface IRewardDistributor is IGuarded, ILedgerLink {
 
     // Payees
 
-    /// @notice Lets `payee` receive what the caller earns; zero restores the caller. Emits {PayeeSet}.
+    /// @notice Lets `payee` receive what the caller earns; zero restores the caller. Signatures of the caller for
+    /// {setPayeeBySig} that were not used are void. Emits {PayeeSet}.
     function setPayee(address payee) external;
 
     /// @notice Lets `payee` receive what `account` earns, for an account that signs instead of sending: an EOA, one
@@ -117,7 +118,8 @@ interface IRewardDistributor is IGuarded, ILedgerLink {
     /// @notice Who receives what `account` earns: its payee, or itself when it has none.
     function payeeOf(address account) external view returns (address);
 
-    /// @notice The nonce that the next `SetPayee` of `account` must carry; 0 before the first, one more after each.
+    /// @notice The nonce that the next `SetPayee` of `account` must carry; 0 before the first, one more after each
+    /// change of its payee.
     function nonces(address account) external view returns (uint256);
 
     // Pauses
