@@ -1,29 +1,42 @@
 import { expect } from "chai";
-import { MaxUint256, parseEther, ZeroAddress } from "ethers";
+import { MaxUint256, Signature, type Wallet, ZeroAddress } from "ethers";
 import {
   at,
   chain,
   deployedWorld,
   from,
   goTo,
+  sender,
   startOf,
   THAW_SECONDS,
+  type World,
+  walletOf,
 } from "../worlds/contracts.ts";
-import { collect, DEPOSIT, GATEWAY, payingWorld } from "./support/customers.ts";
-
-const ltk = (amount: number) => parseEther(amount.toString());
+import { collect, DEPOSIT, GATEWAY, ltk, payingWorld } from "./support/customers.ts";
+import { PERMIT, permitDomainOf } from "./support/permits.ts";
+import { numbered } from "./support/revisions.ts";
 
 describe("CustomerEscrow", () => {
   describe("constructor", () => {
-    it("wants a thaw of at least two epochs and the grace", async () => {
+    it("wants a thaw of at least two epochs and the grace, and of five years at most", async () => {
       const { ethers } = await chain();
-      const { escrow, token, registry, governance } = await from(deployedWorld);
-      const deploying = (seconds: number) =>
-        ethers.deployContract("CustomerEscrow", [token, registry, seconds, governance, governance]);
-      await deploying(THAW_SECONDS);
-      await expect(deploying(THAW_SECONDS - 1))
-        .to.be.revertedWithCustomError(escrow, "ThawTooShort")
-        .withArgs(THAW_SECONDS - 1, THAW_SECONDS);
+      const { escrow, token, registry, programme, governance } = await from(deployedWorld);
+      const deploying = (seconds: bigint) =>
+        ethers.deployContract("CustomerEscrow", [
+          token,
+          registry,
+          programme,
+          seconds,
+          governance,
+          governance,
+        ]);
+      const most = await escrow.MAX_THAW_SECONDS();
+      for (const seconds of [BigInt(THAW_SECONDS), most]) await deploying(seconds);
+      for (const seconds of [BigInt(THAW_SECONDS) - 1n, most + 1n]) {
+        await expect(deploying(seconds))
+          .to.be.revertedWithCustomError(escrow, "ThawOutOfRange")
+          .withArgs(seconds, THAW_SECONDS, most);
+      }
     });
   });
 
@@ -34,11 +47,11 @@ describe("CustomerEscrow", () => {
       await goTo(world, startOf(3));
       await expect(escrow.connect(admission).admit(stranger))
         .to.emit(escrow, "CustomerAdmitted")
-        .withArgs(stranger.address, 4);
+        .withArgs(stranger.address, 4, numbered);
       await goTo(world, startOf(6));
       await expect(escrow.connect(admission).dismiss(stranger))
         .to.emit(escrow, "CustomerDismissed")
-        .withArgs(stranger.address, 7);
+        .withArgs(stranger.address, 7, numbered);
       const admitted = [];
       for (const epoch of [3, 4, 6, 7]) admitted.push(await escrow.isCustomerAt(stranger, epoch));
       expect(admitted).to.deep.equal([false, true, true, false]);
@@ -60,34 +73,80 @@ describe("CustomerEscrow", () => {
     });
   });
 
-  describe("addKey and removeKey", () => {
-    it("take effect in the next epoch, for this customer only", async () => {
+  describe("setKey", () => {
+    it("takes effect in the next epoch, for this customer only, and removes with a cap of 0", async () => {
       const world = await from(payingWorld);
       const { escrow, customer, stranger } = world;
+      const late = walletOf("late gateway");
       await goTo(world, startOf(4));
-      await expect(escrow.connect(customer).removeKey(GATEWAY))
-        .to.emit(escrow, "KeyRemoved")
-        .withArgs(customer.address, GATEWAY.address, 5);
-      await expect(escrow.connect(stranger).addKey(GATEWAY))
-        .to.emit(escrow, "KeyAdded")
-        .withArgs(stranger.address, GATEWAY.address, 5);
-      const valid = [];
-      for (const epoch of [0, 1, 4, 5]) valid.push(await escrow.isKeyAt(customer, GATEWAY, epoch));
-      expect(valid).to.deep.equal([false, true, true, false]);
+      await expect(escrow.connect(customer).setKey(late, 7))
+        .to.emit(escrow, "KeySet")
+        .withArgs(customer.address, late.address, 7, 5, numbered);
+      await escrow.connect(customer).setKey(GATEWAY, 0);
+      const caps = [];
+      for (const epoch of [0, 4, 5]) {
+        caps.push(await escrow.capAt(customer, late, epoch));
+        caps.push(await escrow.capAt(customer, GATEWAY, epoch));
+      }
+      expect(caps).to.deep.equal([0n, 0n, 0n, 2n ** 96n - 1n, 7n, 0n]);
+      expect(await escrow.capAt(stranger, late, 5)).to.equal(0);
     });
 
-    it("make no customer of one who is not admitted", async () => {
-      const { escrow, stranger } = await from(deployedWorld);
-      await escrow.connect(stranger).addKey(GATEWAY);
-      expect(await escrow.isKeyAt(stranger, GATEWAY, 1)).to.equal(false);
+    it("lets the last word of an epoch count", async () => {
+      const { escrow, customer } = await from(payingWorld);
+      await escrow.connect(customer).setKey(GATEWAY, 5);
+      await escrow.connect(customer).setKey(GATEWAY, 6);
+      expect(await escrow.capAt(customer, GATEWAY, 2)).to.equal(6);
     });
 
-    it("refuse the zero address, which no signature can recover to anyway", async () => {
+    it("makes no customer of one who is not admitted, and ends with a dismissal", async () => {
+      const { escrow, admission, customer, stranger } = await from(payingWorld);
+      await escrow.connect(stranger).setKey(GATEWAY, 5);
+      expect(await escrow.capAt(stranger, GATEWAY, 2)).to.equal(0);
+      await escrow.connect(admission).dismiss(customer);
+      expect(await escrow.capAt(customer, GATEWAY, 1)).not.to.equal(0);
+      expect(await escrow.capAt(customer, GATEWAY, 2)).to.equal(0);
+    });
+
+    it("refuses the zero address, which no signature can recover to anyway", async () => {
       const { escrow, customer } = await from(deployedWorld);
-      await expect(escrow.connect(customer).addKey(ZeroAddress)).to.be.revertedWithCustomError(
+      await expect(escrow.connect(customer).setKey(ZeroAddress, 1)).to.be.revertedWithCustomError(
         escrow,
         "ZeroAddress",
       );
+    });
+  });
+
+  describe("setEndpoint", () => {
+    it("tells at once where the caller's gateways are, in at most 256 printable characters", async () => {
+      const { escrow, customer } = await from(payingWorld);
+      const mine = escrow.connect(customer);
+      for (const url of ["wss://gateway.example:8443/node", "", "~".repeat(256)]) {
+        await expect(mine.setEndpoint(url))
+          .to.emit(escrow, "EndpointSet")
+          .withArgs(customer.address, url, numbered);
+      }
+      for (const url of ["x".repeat(257), "wss://\n", "\u007f", "ws\u202e"]) {
+        await expect(mine.setEndpoint(url)).to.be.revertedWithCustomError(
+          escrow,
+          "TextNotPrintable",
+        );
+      }
+    });
+
+    it("is for customers: strangers would fill everybody's replay", async () => {
+      const world = await from(payingWorld);
+      const { escrow, admission, customer, stranger } = world;
+      await expect(escrow.connect(stranger).setEndpoint("wss://here.example"))
+        .to.be.revertedWithCustomError(escrow, "CustomerUnknown")
+        .withArgs(stranger.address);
+      // From the next epoch on, as it was admitted and is dismissed.
+      await escrow.connect(admission).admit(stranger);
+      await escrow.connect(stranger).setEndpoint("wss://here.example");
+      await escrow.connect(admission).dismiss(customer);
+      await expect(
+        escrow.connect(customer).setEndpoint("wss://here.example"),
+      ).to.be.revertedWithCustomError(escrow, "CustomerUnknown");
     });
   });
 
@@ -132,6 +191,60 @@ describe("CustomerEscrow", () => {
       await token.connect(bystander).approve(escrow, 1);
       await escrow.connect(bystander).depositFor(customer, 1);
       expect(await escrow.thawOf(customer)).to.deep.equal(thaw);
+    });
+  });
+
+  describe("depositWithPermit", () => {
+    const owner = walletOf("owner");
+    const amount = ltk(5);
+
+    async function owning(): Promise<World> {
+      const world = await from(payingWorld);
+      await world.token.connect(world.customer).transfer(owner.address, ltk(100));
+      return world;
+    }
+
+    async function permitOf({ token, escrow }: World, value = amount, by: Wallet = owner) {
+      const { address } = owner;
+      const spender = await escrow.getAddress();
+      const nonce = await token.nonces(address);
+      const permit = { owner: address, spender, value, nonce, deadline: MaxUint256 };
+      const signed = await by.signTypedData(await permitDomainOf(token), PERMIT, permit);
+      return Signature.from(signed);
+    }
+
+    it("allows and deposits in one transaction", async () => {
+      const world = await from(owning);
+      const { escrow } = world;
+      const { v, r, s } = await permitOf(world);
+      const own = escrow.connect(await sender(world, owner.address));
+      await expect(own.depositWithPermit(amount, MaxUint256, v, r, s))
+        .to.emit(escrow, "Deposited")
+        .withArgs(owner.address, owner.address, amount);
+      expect(await escrow.balanceOf(owner)).to.equal(amount);
+    });
+
+    it("deposits also when somebody sent the permit first", async () => {
+      const world = await from(owning);
+      const { escrow, token, stranger } = world;
+      const { v, r, s } = await permitOf(world);
+      const own = escrow.connect(await sender(world, owner.address));
+      await token.connect(stranger).permit(owner.address, escrow, amount, MaxUint256, v, r, s);
+      await own.depositWithPermit(amount, MaxUint256, v, r, s);
+      expect(await escrow.balanceOf(owner)).to.equal(amount);
+    });
+
+    it("takes nothing on a permit over another amount, or of another signer", async () => {
+      const world = await from(owning);
+      const own = world.escrow.connect(await sender(world, owner.address));
+      for (const { v, r, s } of [
+        await permitOf(world, amount - 1n),
+        await permitOf(world, amount, walletOf("thief")),
+      ]) {
+        await expect(
+          own.depositWithPermit(amount, MaxUint256, v, r, s),
+        ).to.be.revertedWithCustomError(world.token, "ERC20InsufficientAllowance");
+      }
     });
   });
 

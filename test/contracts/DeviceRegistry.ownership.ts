@@ -10,9 +10,11 @@ import {
   type World,
   walletOf,
 } from "../worlds/contracts.ts";
+import { numbered } from "./support/revisions.ts";
 
 const device = walletOf("device");
 const other = walletOf("other device");
+const REASON = "its key is published";
 
 /** In epoch 4, a device is the stranger's since epoch 2. */
 async function ownedDevice(): Promise<World> {
@@ -64,7 +66,7 @@ describe("DeviceRegistry", () => {
       await expect(
         registry.connect(stranger).transfer(other, bystander),
       ).to.be.revertedWithCustomError(registry, "DeviceUnknown");
-      await registry.connect(manufacturer).revoke([device]);
+      await registry.connect(manufacturer).revoke([device], REASON);
       await expect(
         registry.connect(stranger).transfer(device, bystander),
       ).to.be.revertedWithCustomError(registry, "DeviceIsRevoked");
@@ -76,9 +78,9 @@ describe("DeviceRegistry", () => {
       const { registry, stranger, bystander } = await from(offeredDevice);
       await expect(registry.connect(bystander).acceptTransfer(device))
         .to.emit(registry, "AccountIndexed")
-        .withArgs(bystander.address, 1)
+        .withArgs(bystander.address, 1, 5, numbered)
         .and.to.emit(registry, "DeviceTransferred")
-        .withArgs(device.address, stranger.address, bystander.address, 5);
+        .withArgs(device.address, stranger.address, bystander.address, 5, numbered);
       expect(await registry.ownerAt(device, 4)).to.equal(stranger.address);
       expect(await registry.ownerAt(device, 5)).to.equal(bystander.address);
     });
@@ -120,7 +122,7 @@ describe("DeviceRegistry", () => {
 
     it("refuses a device revoked after the offer", async () => {
       const { registry, bystander, manufacturer } = await from(offeredDevice);
-      await registry.connect(manufacturer).revoke([device]);
+      await registry.connect(manufacturer).revoke([device], REASON);
       await expect(
         registry.connect(bystander).acceptTransfer(device),
       ).to.be.revertedWithCustomError(registry, "DeviceIsRevoked");
@@ -130,9 +132,9 @@ describe("DeviceRegistry", () => {
   describe("revoke", () => {
     it("voids the running epoch at once and leaves what has ended alone", async () => {
       const { registry, stranger, manufacturer } = await from(ownedDevice);
-      await expect(registry.connect(manufacturer).revoke([device]))
+      await expect(registry.connect(manufacturer).revoke([device], REASON))
         .to.emit(registry, "DeviceRevoked")
-        .withArgs(device.address, 4);
+        .withArgs(device.address, 4, REASON, numbered);
       expect(await registry.ownerAt(device, 3)).to.equal(stranger.address);
       expect(await registry.ownerAt(device, 4)).to.equal(ZeroAddress);
       expect(await registry.ownerAt(device, 5)).to.equal(ZeroAddress);
@@ -141,9 +143,9 @@ describe("DeviceRegistry", () => {
     it("passes over a device that is revoked already, whose epochs then stay as they are", async () => {
       const world = await from(ownedDevice);
       const { registry, manufacturer } = world;
-      await registry.connect(manufacturer).revoke([device]);
+      await registry.connect(manufacturer).revoke([device], REASON);
       await goTo(world, startOf(6));
-      await expect(registry.connect(manufacturer).revoke([device])).not.to.emit(
+      await expect(registry.connect(manufacturer).revoke([device], REASON)).not.to.emit(
         registry,
         "DeviceRevoked",
       );
@@ -154,15 +156,25 @@ describe("DeviceRegistry", () => {
       const world = await from(deployedWorld);
       const { registry, manufacturer } = world;
       await bindDevice(world, device, world.stranger.address);
-      await registry.connect(manufacturer).revoke([device]);
+      await registry.connect(manufacturer).revoke([device], REASON);
       expect(await world.connection.networkHelpers.time.latest()).to.be.below(GENESIS);
       expect((await registry.deviceOf(device)).revokedFrom).to.equal(1);
       expect(await registry.ownerAt(device, 1)).to.equal(ZeroAddress);
     });
 
+    it("says why, in at most 256 characters of printable ASCII", async () => {
+      const { registry, manufacturer } = await from(ownedDevice);
+      const revoking = (reason: string) =>
+        registry.connect(manufacturer).revoke.staticCall([device], reason);
+      for (const reason of ["", " ~".repeat(128)]) await revoking(reason);
+      for (const reason of ["x".repeat(257), "line\nbreak", "\u007f", "\u202egnirts", "é"]) {
+        await expect(revoking(reason)).to.be.revertedWithCustomError(registry, "TextNotPrintable");
+      }
+    });
+
     it("refuses a device that was never enrolled", async () => {
       const { registry, manufacturer } = await from(ownedDevice);
-      await expect(registry.connect(manufacturer).revoke([device, other.address]))
+      await expect(registry.connect(manufacturer).revoke([device, other.address], REASON))
         .to.be.revertedWithCustomError(registry, "DeviceUnknown")
         .withArgs(other.address);
     });

@@ -12,10 +12,16 @@ import {
   startOf,
 } from "../worlds/contracts.ts";
 
-async function registryWith(epochSeconds: number, graceSeconds: number) {
+const YEAR_SECONDS = 365 * 86_400;
+
+async function registryWith(
+  epochSeconds: number,
+  graceSeconds: number,
+  genesis: number | bigint = GENESIS,
+) {
   const { ethers } = await chain();
   const [holder] = await ethers.getSigners();
-  const terms = [GENESIS, epochSeconds, graceSeconds, holder, holder];
+  const terms = [genesis, epochSeconds, graceSeconds, holder, holder];
   return ethers.deployContract("DeviceRegistry", terms);
 }
 
@@ -40,8 +46,9 @@ describe("EpochClock", () => {
 
   describe("endOf and sealTimeOf", () => {
     it("are the same in every contract", async () => {
-      const { registry, escrow, quorum, ledger } = await from(deployedWorld);
-      for (const clock of [registry, escrow, quorum, ledger]) {
+      const { registry, programme, escrow, quorum, distributor, ledger } =
+        await from(deployedWorld);
+      for (const clock of [registry, programme, escrow, quorum, distributor, ledger]) {
         expect(await clock.genesis()).to.equal(GENESIS);
         expect(await clock.epochSeconds()).to.equal(EPOCH_SECONDS);
         expect(await clock.graceSeconds()).to.equal(GRACE_SECONDS);
@@ -64,13 +71,26 @@ describe("EpochClock", () => {
       await registryWith(60, 59);
       await expect(registryWith(60, 60))
         .to.be.revertedWithCustomError(registry, "InvalidEpochClock")
-        .withArgs(60, 60);
+        .withArgs(GENESIS, 60, 60);
     });
 
-    it("wants an epoch to last", async () => {
+    it("wants an epoch to last, a year at the most", async () => {
       const { registry } = await from(deployedWorld);
-      await registryWith(1, 0);
-      await expect(registryWith(0, 0)).to.be.revertedWithCustomError(registry, "InvalidEpochClock");
+      for (const seconds of [1, YEAR_SECONDS]) await registryWith(seconds, 0);
+      for (const seconds of [0, YEAR_SECONDS + 1]) {
+        await expect(registryWith(seconds, 0))
+          .to.be.revertedWithCustomError(registry, "InvalidEpochClock")
+          .withArgs(GENESIS, seconds, 0);
+      }
+    });
+
+    it("wants a genesis that 40 bits hold", async () => {
+      const { registry } = await from(deployedWorld);
+      const last = 2n ** 40n - 1n;
+      await registryWith(60, 0, last);
+      await expect(registryWith(60, 0, last + 1n))
+        .to.be.revertedWithCustomError(registry, "InvalidEpochClock")
+        .withArgs(last + 1n, 60, 0);
     });
   });
 });

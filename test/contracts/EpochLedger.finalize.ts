@@ -1,9 +1,7 @@
 import { expect } from "chai";
-import { id, parseEther, ZeroHash } from "ethers";
+import { id, ZeroHash } from "ethers";
 import {
-  addMembers,
   at,
-  bindAccounts,
   from,
   goTo,
   sealTimeOf,
@@ -11,9 +9,8 @@ import {
   TIMEOUT_SECONDS,
   WINDOW_SECONDS,
 } from "../worlds/contracts.ts";
-import { collect, payingWorld } from "./support/customers.ts";
+import { ltk } from "./support/customers.ts";
 import {
-  EMPTY_TREE,
   finalize,
   finalizeEpoch,
   ltkTree,
@@ -24,7 +21,7 @@ import {
   type Staffed,
   staffedWorld,
 } from "./support/epochs.ts";
-import { honestTree } from "./support/reward-tree.ts";
+import { numbered } from "./support/revisions.ts";
 import { digestOf, domainOf } from "./support/signing.ts";
 
 const tree = (world: Staffed) => ltkTree(world.accounts, [1, 2, 3, 4, 5]);
@@ -36,33 +33,46 @@ async function pendingOne() {
   return { ...world, report };
 }
 
-/** In epoch 2, members and accounts of a world whose customer can pay. */
-async function fundedWorld(): Promise<Staffed> {
-  const world = await from(payingWorld);
-  const members = await addMembers(world, 3, 3);
-  const accounts = await bindAccounts(world, 2);
-  await goTo(world, startOf(2));
-  return { ...world, accounts, members };
-}
-
 describe("EpochLedger", () => {
   describe("finalize", () => {
-    it("moves exactly the difference of the totals and publishes the root", async () => {
+    it("has the escrow pay the difference of the totals out, publishes the root, and credits the signers", async () => {
       const world = await from(pendingOne);
-      const { ledger, distributor, token, report } = world;
+      const { ledger, distributor, escrow, quorum, token, report } = world;
+      const fee = report.total / 9n;
+      const each = fee / 5n;
       const finalizing = finalize(world, report);
       await expect(finalizing)
         .to.emit(ledger, "RootFinalized")
-        .withArgs(1, report.root, report.total, report.total, 0)
+        .withArgs(1, report.root, report.total, report.total, fee, numbered)
         .and.to.emit(distributor, "RootPublished")
-        .withArgs(1, report.root, report.total, 5);
+        .withArgs(1, report.root, report.total, 5)
+        .and.to.emit(quorum, "FeesCredited")
+        .withArgs(0b111, each)
+        .and.to.emit(escrow, "EpochSettled")
+        .withArgs(1, report.total, fee, 3n * each, ltk(1000) - report.total - fee);
       await expect(finalizing).to.changeTokenBalances(
         world.connection.ethers,
         token,
-        [ledger, distributor],
-        [-report.total, report.total],
+        [escrow, distributor, quorum, ledger],
+        [-report.total - fee, report.total, 3n * each, 0],
       );
-      expect(await ledger.lastFinal()).to.deep.equal([1n, report.root, report.total, 5n, 0n]);
+      expect(await ledger.lastFinal()).to.deep.equal([1n, report.root, report.total, 5n]);
+    });
+
+    it("takes the fee of the tariff that was in force in the epoch", async () => {
+      const world = await from(staffedWorld);
+      const { ledger, governance } = world;
+      const { egressPrice, storagePrice, computePrice } = await ledger.tariffAt(1);
+      const prices = { egressPrice, storagePrice, computePrice };
+      await ledger.connect(governance).setTariff({ ...prices, feeBps: 5_000 });
+      const first = await pendingReport(world, tree(world));
+      await expect(finalize(world, first))
+        .to.emit(ledger, "RootFinalized")
+        .withArgs(1, first.root, ltk(15), ltk(15), ltk(15) / 9n, numbered);
+      const second = await pendingReport(world, ltkTree(world.accounts, [2, 2, 3, 4, 5]));
+      await expect(finalize(world, second))
+        .to.emit(ledger, "RootFinalized")
+        .withArgs(2, second.root, ltk(16), ltk(1), ltk(1), numbered);
     });
 
     it("waits for the end of the window, to the second", async () => {
@@ -90,34 +100,18 @@ describe("EpochLedger", () => {
       await expect(ledger.finalize(report)).to.be.revertedWithCustomError(ledger, "NoProposal");
     });
 
-    it("uses the fund first, carries what is unspent, and never issues what was not", async () => {
-      const world = await from(fundedWorld);
-      const { ledger, accounts } = world;
-      await finalizeEpoch(world, EMPTY_TREE, NO_CONTRIBUTIONS);
-      await collect(world, 2, 300);
-      await goTo(world, sealTimeOf(2));
-      const emission = await ledger.emission(2);
-      expect(await ledger.budgetOf(2)).to.equal(emission + parseEther("300"));
-
-      await finalizeEpoch(world, ltkTree(accounts, [100, 0]));
-      expect((await ledger.lastFinal()).carry).to.equal(parseEther("200"));
-      expect(await ledger.budgetOf(3)).to.equal(emission + parseEther("200"));
-
-      await collect(world, 3, 310);
-      await finalizeEpoch(world, ltkTree(accounts, [100, 210]));
-      expect((await ledger.lastFinal()).carry).to.equal(0);
-
-      const { total } = await ledger.lastFinal();
-      await finalizeEpoch(world, honestTree(accounts, [total + emission, 0n]));
-      expect((await ledger.lastFinal()).carry).to.equal(0);
-      expect(await ledger.budgetOf(5)).to.equal(emission);
-    });
-
-    it("carries a fund over an empty epoch", async () => {
-      const world = await from(fundedWorld);
-      await collect(world, 1, 7);
-      await finalizeEpoch(world, EMPTY_TREE, NO_CONTRIBUTIONS);
-      expect((await world.ledger.lastFinal()).carry).to.equal(parseEther("7"));
+    it("moves nothing for an epoch in which nobody earned", async () => {
+      const world = await from(staffedWorld);
+      const { token, escrow, distributor } = world;
+      const idle = ltkTree(world.accounts, [0, 0, 0, 0, 0]);
+      const report = await pendingReport(world, idle, NO_CONTRIBUTIONS);
+      await expect(finalize(world, report)).to.changeTokenBalances(
+        world.connection.ethers,
+        token,
+        [escrow, distributor],
+        [0, 0],
+      );
+      expect((await escrow.epochAccountOf(1)).refundable).to.equal(ltk(1000));
     });
   });
 
@@ -129,7 +123,7 @@ describe("EpochLedger", () => {
       await goTo(world, finalizableAt + 1_000_000n);
       await expect(ledger.connect(guardian).veto(digest))
         .to.emit(ledger, "RootVetoed")
-        .withArgs(1, 0, digest);
+        .withArgs(1, 0, digest, numbered);
       await expect(ledger.finalize(report)).to.be.revertedWithCustomError(ledger, "NoProposal");
       const { attempt, digest: pending } = await ledger.proposal();
       expect([attempt, pending]).to.deep.equal([1n, ZeroHash]);
@@ -149,7 +143,7 @@ describe("EpochLedger", () => {
         .withArgs(digest, ZeroHash);
       await expect(ledger.connect(guardian).veto(ZeroHash)).to.be.revertedWithCustomError(
         ledger,
-        "NoProposal",
+        "NotPendingReport",
       );
     });
 
@@ -178,7 +172,7 @@ describe("EpochLedger", () => {
       await at(world, due);
       await expect(ledger.connect(stranger).abandon(1))
         .to.emit(ledger, "AttemptAbandoned")
-        .withArgs(1, 0);
+        .withArgs(1, 0, numbered);
       expect((await ledger.proposal()).attempt).to.equal(1);
     });
 
@@ -203,7 +197,7 @@ describe("EpochLedger", () => {
       const world = await from(staffedWorld);
       const { ledger } = world;
       await goTo(world, sealTimeOf(5));
-      await finalizeEpoch(world, EMPTY_TREE, NO_CONTRIBUTIONS);
+      await finalizeEpoch(world, ltkTree(world.accounts, [0, 0, 0, 0, 0]), NO_CONTRIBUTIONS);
       const finalAt = await world.connection.networkHelpers.time.latest();
       await expect(ledger.abandon(2))
         .to.be.revertedWithCustomError(ledger, "TooEarlyToAbandon")

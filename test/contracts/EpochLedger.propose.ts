@@ -1,38 +1,39 @@
 import { expect } from "chai";
-import { id, ZeroHash } from "ethers";
+import { id, parseEther, ZeroHash } from "ethers";
 import {
+  accountOf,
+  addMembers,
   at,
   bindAccounts,
   deployedWorld,
   from,
+  GENESIS,
   goTo,
   sealTimeOf,
   startOf,
   TIMEOUT_SECONDS,
   WINDOW_SECONDS,
 } from "../worlds/contracts.ts";
+import { collect } from "./support/customers.ts";
 import {
   EMPTY_TREE,
+  finalize,
   finalizeEpoch,
   firstFinal,
   ltkTree,
   NO_CONTRIBUTIONS,
+  PAID,
   pendingReport,
   propose,
   type Report,
   reportOf,
   type Staffed,
+  sealedTwo,
   signReport,
   staffedWorld,
 } from "./support/epochs.ts";
+import { numbered } from "./support/revisions.ts";
 import { digestOf, domainOf } from "./support/signing.ts";
-
-/** Epoch 2 is sealed and next: account i has earned (i + 1) LTK before it. */
-async function sealedTwo(): Promise<Staffed> {
-  const world = await from(firstFinal);
-  await goTo(world, sealTimeOf(2));
-  return world;
-}
 
 const second = (world: Staffed) => ltkTree(world.accounts, [2, 2, 3, 4, 6]);
 
@@ -52,15 +53,10 @@ describe("EpochLedger", () => {
       await at(world, time);
       await expect(ledger.connect(bystander).propose(report, signatures))
         .to.emit(ledger, "RootProposed")
-        .withArgs(2, 0, digest, Object.values(report), 0b1110, time + WINDOW_SECONDS);
-      expect(await ledger.proposal()).to.deep.equal([
-        2n,
-        0n,
-        digest,
-        0b1110n,
-        BigInt(time + WINDOW_SECONDS),
-        BigInt(sealTimeOf(2) + TIMEOUT_SECONDS),
-      ]);
+        .withArgs(2, 0, digest, Object.values(report), 0b1110, time + WINDOW_SECONDS, numbered);
+      const { epoch, attempt, digest: pending, signers, finalizableAt } = await ledger.proposal();
+      expect([epoch, attempt, pending, signers]).to.deep.equal([2n, 0n, digest, 0b1110n]);
+      expect(finalizableAt).to.equal(time + WINDOW_SECONDS);
     });
 
     it("refuses any epoch but the next: none is skipped, none comes twice", async () => {
@@ -116,12 +112,13 @@ describe("EpochLedger", () => {
       const world = await from(firstFinal);
       const rules = await world.ledger.rulesAt(2);
       await world.ledger.connect(world.governance).setRules(id("later"));
-      await goTo(world, sealTimeOf(2));
-      await proposing(world, { rulesHash: rules });
-      const report = await reportOf(world, second(world), { rulesHash: rules });
-      await goTo(world, (await world.ledger.proposal()).finalizableAt);
-      await world.ledger.finalize(report);
-      await goTo(world, sealTimeOf(3));
+      for (const epoch of [2, 3]) {
+        const tree = ltkTree(world.accounts, [2, 2, 3, 4, 6]);
+        const report = await pendingReport(world, tree, { rulesHash: rules });
+        expect(report.epoch).to.equal(epoch);
+        await finalize(world, report);
+      }
+      await goTo(world, sealTimeOf(4));
       await expect(proposing(world, { rulesHash: rules }))
         .to.be.revertedWithCustomError(world.ledger, "WrongRules")
         .withArgs(rules, id("later"));
@@ -138,38 +135,41 @@ describe("EpochLedger", () => {
       }
     });
 
-    it("keeps leaves between those of the last final root and the registry's accounts", async () => {
+    it("wants a root exactly when accounts have a leaf in that epoch: lesson, EigenLayer Merkle audit L-01, a zero root", async () => {
       const world = await from(sealedTwo);
-      const { registry, ledger } = world;
-      await bindAccounts(world, 1);
-      expect(await registry.accounts()).to.equal(6);
-      for (const leaves of [0, 4, 7, 2 ** 32 - 1]) {
-        await expect(proposing(world, { leaves }))
-          .to.be.revertedWithCustomError(ledger, "LeavesOutOfRange")
-          .withArgs(leaves, 5, 6);
-      }
-      await proposing(world, { leaves: 6 });
+      await expect(proposing(world, { root: ZeroHash }))
+        .to.be.revertedWithCustomError(world.ledger, "RootMismatch")
+        .withArgs(ZeroHash, 5);
+      await proposing(world, {});
+
+      // An account that is bound while epoch 1 runs has its leaf from epoch 2 on.
+      const bare = await from(deployedWorld);
+      const members = await addMembers(bare, 1, 1);
+      await goTo(bare, GENESIS);
+      const empty = { ...bare, members, accounts: await bindAccounts(bare, 1) };
+      await goTo(empty, sealTimeOf(1));
+      const report = await reportOf(empty, ltkTree(empty.accounts, [0]), NO_CONTRIBUTIONS);
+      await expect(propose(empty, report))
+        .to.be.revertedWithCustomError(empty.ledger, "RootMismatch")
+        .withArgs(report.root, 0);
+      await finalizeEpoch(empty, EMPTY_TREE, NO_CONTRIBUTIONS);
+      await pendingReport(empty, ltkTree([accountOf(0)], [0]), NO_CONTRIBUTIONS);
     });
 
-    it("wants a root exactly when there are leaves: lesson, EigenLayer Merkle audit L-01, a zero root", async () => {
-      const world = await from(staffedWorld);
-      const { ledger } = world;
-      await goTo(world, sealTimeOf(1));
-      await expect(proposing(world, { root: ZeroHash }))
-        .to.be.revertedWithCustomError(ledger, "RootMismatch")
-        .withArgs(ZeroHash, 5);
-      await expect(proposing(world, { leaves: 0 })).to.be.revertedWithCustomError(
-        ledger,
-        "RootMismatch",
-      );
-      await expect(proposing(world, { contributions: 0 })).to.be.revertedWithCustomError(
-        ledger,
-        "RootMismatch",
-      );
-      await expect(proposing(world, { contributionRoot: ZeroHash }))
-        .to.be.revertedWithCustomError(ledger, "RootMismatch")
-        .withArgs(ZeroHash, 1);
-      await proposing(world, { ...NO_CONTRIBUTIONS });
+    it("wants the other two roots exactly when there are contributions", async () => {
+      const world = await from(sealedTwo);
+      const { ledger, first } = world;
+      for (const [change, root, rows] of [
+        [{ contributions: 0 }, id("contributions of 2"), 0],
+        [{ contributions: 0, contributionRoot: ZeroHash }, id("invoices of 2"), 0],
+        [{ contributionRoot: ZeroHash }, ZeroHash, 1],
+        [{ invoiceRoot: ZeroHash }, ZeroHash, 1],
+      ] as const) {
+        await expect(proposing(world, change))
+          .to.be.revertedWithCustomError(ledger, "RootMismatch")
+          .withArgs(root, rows);
+      }
+      await propose(world, await reportOf(world, first, NO_CONTRIBUTIONS));
     });
 
     it("refuses a total that fell, and takes one that stayed", async () => {
@@ -181,14 +181,44 @@ describe("EpochLedger", () => {
       await proposing(world, { total });
     });
 
-    it("releases the budget of an epoch and not a wei more", async () => {
+    it("pays out with the fee what customers paid for the epoch and not a wei more", async () => {
       const world = await from(sealedTwo);
+      const { ledger } = world;
+      const { total } = await ledger.lastFinal();
+      const fund = parseEther(String(PAID));
+      expect(await world.escrow.fund(2)).to.equal(fund);
+      const most = (fund * 9n) / 10n;
+      const fee = await ledger.feeOf(most + 9n, 2);
+      expect(fee).to.equal(fund / 10n + 1n);
+      await expect(proposing(world, { total: total + most + 9n }))
+        .to.be.revertedWithCustomError(ledger, "OverFund")
+        .withArgs(most + 9n, fee, fund);
+      await expect(proposing(world, { total: total + most + 1n })).to.be.revertedWithCustomError(
+        ledger,
+        "OverFund",
+      );
+      await proposing(world, { total: total + most });
+    });
+
+    it("pays out nothing without a contribution, whatever was paid", async () => {
+      const world = await from(sealedTwo);
+      const { ledger } = world;
+      const { total } = await ledger.lastFinal();
+      await expect(proposing(world, { ...NO_CONTRIBUTIONS, total: total + 1n }))
+        .to.be.revertedWithCustomError(ledger, "OverFund")
+        .withArgs(1, 0, parseEther(String(PAID)));
+      await proposing(world, { ...NO_CONTRIBUTIONS, total });
+    });
+
+    it("pays out nothing that was paid for another epoch", async () => {
+      const world = await from(firstFinal);
+      await finalizeEpoch(world, world.first, NO_CONTRIBUTIONS);
+      await goTo(world, sealTimeOf(3));
+      await collect(world, 4, PAID);
       const { total } = await world.ledger.lastFinal();
-      const budget = await world.ledger.budgetOf(2);
-      await expect(proposing(world, { total: total + budget + 1n }))
-        .to.be.revertedWithCustomError(world.ledger, "OverBudget")
-        .withArgs(budget + 1n, budget);
-      await proposing(world, { total: total + budget });
+      await expect(proposing(world, { total: total + 1n }))
+        .to.be.revertedWithCustomError(world.ledger, "OverFund")
+        .withArgs(1, 0, 0);
     });
 
     it("wants the signatures of a quorum over exactly this report", async () => {
@@ -202,6 +232,7 @@ describe("EpochLedger", () => {
       for (const change of [
         { bundleHash: id("swapped") },
         { contributionRoot: id("swapped") },
+        { invoiceRoot: id("swapped") },
         { contributions: 2 },
         { root: id("swapped") },
         { total: report.total + 1n },
@@ -229,46 +260,20 @@ describe("EpochLedger", () => {
       }
     });
 
-    it("takes an empty epoch: lesson, lidofinance/staking-modules PR 326", async () => {
-      const world = await from(staffedWorld);
+    it("takes an epoch without accounts: lesson, lidofinance/staking-modules PR 326", async () => {
+      const bare = await from(deployedWorld);
+      const members = await addMembers(bare, 1, 1);
+      const world = { ...bare, accounts: [], members };
       const report = await finalizeEpoch(world, EMPTY_TREE, NO_CONTRIBUTIONS);
-      expect(report).to.deep.include({ root: ZeroHash, leaves: 0, total: 0n });
-      const last = await world.ledger.lastFinal();
-      expect(last).to.deep.equal([1n, ZeroHash, 0n, 0n, 0n]);
+      expect(report).to.deep.include({ root: ZeroHash, total: 0n });
+      expect(await world.ledger.lastFinal()).to.deep.equal([1n, ZeroHash, 0n, 0n]);
     });
 
-    it("refuses to promise what the ledger does not hold", async () => {
-      const { connection, ...world } = await from(deployedWorld);
-      const { token, registry, escrow, quorum, distributor, governance, guardian } = world;
-      const unfunded = await connection.ethers.deployContract("EpochLedger", [
-        {
-          token,
-          registry,
-          escrow,
-          quorum,
-          distributor,
-          emissionShare: await world.ledger.emissionShare(),
-          proposalTimeoutSeconds: TIMEOUT_SECONDS,
-          windowSeconds: WINDOW_SECONDS,
-          rulesHash: id("rules"),
-          tariff: { egressPrice: 0, storagePrice: 0, computePrice: 0, rewardCapBps: 0 },
-          governance,
-          guardian,
-        },
-      ]);
-      const poor = { ...world, connection, ledger: unfunded, accounts: [], members: [] };
-      await bindAccounts(poor, 1);
-      await goTo(poor, sealTimeOf(1));
-      const tree = ltkTree([await distributor.getAddress()], [1]);
-      const report = await reportOf(poor, tree);
-      await expect(unfunded.propose(report, []))
-        .to.be.revertedWithCustomError(unfunded, "Underfunded")
-        .withArgs(0, tree.total);
-      await token.connect(world.treasury).transfer(unfunded, tree.total);
-      await expect(unfunded.propose(report, [])).to.be.revertedWithCustomError(
-        quorum,
-        "TooFewSignatures",
-      );
+    it("takes an epoch in which nobody earned", async () => {
+      const world = await from(staffedWorld);
+      const tree = ltkTree(world.accounts, [0, 0, 0, 0, 0]);
+      await finalizeEpoch(world, tree, NO_CONTRIBUTIONS);
+      expect(await world.ledger.lastFinal()).to.deep.equal([1n, tree.root, 0n, 5n]);
     });
   });
 });

@@ -1,47 +1,33 @@
-import { emission } from "@link-rewards/core/epoch/emission";
 import { RULES_HASH } from "@link-rewards/core/epoch/rules";
 import { expect } from "chai";
-import { id, parseEther, ZeroAddress, ZeroHash } from "ethers";
+import { id, ZeroAddress, ZeroHash } from "ethers";
 import {
-  addMembers,
-  at,
   deployedWorld,
   EPOCH_SECONDS,
+  FEE_BPS,
   from,
   GRACE_SECONDS,
   goTo,
-  sealTimeOf,
   startOf,
   TIMEOUT_SECONDS,
   WINDOW_SECONDS,
   type World,
 } from "../worlds/contracts.ts";
-import { collect, payingWorld } from "./support/customers.ts";
-import {
-  EMPTY_TREE,
-  finalizeEpoch,
-  ltkTree,
-  NO_CONTRIBUTIONS,
-  pendingReport,
-  reportOf,
-  staffedWorld,
-} from "./support/epochs.ts";
+import { MAX_96 } from "./support/customers.ts";
+import { numbered } from "./support/revisions.ts";
 
-const TARIFF = [2n ** 96n - 1n, 7n, 2n ** 96n - 1n, 2n ** 32n - 1n] as const;
-const [egressPrice, storagePrice, computePrice, rewardCapBps] = TARIFF;
-const tariff = { egressPrice, storagePrice, computePrice, rewardCapBps };
-const MONTH_SECONDS = 30 * 24 * 3600;
+const TARIFF = [MAX_96, 7n, MAX_96, 5_000n] as const;
+const [egressPrice, storagePrice, computePrice, feeBps] = TARIFF;
+const tariff = { egressPrice, storagePrice, computePrice, feeBps };
 
 /** Deploys another ledger, with `change` in what it is built from. */
 async function ledgerWith(world: World, change: Record<string, unknown>) {
-  const { connection, token, registry, escrow, quorum, distributor, governance, guardian } = world;
+  const { connection, registry, escrow, quorum, distributor, governance, guardian } = world;
   const terms = {
-    token,
     registry,
     escrow,
     quorum,
     distributor,
-    emissionShare: parseEther("750000000"),
     proposalTimeoutSeconds: TIMEOUT_SECONDS,
     windowSeconds: WINDOW_SECONDS,
     rulesHash: RULES_HASH,
@@ -52,12 +38,6 @@ async function ledgerWith(world: World, change: Record<string, unknown>) {
   return connection.ethers.deployContract("EpochLedger", [{ ...terms, ...change }]);
 }
 
-async function registryWith(world: World, epochSeconds: number, graceSeconds: number) {
-  const { connection, governance } = world;
-  const terms = [startOf(1), epochSeconds, graceSeconds, governance, governance];
-  return connection.ethers.deployContract("DeviceRegistry", terms);
-}
-
 describe("EpochLedger", () => {
   describe("constructor", () => {
     it("keeps grace, timeout and window below half an epoch: a backlog must shrink", async () => {
@@ -65,62 +45,37 @@ describe("EpochLedger", () => {
       const most = EPOCH_SECONDS / 2 - GRACE_SECONDS - TIMEOUT_SECONDS;
       await ledgerWith(world, { windowSeconds: most - 1 });
       await expect(ledgerWith(world, { windowSeconds: most }))
-        .to.be.revertedWithCustomError(world.ledger, "TimingTooLong")
-        .withArgs(EPOCH_SECONDS / 2, EPOCH_SECONDS / 2);
+        .to.be.revertedWithCustomError(world.ledger, "InvalidTiming")
+        .withArgs(TIMEOUT_SECONDS, most, EPOCH_SECONDS / 2);
     });
 
-    it("wants an epoch to fit into a year, and an emission share within the supply", async () => {
+    it("wants a window and a timeout above zero", async () => {
       const world = await from(deployedWorld);
-      const { ledger, token } = world;
-      const year = 365 * 24 * 3600;
-      await ledgerWith(world, { registry: await registryWith(world, year, 0) });
-      await expect(ledgerWith(world, { registry: await registryWith(world, year + 1, 0) }))
-        .to.be.revertedWithCustomError(ledger, "InvalidEmission")
-        .withArgs(parseEther("750000000"), 0);
-      const supply = await token.SUPPLY();
-      await ledgerWith(world, { emissionShare: supply });
-      await expect(ledgerWith(world, { emissionShare: supply + 1n }))
-        .to.be.revertedWithCustomError(ledger, "InvalidEmission")
-        .withArgs(supply + 1n, 365);
-    });
-
-    it("refuses a zero address in any place, and zero rules", async () => {
-      const world = await from(deployedWorld);
-      for (const name of ["token", "escrow", "quorum", "distributor", "governance", "guardian"]) {
-        await expect(ledgerWith(world, { [name]: ZeroAddress })).to.be.revertedWithCustomError(
+      await ledgerWith(world, { windowSeconds: 1, proposalTimeoutSeconds: 1 });
+      for (const name of ["windowSeconds", "proposalTimeoutSeconds"]) {
+        await expect(ledgerWith(world, { [name]: 0 })).to.be.revertedWithCustomError(
           world.ledger,
+          "InvalidTiming",
+        );
+      }
+    });
+
+    it("refuses a zero address in any place, zero rules, and a fee over half", async () => {
+      const world = await from(deployedWorld);
+      const { ledger } = world;
+      for (const name of ["escrow", "quorum", "distributor", "governance", "guardian"]) {
+        await expect(ledgerWith(world, { [name]: ZeroAddress })).to.be.revertedWithCustomError(
+          ledger,
           "ZeroAddress",
         );
       }
       await expect(ledgerWith(world, { rulesHash: ZeroHash })).to.be.revertedWithCustomError(
-        world.ledger,
+        ledger,
         "ZeroRules",
       );
-    });
-  });
-
-  describe("emission", () => {
-    it("is what the oracle computes, in every year until nothing is left", async () => {
-      const { ledger } = await from(deployedWorld);
-      const share = await ledger.emissionShare();
-      for (let year = 0; year <= 130; year++) {
-        for (const epoch of [365 * year + 1, 365 * (year + 1)]) {
-          expect(await ledger.emission(epoch)).to.equal(emission(epoch, share, EPOCH_SECONDS));
-        }
-      }
-      expect(await ledger.emission(0)).to.equal(0);
-      expect(await ledger.emission(2n ** 32n - 1n)).to.equal(0);
-    });
-
-    it("halves from one year to the next and never exceeds the share", async () => {
-      const { ledger } = await from(deployedWorld);
-      const share = await ledger.emissionShare();
-      expect(await ledger.emission(365)).to.equal(share / 2n / 365n);
-      expect(await ledger.emission(366)).to.equal(share / 4n / 365n);
-      let issued = 0n;
-      for (let year = 0; year < 130; year++)
-        issued += 365n * (await ledger.emission(365 * year + 1));
-      expect(issued).to.be.at.most(share);
+      await expect(ledgerWith(world, { tariff: { ...tariff, feeBps: 5_001 } }))
+        .to.be.revertedWithCustomError(ledger, "FeeTooHigh")
+        .withArgs(5_001);
     });
   });
 
@@ -132,7 +87,7 @@ describe("EpochLedger", () => {
       const before = await ledger.tariffAt(1);
       await expect(ledger.connect(governance).setTariff(tariff))
         .to.emit(ledger, "TariffSet")
-        .withArgs(6, TARIFF);
+        .withArgs(6, TARIFF, numbered);
       expect(await ledger.tariffAt(0)).to.deep.equal([0n, 0n, 0n, 0n]);
       expect(await ledger.tariffAt(5)).to.deep.equal(before);
       expect(await ledger.tariffAt(6)).to.deep.equal(TARIFF);
@@ -145,19 +100,59 @@ describe("EpochLedger", () => {
       await ledger.connect(governance).setTariff({ ...tariff, storagePrice: 8 });
       expect((await ledger.tariffAt(1)).storagePrice).to.equal(8);
     });
+
+    it("refuses a fee over half of what counted", async () => {
+      const { ledger, governance } = await from(deployedWorld);
+      expect(await ledger.MAX_FEE_BPS()).to.equal(5_000);
+      await expect(ledger.connect(governance).setTariff({ ...tariff, feeBps: 5_001 }))
+        .to.be.revertedWithCustomError(ledger, "FeeTooHigh")
+        .withArgs(5_001);
+    });
+  });
+
+  describe("feeOf", () => {
+    it("is what was taken off when so much was earned, rounded down", async () => {
+      const world = await from(deployedWorld);
+      const { ledger, governance } = world;
+      expect((await ledger.tariffAt(1)).feeBps).to.equal(FEE_BPS);
+      for (const [earned, fee] of [
+        [0n, 0n],
+        [8n, 0n],
+        [9n, 1n],
+        [17n, 1n],
+        [MAX_96, MAX_96 / 9n],
+      ] as const) {
+        expect(await ledger.feeOf(earned, 1)).to.equal(fee);
+      }
+      await goTo(world, startOf(1));
+      await ledger.connect(governance).setTariff({ ...tariff, feeBps: 5_000 });
+      expect([await ledger.feeOf(9, 1), await ledger.feeOf(9, 2)]).to.deep.equal([1n, 9n]);
+      expect(await ledger.feeOf(9, 0)).to.equal(0);
+    });
   });
 
   describe("setRules", () => {
-    it("takes effect in the next epoch and leaves the ones before alone", async () => {
+    it("takes effect after at least one whole epoch more, and leaves the ones before alone", async () => {
+      const world = await from(deployedWorld);
+      const { ledger, governance } = world;
+      await goTo(world, startOf(6) - 2);
+      await expect(ledger.connect(governance).setRules(id("new")))
+        .to.emit(ledger, "RulesSet")
+        .withArgs(7, id("new"), numbered);
+      const rules = [];
+      for (const epoch of [0, 1, 6, 7]) rules.push(await ledger.rulesAt(epoch));
+      expect(rules).to.deep.equal([ZeroHash, RULES_HASH, RULES_HASH, id("new")]);
+    });
+
+    it("keeps what was set for the epoch before", async () => {
       const world = await from(deployedWorld);
       const { ledger, governance } = world;
       await goTo(world, startOf(5));
-      await expect(ledger.connect(governance).setRules(id("new")))
-        .to.emit(ledger, "RulesSet")
-        .withArgs(6, id("new"));
-      expect(await ledger.rulesAt(0)).to.equal(ZeroHash);
-      expect(await ledger.rulesAt(5)).to.equal(RULES_HASH);
-      expect(await ledger.rulesAt(6)).to.equal(id("new"));
+      await ledger.connect(governance).setRules(id("first"));
+      await goTo(world, startOf(6));
+      await ledger.connect(governance).setRules(id("second"));
+      expect(await ledger.rulesAt(7)).to.equal(id("first"));
+      expect(await ledger.rulesAt(8)).to.equal(id("second"));
     });
 
     it("refuses zero", async () => {
@@ -166,124 +161,6 @@ describe("EpochLedger", () => {
         ledger,
         "ZeroRules",
       );
-    });
-  });
-
-  describe("retire", () => {
-    async function scheduled() {
-      const world = await from(staffedWorld);
-      const { ledger, governance, stranger } = world;
-      await at(world, startOf(2));
-      await ledger.connect(governance).scheduleRetirement(stranger);
-      return { ...world, due: startOf(2) + MONTH_SECONDS };
-    }
-
-    it("is announced 30 days before, and can be called off", async () => {
-      const { ledger, governance, stranger, due } = await from(scheduled);
-      expect(await ledger.RETIREMENT_DELAY_SECONDS()).to.equal(MONTH_SECONDS);
-      const events = await ledger.queryFilter(ledger.filters.RetirementScheduled());
-      expect(events.map(({ args }) => [...args])).to.deep.equal([[stranger.address, BigInt(due)]]);
-      await expect(ledger.connect(governance).cancelRetirement())
-        .to.emit(ledger, "RetirementCancelled")
-        .withArgs(stranger.address);
-      for (const calling of [
-        ledger.connect(governance).cancelRetirement(),
-        ledger.connect(governance).retire(),
-      ]) {
-        await expect(calling).to.be.revertedWithCustomError(ledger, "NotRetirable").withArgs(0);
-      }
-    });
-
-    it("sends all that was not released to the successor, to the second when due", async () => {
-      const world = await from(scheduled);
-      const { ledger, governance, stranger, token, due } = world;
-      const held = await token.balanceOf(ledger);
-      await at(world, due - 1);
-      await expect(ledger.connect(governance).retire())
-        .to.be.revertedWithCustomError(ledger, "NotRetirable")
-        .withArgs(due);
-      await at(world, due);
-      const retiring = ledger.connect(governance).retire();
-      await expect(retiring).to.emit(ledger, "Retired").withArgs(stranger.address, held);
-      await expect(retiring).to.changeTokenBalances(
-        world.connection.ethers,
-        token,
-        [ledger, stranger],
-        [-held, held],
-      );
-    });
-
-    it("waits for a pending proposal, whose tokens are the owners'", async () => {
-      const world = await from(scheduled);
-      const { ledger, governance, token, distributor, due } = world;
-      const tree = ltkTree(world.accounts, [1, 1, 1, 1, 1]);
-      const report = await pendingReport(world, tree);
-      const { digest } = await ledger.proposal();
-      await goTo(world, due);
-      await expect(ledger.connect(governance).retire())
-        .to.be.revertedWithCustomError(ledger, "ProposalPending")
-        .withArgs(digest);
-      await ledger.finalize(report);
-      await ledger.connect(governance).retire();
-      expect(await token.balanceOf(distributor)).to.equal(tree.total);
-    });
-
-    it("ends proposing for ever, and cannot be announced or called off again", async () => {
-      const world = await from(scheduled);
-      const { ledger, governance, stranger, due } = world;
-      await goTo(world, due);
-      await ledger.connect(governance).retire();
-      const report = await reportOf(world, EMPTY_TREE, NO_CONTRIBUTIONS);
-      await expect(ledger.propose(report, [])).to.be.revertedWithCustomError(
-        ledger,
-        "LedgerRetired",
-      );
-      await expect(
-        ledger.connect(governance).scheduleRetirement(stranger),
-      ).to.be.revertedWithCustomError(ledger, "LedgerRetired");
-      await expect(ledger.connect(governance).cancelRetirement()).to.be.revertedWithCustomError(
-        ledger,
-        "NotRetirable",
-      );
-    });
-
-    it("can be repeated for what is collected afterwards", async () => {
-      const world = await from(payingWorld);
-      const { ledger, governance, stranger, token, connection } = world;
-      await ledger.connect(governance).scheduleRetirement(stranger);
-      await goTo(world, startOf(40));
-      await ledger.connect(governance).retire();
-      await collect(world, 40, 25);
-      await expect(ledger.connect(governance).retire()).to.changeTokenBalance(
-        connection.ethers,
-        token,
-        stranger,
-        parseEther("25"),
-      );
-    });
-
-    it("refuses the zero successor", async () => {
-      const { ledger, governance } = await from(deployedWorld);
-      await expect(
-        ledger.connect(governance).scheduleRetirement(ZeroAddress),
-      ).to.be.revertedWithCustomError(ledger, "ZeroAddress");
-    });
-  });
-
-  describe("budgetOf", () => {
-    it("grows with what is collected until the seal time, and not after", async () => {
-      const world = await from(payingWorld);
-      const { ledger } = world;
-      const members = await addMembers(world, 3, 2);
-      const staffed = { ...world, accounts: [], members };
-      const bare = await ledger.budgetOf(1);
-      await collect(world, 1, 5);
-      await at(world, sealTimeOf(1) - 1);
-      await collect(world, 1, 6);
-      await collect(world, 1, 9);
-      expect(await ledger.budgetOf(1)).to.equal(bare + parseEther("6"));
-      await finalizeEpoch(staffed, EMPTY_TREE, NO_CONTRIBUTIONS);
-      expect(await ledger.budgetOf(2)).to.equal((await ledger.emission(2)) + parseEther("9"));
     });
   });
 });

@@ -5,8 +5,9 @@ import { deployedWorld, from } from "../worlds/contracts.ts";
 describe("LedgerLink", () => {
   describe("linkLedger", () => {
     it("links once and for ever", async () => {
-      const { escrow, quorum, distributor, ledger, deployer, stranger } = await from(deployedWorld);
-      for (const contract of [escrow, quorum, distributor]) {
+      const { programme, escrow, quorum, distributor, ledger, deployer, stranger } =
+        await from(deployedWorld);
+      for (const contract of [programme, escrow, quorum, distributor]) {
         expect(await contract.ledger()).to.equal(await ledger.getAddress());
         await expect(contract.connect(deployer).linkLedger(stranger))
           .to.be.revertedWithCustomError(contract, "LedgerAlreadyLinked")
@@ -15,8 +16,8 @@ describe("LedgerLink", () => {
     });
 
     it("is open to the deployer only, who has no other power", async () => {
-      const { escrow, quorum, distributor, stranger } = await from(deployedWorld);
-      for (const contract of [escrow, quorum, distributor]) {
+      const { programme, escrow, quorum, distributor, stranger } = await from(deployedWorld);
+      for (const contract of [programme, escrow, quorum, distributor]) {
         await expect(contract.connect(stranger).linkLedger(stranger))
           .to.be.revertedWithCustomError(contract, "NotDeployer")
           .withArgs(stranger.address);

@@ -1,28 +1,37 @@
 import { expect } from "chai";
 import { MaxUint256, parseEther, Signature } from "ethers";
 import { deployedWorld, from, walletOf } from "../worlds/contracts.ts";
-import { CHAIN_ID } from "./support/signing.ts";
+import { PERMIT, permitDomainOf } from "./support/permits.ts";
 
-const PERMIT = {
-  Permit: [
-    { name: "owner", type: "address" },
-    { name: "spender", type: "address" },
-    { name: "value", type: "uint256" },
-    { name: "nonce", type: "uint256" },
-    { name: "deadline", type: "uint256" },
-  ],
-};
+const MOST = (2n ** 96n - 1n) / 32n;
 
 describe("LinkToken", () => {
-  it("is minted once: 1,500,000,000 tokens of 18 decimals", async () => {
-    const { token } = await from(deployedWorld);
+  it("is minted once, under the name and in the amount it was deployed with", async () => {
+    const { connection, token, stranger } = await from(deployedWorld);
     expect(await token.totalSupply()).to.equal(parseEther("1500000000"));
-    expect(await token.SUPPLY()).to.equal(parseEther("1500000000"));
+    expect(await token.initialSupply()).to.equal(parseEther("1500000000"));
     expect([await token.name(), await token.symbol(), await token.decimals()]).to.deep.equal([
       "LinkToken",
       "LTK",
       18n,
     ]);
+    const terms = ["Other", "OTH", MOST, stranger];
+    const other = await connection.ethers.deployContract("LinkToken", terms);
+    expect([await other.name(), await other.symbol()]).to.deep.equal(["Other", "OTH"]);
+    expect(await other.balanceOf(stranger)).to.equal(MOST);
+    await other.connect(stranger).burn(7);
+    expect(await other.initialSupply()).to.equal(MOST);
+  });
+
+  it("refuses a supply of zero, and one that totals of 96 bits hold fewer than 32 times", async () => {
+    const { connection, token, stranger } = await from(deployedWorld);
+    for (const supply of [0n, MOST + 1n]) {
+      await expect(
+        connection.ethers.deployContract("LinkToken", ["LinkToken", "LTK", supply, stranger]),
+      )
+        .to.be.revertedWithCustomError(token, "InvalidSupply")
+        .withArgs(supply);
+    }
   });
 
   it("has no owner, no mint, no pause and no upgrade", async () => {
@@ -42,15 +51,22 @@ describe("LinkToken", () => {
     expect(await token.totalSupply()).to.equal(supply - 5n);
   });
 
+  it("can be burned by whom its holder allows it, and by nobody else", async () => {
+    const { token, customer, stranger } = await from(deployedWorld);
+    await token.connect(customer).approve(stranger, 5);
+    const supply = await token.totalSupply();
+    await token.connect(stranger).burnFrom(customer, 5);
+    expect(await token.totalSupply()).to.equal(supply - 5n);
+    await expect(token.connect(stranger).burnFrom(customer, 1)).to.be.revertedWithCustomError(
+      token,
+      "ERC20InsufficientAllowance",
+    );
+  });
+
   it("takes an allowance by signature (ERC-2612)", async () => {
     const { token, stranger } = await from(deployedWorld);
     const owner = walletOf("owner");
-    const domain = {
-      name: "LinkToken",
-      version: "1",
-      chainId: CHAIN_ID,
-      verifyingContract: await token.getAddress(),
-    };
+    const domain = await permitDomainOf(token);
     const permit = {
       owner: owner.address,
       spender: stranger.address,

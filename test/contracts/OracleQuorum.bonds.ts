@@ -1,19 +1,25 @@
 import { expect } from "chai";
+import { BOND, from, goTo, sender, startOf, type World, walletOf } from "../worlds/contracts.ts";
 import {
-  at,
-  BOND,
-  EPOCH_SECONDS,
-  from,
-  GENESIS,
-  goTo,
-  sender,
-  startOf,
-  type World,
-  walletOf,
-} from "../worlds/contracts.ts";
-import { EMPTY_TREE, NO_CONTRIBUTIONS, propose, reportOf, staffedWorld } from "./support/epochs.ts";
+  finalizeEpoch,
+  ltkTree,
+  NO_CONTRIBUTIONS,
+  type Staffed,
+  staffedWorld,
+} from "./support/epochs.ts";
 
 const NEWCOMER = walletOf("newcomer");
+
+/** Member 4 left in `epoch`. */
+async function exitIn(world: World, epoch: number): Promise<void> {
+  await goTo(world, startOf(epoch));
+  await world.quorum.connect(await sender(world, walletOf("member 4").address)).exit();
+}
+
+/** The next epoch, final, in which nobody earned. */
+async function idle(world: Staffed): Promise<void> {
+  await finalizeEpoch(world, ltkTree(world.accounts, [0, 0, 0, 0, 0]), NO_CONTRIBUTIONS);
+}
 
 describe("OracleQuorum", () => {
   describe("depositBond", () => {
@@ -22,13 +28,13 @@ describe("OracleQuorum", () => {
       const member = members[0]?.address ?? "";
       await expect(quorum.connect(treasury).depositBond(member, 5))
         .to.emit(quorum, "BondDeposited")
-        .withArgs(member, treasury.address, 5);
+        .withArgs(0, treasury.address, 5);
       expect((await quorum.memberOf(member)).bond).to.equal(BOND + 5n);
       expect(await token.balanceOf(quorum)).to.equal(5n * BOND + 5n);
       await expect(quorum.connect(treasury).depositBond(NEWCOMER, 5))
         .to.be.revertedWithCustomError(quorum, "MemberUnknown")
         .withArgs(NEWCOMER.address);
-      await quorum.connect(governance).removeMember(member, 3);
+      await quorum.connect(governance).removeMember(member);
       await expect(quorum.connect(treasury).depositBond(member, 5)).to.be.revertedWithCustomError(
         quorum,
         "MemberUnknown",
@@ -37,56 +43,75 @@ describe("OracleQuorum", () => {
   });
 
   describe("withdrawBond", () => {
-    async function leftAt(world: World, time: number): Promise<string> {
-      const member = await sender(world, walletOf("member 0").address);
-      await at(world, time);
-      await world.quorum.connect(member).exit();
-      return member.address;
-    }
-
-    it("pays the bond back once an epoch has passed since leaving, and not a second before", async () => {
+    it("pays the bond back when the epoch the member left in and the one after it are final", async () => {
       const world = await from(staffedWorld);
-      const { quorum, token, bystander } = world;
-      const left = GENESIS + 1000;
-      const member = await leftAt(world, left);
-      const release = left + EPOCH_SECONDS;
-      expect(await quorum.releaseSeconds()).to.equal(EPOCH_SECONDS);
-      await at(world, release - 1);
-      await expect(quorum.connect(bystander).withdrawBond(member))
-        .to.be.revertedWithCustomError(quorum, "BondHeld")
-        .withArgs(member, release);
-      await at(world, release);
-      const withdrawing = quorum.connect(bystander).withdrawBond(member);
-      await expect(withdrawing).to.emit(quorum, "BondWithdrawn").withArgs(member, BOND);
-      await expect(withdrawing).to.changeTokenBalance(world.connection.ethers, token, member, BOND);
-      await expect(quorum.connect(bystander).withdrawBond(member))
-        .to.be.revertedWithCustomError(quorum, "NoBond")
-        .withArgs(member);
-    });
-
-    it("holds the bond of a member that has not left, and of a stranger", async () => {
-      const world = await from(staffedWorld);
-      const { quorum, members } = world;
-      const never = 2n ** 256n - 1n;
-      for (const somebody of [members[0]?.address ?? "", NEWCOMER.address]) {
-        await expect(quorum.withdrawBond(somebody))
+      const { connection, quorum, token, bystander } = world;
+      await exitIn(world, 2);
+      for (const lastFinal of [0, 1, 2]) {
+        expect((await world.ledger.lastFinal()).epoch).to.equal(lastFinal);
+        await expect(quorum.connect(bystander).withdrawBond(4))
           .to.be.revertedWithCustomError(quorum, "BondHeld")
-          .withArgs(somebody, never);
+          .withArgs(4, 2);
+        await idle(world);
       }
+      const member = walletOf("member 4").address;
+      const withdrawing = quorum.connect(bystander).withdrawBond(4);
+      await expect(withdrawing).to.emit(quorum, "BondWithdrawn").withArgs(4, member, BOND);
+      await expect(withdrawing).to.changeTokenBalance(connection.ethers, token, member, BOND);
+      await expect(quorum.connect(bystander).withdrawBond(4))
+        .to.be.revertedWithCustomError(quorum, "NoBond")
+        .withArgs(4);
     });
 
-    it("holds the bond while a proposal its owner signed is pending, however long that takes", async () => {
+    it("counts by the clock when it left, however far the members are behind", async () => {
       const world = await from(staffedWorld);
-      const { quorum, ledger } = world;
-      const report = await reportOf(world, EMPTY_TREE, NO_CONTRIBUTIONS);
-      await propose(world, report);
-      const member = await leftAt(world, startOf(2) + 5000);
-      await goTo(world, startOf(9));
-      await expect(quorum.withdrawBond(member))
-        .to.be.revertedWithCustomError(quorum, "SignedPendingProposal")
-        .withArgs(member);
-      await ledger.finalize(report);
-      await quorum.withdrawBond(member);
+      await exitIn(world, 6);
+      for (let epoch = 1; epoch <= 6; epoch++) await idle(world);
+      await expect(world.quorum.withdrawBond(4))
+        .to.be.revertedWithCustomError(world.quorum, "BondHeld")
+        .withArgs(4, 6);
+      await idle(world);
+      await world.quorum.withdrawBond(4);
+    });
+
+    it("holds a removed member's bond as long", async () => {
+      const world = await from(staffedWorld);
+      const { quorum, governance } = world;
+      await goTo(world, startOf(2));
+      await quorum.connect(governance).removeMember(walletOf("member 4"));
+      await idle(world);
+      await idle(world);
+      await expect(quorum.withdrawBond(4)).to.be.revertedWithCustomError(quorum, "BondHeld");
+      await idle(world);
+      await quorum.withdrawBond(4);
+    });
+
+    it("pays the newest key", async () => {
+      const world = await from(staffedWorld);
+      const { connection, quorum, token } = world;
+      const successor = walletOf("successor").address;
+      await quorum.connect(await sender(world, walletOf("member 4").address)).rotate(successor);
+      await quorum.connect(await sender(world, successor)).exit();
+      await idle(world);
+      await idle(world);
+      await expect(quorum.withdrawBond(4)).to.changeTokenBalance(
+        connection.ethers,
+        token,
+        successor,
+        BOND,
+      );
+    });
+
+    it("holds the bond of a member that has not left, whatever is final, and has none of a stranger", async () => {
+      const world = await from(staffedWorld);
+      const { quorum } = world;
+      await idle(world);
+      await expect(quorum.withdrawBond(0))
+        .to.be.revertedWithCustomError(quorum, "BondHeld")
+        .withArgs(0, 0);
+      await expect(quorum.withdrawBond(5))
+        .to.be.revertedWithCustomError(quorum, "NoBond")
+        .withArgs(5);
     });
   });
 });

@@ -97,6 +97,19 @@ describe("RewardDistributor", () => {
       expect(await world.distributor.payeeOf(OWNER)).to.equal(OWNER.address);
     });
 
+    it("voids what the account signed before", async () => {
+      const world = await from(firstFinal);
+      const { distributor } = world;
+      const before = await consentOf(world);
+      const signature = await signConsent(world, before, OWNER);
+      await distributor.connect(await sender(world, OWNER.address)).setPayee(accountOf(1));
+      expect(await distributor.nonces(OWNER)).to.equal(1);
+      await expect(
+        distributor.setPayeeBySig(OWNER.address, PAYEE, NO_DEADLINE, signature),
+      ).to.be.revertedWithCustomError(distributor, "InvalidAccountSignature");
+      expect(await distributor.payeeOf(OWNER)).to.equal(accountOf(1));
+    });
+
     it("reaches nobody else's earnings", async () => {
       const { distributor, stranger } = await from(firstFinal);
       await distributor.connect(stranger).setPayee(stranger);
@@ -105,8 +118,8 @@ describe("RewardDistributor", () => {
 
     it("refuses the contracts of the suite, where tokens would be lost", async () => {
       const world = await from(firstFinal);
-      const { distributor, stranger, token, registry, escrow, quorum, ledger } = world;
-      for (const contract of [distributor, token, registry, escrow, quorum, ledger]) {
+      const { distributor, stranger, token, registry, programme, escrow, quorum, ledger } = world;
+      for (const contract of [distributor, token, registry, programme, escrow, quorum, ledger]) {
         const payee = await contract.getAddress();
         await expect(distributor.connect(stranger).setPayee(payee))
           .to.be.revertedWithCustomError(distributor, "PayeeNotAllowed")
@@ -286,8 +299,9 @@ describe("RewardDistributor", () => {
   describe("before a ledger is linked", () => {
     it("refuses the suite's other contracts as payees, and lets zero restore the caller", async () => {
       const world = await from(firstFinal);
-      const { connection, token, registry, escrow, quorum, governance, guardian } = world;
-      const terms = [token, registry, escrow, quorum, governance, guardian];
+      const { connection, token, registry, programme, escrow, quorum, governance, guardian } =
+        world;
+      const terms = [token, registry, programme, escrow, quorum, governance, guardian];
       const unlinked = await connection.ethers.deployContract("RewardDistributor", terms);
       await unlinked.setPayee(ZeroAddress);
       await expect(unlinked.setPayee(escrow)).to.be.revertedWithCustomError(

@@ -1,6 +1,7 @@
 import { expect } from "chai";
-import { parseEther, ZeroHash } from "ethers";
-import { accountOf, bindAccounts, from } from "../worlds/contracts.ts";
+import { ZeroHash } from "ethers";
+import { accountOf, addMembers, bindAccounts, deployedWorld, from } from "../worlds/contracts.ts";
+import { admitCustomer, ltk } from "./support/customers.ts";
 import {
   EMPTY_TREE,
   finalizeEpoch,
@@ -11,8 +12,6 @@ import {
   staffedWorld,
 } from "./support/epochs.ts";
 import { claimOf, honestLeaves, nodeHash, type RewardTree, treeOf } from "./support/reward-tree.ts";
-
-const ltk = (amount: number) => parseEther(amount.toString());
 
 type ThreeFinal = Staffed & { readonly trees: readonly [RewardTree, RewardTree, RewardTree] };
 
@@ -112,11 +111,12 @@ describe("RewardDistributor", () => {
       );
     });
 
-    it("refuses an epoch that is not final or was empty", async () => {
-      const world = await from(staffedWorld);
-      const { distributor, accounts } = world;
-      const tree = ltkTree(accounts, [1, 2, 3, 4, 5]);
-      await finalizeEpoch(world, EMPTY_TREE, NO_CONTRIBUTIONS);
+    it("refuses an epoch that is not final or had no leaves", async () => {
+      const bare = await from(deployedWorld);
+      const members = await addMembers(bare, 1, 1);
+      const { distributor } = bare;
+      const tree = ltkTree([accountOf(0)], [1]);
+      await finalizeEpoch({ ...bare, accounts: [], members }, EMPTY_TREE, NO_CONTRIBUTIONS);
       for (const epoch of [0, 1, 2]) {
         await expect(distributor.claim([claimOf(tree, epoch, 0)]))
           .to.be.revertedWithCustomError(distributor, "RootUnknown")
@@ -161,18 +161,23 @@ describe("RewardDistributor", () => {
     });
 
     it("refuses an index at or beyond the leaves: lesson, EigenLayer L-02, provable padding", async () => {
-      const world = await from(staffedWorld);
-      const leaves = [...honestLeaves(world.accounts.slice(0, 3), [1n, 2n, 3n].map(BigInt))];
+      const bare = await from(deployedWorld);
+      const accounts = await bindAccounts(bare, 3);
+      const members = await addMembers(bare, 1, 1);
+      await admitCustomer(bare, ltk(10_000));
+      const world = { ...bare, accounts, members };
       const hidden = { account: accountOf(3), cumulative: 1n, prefix: 0n };
-      const tree = treeOf([...leaves, hidden]);
-      await finalizeEpoch(world, { ...tree, leaves: 3 }, { total: 7n });
+      const tree = treeOf([...honestLeaves(accounts, [1n, 2n, 3n]), hidden]);
+      await finalizeEpoch(world, tree, { total: 7n });
       await expect(world.distributor.claim([claimOf(tree, 1, 3)]))
         .to.be.revertedWithCustomError(world.distributor, "InvalidProof")
         .withArgs(1, 3, accountOf(3));
       await world.distributor.claim([claimOf(tree, 1, 2)]);
 
       // Nor when a newer root has a leaf at that index.
-      await finalizeEpoch(world, ltkTree(world.accounts.slice(0, 4), [1, 2, 3, 4]));
+      await bindAccounts(world, 1);
+      await finalizeEpoch(world, treeOf(honestLeaves(accounts, [1n, 2n, 4n])));
+      await finalizeEpoch(world, ltkTree([...accounts, accountOf(3)], [1, 2, 3, 4]));
       await expect(world.distributor.claim([claimOf(tree, 1, 3)]))
         .to.be.revertedWithCustomError(world.distributor, "InvalidProof")
         .withArgs(1, 3, accountOf(3));
@@ -217,13 +222,15 @@ describe("RewardDistributor", () => {
     });
 
     it("takes one leaf, whose proof is empty", async () => {
-      const world = await from(staffedWorld);
-      await bindAccounts(world, 1);
-      const tree = ltkTree(world.accounts.slice(0, 1), [7]);
+      const bare = await from(deployedWorld);
+      const accounts = await bindAccounts(bare, 1);
+      const members = await addMembers(bare, 1, 1);
+      await admitCustomer(bare, ltk(10_000));
+      const tree = ltkTree(accounts, [7]);
       expect(tree.openingAt(0).proof).to.deep.equal([]);
-      await finalizeEpoch(world, tree);
-      await world.distributor.claim([claimOf(tree, 1, 0)]);
-      expect(await world.distributor.claimed(accountOf(0))).to.equal(ltk(7));
+      await finalizeEpoch({ ...bare, accounts, members }, tree);
+      await bare.distributor.claim([claimOf(tree, 1, 0)]);
+      expect(await bare.distributor.claimed(accountOf(0))).to.equal(ltk(7));
     });
   });
 });

@@ -1,6 +1,13 @@
 import { expect } from "chai";
 import { type BaseContract, hexlify, randomBytes } from "ethers";
-import { bindSignature, deployedWorld, from, NO_DEADLINE, walletOf } from "../worlds/contracts.ts";
+import {
+  consentOf,
+  deployedWorld,
+  from,
+  NO_DEADLINE,
+  signConsent,
+  walletOf,
+} from "../worlds/contracts.ts";
 import { collect, payingWorld, signVoucher, voucherOf } from "./support/customers.ts";
 import { digestOf, domainOf, TYPES, type TypeName } from "./support/signing.ts";
 
@@ -57,8 +64,9 @@ describe("EIP-712 digests: lesson, The Graph H-07, a typehash wrong three times 
       const account = String(randomValue("address"));
       const deadline = NO_DEADLINE - BigInt(randomValue("uint64"));
       await registry.connect(manufacturer).enrol([device.address], 1);
-      const signature = await bindSignature(world, device, account, { deadline });
-      await registry.bind(device.address, account, deadline, signature);
+      const nonce = BigInt(1 + (Number(randomValue("uint32")) % 1_000_000_000));
+      const consent = await consentOf(world, device, account, { nonce, deadline });
+      await registry.bind([consent], [await signConsent(world, consent, device)]);
       expect((await registry.deviceOf(device)).account.toLowerCase()).to.equal(account);
     }
   });
@@ -96,7 +104,7 @@ describe("EIP-712 digests: lesson, The Graph H-07, a typehash wrong three times 
     const voucher = voucherOf(world, 1, 5);
     const signature = await signVoucher(world, voucher);
     await expect(
-      world.escrow.collect({ ...voucher, cumulative: 0n }, signature),
+      world.escrow.collect([{ ...voucher, amount: 0n }], [signature]),
     ).to.be.revertedWithCustomError(world.escrow, "KeyUnknown");
     await collect(world, 1, 5);
   });

@@ -17,30 +17,40 @@ type Power = readonly [
 ];
 
 const GOVERNANCE = ZeroHash;
-const ROLES = ["governance", "guardian", "manufacturer", "admission"] as const;
+const HOLDERS = ["governance", "guardian", "manufacturer", "admission"] as const;
 
-/** Everything that is not open to all. */
+/** Everything that a role is needed for. */
 function powersOf(world: World): readonly Power[] {
-  const { registry, escrow, quorum, distributor, ledger, stranger } = world;
+  const { registry, programme, escrow, quorum, distributor, ledger, stranger } = world;
   const limit = [1, 1, 1];
   return [
     [registry, "enrol", [[stranger.address], 1], id("MANUFACTURER_ROLE")],
-    [registry, "revoke", [[stranger.address]], id("MANUFACTURER_ROLE")],
+    [registry, "revoke", [[stranger.address], ""], id("MANUFACTURER_ROLE")],
     [registry, "setClassLimit", [1, limit], GOVERNANCE],
+    [programme, "addInspector", [stranger], GOVERNANCE],
+    [programme, "removeInspector", [stranger], GOVERNANCE],
+    [programme, "scheduleRetirement", [stranger], GOVERNANCE],
+    [programme, "cancelRetirement", [], GOVERNANCE],
+    [programme, "retire", [], GOVERNANCE],
     [escrow, "admit", [stranger], id("ADMISSION_ROLE")],
     [escrow, "dismiss", [stranger], id("ADMISSION_ROLE")],
     [quorum, "addMember", [stranger, 1], GOVERNANCE],
-    [quorum, "removeMember", [stranger, 1], GOVERNANCE],
+    [quorum, "removeMember", [stranger], GOVERNANCE],
     [quorum, "setThreshold", [1], GOVERNANCE],
-    [distributor, "pause", [], id("GUARDIAN_ROLE")],
-    [distributor, "resume", [], id("GUARDIAN_ROLE")],
-    [ledger, "veto", [id("digest")], id("GUARDIAN_ROLE")],
+    [distributor, "setGuardian", [stranger], GOVERNANCE],
+    [ledger, "setGuardian", [stranger], GOVERNANCE],
     [ledger, "setTariff", [[1, 1, 1, 1]], GOVERNANCE],
     [ledger, "setRules", [id("rules")], GOVERNANCE],
-    [ledger, "scheduleRetirement", [stranger], GOVERNANCE],
-    [ledger, "cancelRetirement", [], GOVERNANCE],
-    [ledger, "retire", [], GOVERNANCE],
   ];
+}
+
+/** Everything that is the guardian's. */
+function guardedOf({ distributor, ledger }: World) {
+  return [
+    [distributor, "pause", []],
+    [distributor, "resume", []],
+    [ledger, "veto", [id("digest")]],
+  ] as const;
 }
 
 describe("roles", () => {
@@ -49,11 +59,11 @@ describe("roles", () => {
     const { deployer, treasury, stranger } = world;
     for (const [contract, name, args, role] of powersOf(world)) {
       const others = [deployer, treasury, stranger];
-      for (const holder of ROLES) {
+      for (const holder of HOLDERS) {
         if (!(await contract.getFunction("hasRole")(role, world[holder])))
           others.push(world[holder]);
       }
-      expect(others.length, `${name} has one holder`).to.equal(3 + ROLES.length - 1);
+      expect(others.length, `${name} has one holder`).to.equal(3 + HOLDERS.length - 1);
       for (const caller of others) {
         await expect(contract.connect(caller).getFunction(name)(...args))
           .to.be.revertedWithCustomError(contract, "AccessControlUnauthorizedAccount")
@@ -62,10 +72,24 @@ describe("roles", () => {
     }
   });
 
+  it("give nobody but the guardian in force what is the guardian's", async () => {
+    const world = await from(deployedWorld);
+    const { deployer, treasury, stranger, guardian, governance, manufacturer, admission } = world;
+    for (const [contract, name, args] of guardedOf(world)) {
+      for (const caller of [deployer, treasury, stranger, governance, manufacturer, admission]) {
+        const target: BaseContract = contract;
+        await expect(target.connect(caller).getFunction(name)(...args))
+          .to.be.revertedWithCustomError(contract, "NotGuardian")
+          .withArgs(caller.address, guardian.address);
+      }
+    }
+  });
+
   it("are given and taken by governance only, and never by the deployer", async () => {
     const world = await from(deployedWorld);
-    const { registry, escrow, quorum, distributor, ledger, governance, deployer, stranger } = world;
-    for (const contract of [registry, escrow, quorum, distributor, ledger]) {
+    const { registry, programme, escrow, quorum, distributor, ledger } = world;
+    const { governance, deployer, stranger } = world;
+    for (const contract of [registry, programme, escrow, quorum, distributor, ledger]) {
       expect(await contract.hasRole(GOVERNANCE, deployer)).to.equal(false);
       await expect(
         contract.connect(deployer).grantRole(GOVERNANCE, deployer),
@@ -90,20 +114,24 @@ describe("constructors", () => {
   it("refuse a zero address in any place of power", async () => {
     const { ethers } = await chain();
     const world = await from(deployedWorld);
-    const { token, registry, escrow, quorum, distributor, governance } = world;
-    const someone = governance.address;
+    const { token, registry, programme, escrow, quorum, distributor, governance } = world;
+    const one = governance.address;
     const zero = ZeroAddress;
     const wrong: readonly (readonly [BaseContract, string, readonly unknown[]])[] = [
-      [registry, "DeviceRegistry", [GENESIS, 60, 1, zero, someone]],
-      [registry, "DeviceRegistry", [GENESIS, 60, 1, someone, zero]],
-      [escrow, "CustomerEscrow", [zero, registry, THAW_SECONDS, someone, someone]],
-      [escrow, "CustomerEscrow", [token, registry, THAW_SECONDS, zero, someone]],
-      [escrow, "CustomerEscrow", [token, registry, THAW_SECONDS, someone, zero]],
-      [quorum, "OracleQuorum", [zero, registry, 1, someone]],
+      [registry, "DeviceRegistry", [GENESIS, 60, 1, zero, one]],
+      [registry, "DeviceRegistry", [GENESIS, 60, 1, one, zero]],
+      [programme, "RewardProgramme", [zero, registry, 1, one]],
+      [programme, "RewardProgramme", [token, registry, 1, zero]],
+      [escrow, "CustomerEscrow", [zero, registry, programme, THAW_SECONDS, one, one]],
+      [escrow, "CustomerEscrow", [token, registry, zero, THAW_SECONDS, one, one]],
+      [escrow, "CustomerEscrow", [token, registry, programme, THAW_SECONDS, zero, one]],
+      [escrow, "CustomerEscrow", [token, registry, programme, THAW_SECONDS, one, zero]],
+      [quorum, "OracleQuorum", [zero, registry, 1, one]],
       [quorum, "OracleQuorum", [token, registry, 1, zero]],
-      [distributor, "RewardDistributor", [zero, registry, escrow, quorum, someone, someone]],
-      [distributor, "RewardDistributor", [token, registry, escrow, quorum, zero, someone]],
-      [distributor, "RewardDistributor", [token, registry, escrow, quorum, someone, zero]],
+      ...[0, 2, 3, 4, 5, 6].map((place) => {
+        const terms = [token, registry, programme, escrow, quorum, one, one];
+        return [distributor, "RewardDistributor", terms.with(place, zero)] as const;
+      }),
     ];
     for (const [contract, name, args] of wrong) {
       await expect(ethers.deployContract(name, [...args])).to.be.revertedWithCustomError(

@@ -1,8 +1,19 @@
 import { keccak256 as keccakBytes } from "@link-rewards/core/encoding/bytes";
 import { expect } from "chai";
-import { type Contract, concat, id, keccak256, MaxUint256, toBeHex, ZeroHash } from "ethers";
+import {
+  type Contract,
+  concat,
+  hexlify,
+  id,
+  keccak256,
+  MaxUint256,
+  randomBytes,
+  toBeHex,
+  ZeroHash,
+} from "ethers";
 import { MerkleTree } from "merkletreejs";
 import { emptyChain, from } from "../worlds/contracts.ts";
+import { type InvoiceLine, lineHash } from "./support/invoices.ts";
 import { honestLeaves, type Leaf, treeOf } from "./support/reward-tree.ts";
 
 /** Up to here every position of a size is opened on chain; beyond it those where a tree's shape could show. */
@@ -16,7 +27,7 @@ const HASHES = LEAVES.map((leaf) => keccak256(record(leaf)));
 
 async function harness(): Promise<Contract> {
   const { ethers } = await from(emptyChain);
-  return ethers.deployContract("RewardTreeHarness") as unknown as Promise<Contract>;
+  return ethers.deployContract("TreeHarness") as unknown as Promise<Contract>;
 }
 
 /** The 44 bytes of a leaf. */
@@ -28,6 +39,19 @@ function record({ account, cumulative, prefix }: Leaf): string {
 function merkleTreeJs(size: number): MerkleTree {
   const hashes = HASHES.slice(0, size).map((hash) => Buffer.from(hash.slice(2), "hex"));
   return new MerkleTree(hashes, hashBytes, { fillDefaultHash: Buffer.alloc(32) });
+}
+
+function randomLine(): InvoiceLine {
+  const number = (bytes: number) => BigInt(hexlify(randomBytes(bytes)));
+  return {
+    customer: hexlify(randomBytes(20)),
+    device: hexlify(randomBytes(20)),
+    contribution: Number(number(4)),
+    value: number(12),
+    ceiling: number(12),
+    subtotal: number(12),
+    above: Number(number(4)),
+  };
 }
 
 const hashBytes = (bytes: Buffer) => Buffer.from(keccakBytes(bytes));
@@ -62,6 +86,10 @@ describe("reward trees of 0 to 300, 1,000 and 10,000 leaves", () => {
     const contract = await from(harness);
     for (const leaf of LEAVES.slice(0, 20)) {
       expect(await contract.getFunction("hash")(leaf)).to.equal(keccak256(record(leaf)));
+    }
+    for (let i = 0; i < 20; i++) {
+      const line = randomLine();
+      expect(await contract.getFunction("hashLine")(line)).to.equal(lineHash(line));
     }
     for (const leaves of [1, 2, 3, 4, 5, 8, 9, 1023, 1024, 1025, 2 ** 31, 2 ** 32 - 1]) {
       const depth = Math.ceil(Math.log2(leaves));

@@ -1,23 +1,26 @@
 import { type Address, lowercaseHex, toHex } from "@link-rewards/core/encoding/bytes";
 import type { ScalarField, StructOf } from "@link-rewards/core/encoding/fields";
 import { domainSeparator } from "@link-rewards/core/encoding/typed";
-import { emission } from "@link-rewards/core/epoch/emission";
+import { feeOf } from "@link-rewards/core/epoch/value";
 import { eventFromLog } from "@link-rewards/core/law/event-from-log";
 import { isLawEventName, type LawEvent } from "@link-rewards/core/law/events";
 import {
   accountsAt,
-  collected,
+  capAt,
   deviceClass,
   fund,
   indexOf,
   isCustomerAt,
+  isInspectorAt,
   isKeyAt,
   type Law,
   limitAt,
+  membersAt,
   ownerAt,
   paid,
   rulesAt,
   tariffAt,
+  thresholdAt,
 } from "@link-rewards/core/law/law";
 import { replay } from "@link-rewards/core/law/replay";
 import { RECEIPT_FIELDS, receiptDigest } from "@link-rewards/core/signed/receipt";
@@ -29,19 +32,20 @@ import fc from "fast-check";
 import { signFor } from "../contracts/support/signing.ts";
 import {
   accountOf,
-  bindSignature,
+  BOND,
+  consentOf,
   deployedWorld,
   EPOCH_SECONDS,
   from,
-  NO_DEADLINE,
   sealTimeOf,
   sender,
+  signConsent,
   type World,
   walletOf,
 } from "../worlds/contracts.ts";
 import { structs } from "./arbitraries.ts";
 
-/** The core holds to the contracts themselves: digests, emission, and the law replayed from their events. */
+/** The core holds to the contracts themselves: digests, the fee, and the law replayed from their events. */
 describe("against the contracts", () => {
   it("digests receipts, vouchers and reports as they do", async () => {
     const { registry, escrow, ledger } = await from(deployedWorld);
@@ -62,25 +66,42 @@ describe("against the contracts", () => {
     await agrees(REPORT_FIELDS, ledger, reportDigest, (value) => ledger.reportDigest(value));
   });
 
-  it("issues what the ledger issues, in every epoch", async () => {
-    const { ledger } = await from(deployedWorld);
-    const share = await ledger.emissionShare();
-    const epochs = [1, 2, 365, 366, 730, 731, 127 * 365 + 1, 128 * 365, 128 * 365 + 1, 2 ** 32 - 1];
-    for (const epoch of [...epochs, ...fc.sample(fc.integer({ min: 1, max: 2 ** 32 - 1 }), 20)]) {
-      expect(emission(epoch, share, EPOCH_SECONDS), `epoch ${epoch}`).to.equal(
-        await ledger.emission(epoch),
-      );
-    }
+  it("takes the fee that the ledger takes, of any amount", async () => {
+    const { ledger, governance, connection } = await from(deployedWorld);
+    const amounts = fc.bigInt({ min: 0n, max: 2n ** 96n - 1n });
+    const property = fc.asyncProperty(
+      fc.integer({ min: 0, max: 5_000 }),
+      fc.array(amounts, { minLength: 3, maxLength: 3 }),
+      async (feeBps, earned) => {
+        const tariff = { egressPrice: 1, storagePrice: 1, computePrice: 1, feeBps };
+        await ledger.connect(governance).setTariff(tariff);
+        const epoch = (await ledger.currentEpoch()) + 1n;
+        for (const delta of [0n, 2n ** 96n - 1n, ...earned]) {
+          expect(feeOf(delta, feeBps)).to.equal(await ledger.feeOf(delta, epoch));
+        }
+        await connection.networkHelpers.mine();
+      },
+    );
+    await fc.assert(property, { numRuns: 20 });
   });
 
   it("replays their events to what they say, and what a sealed epoch is asked never changes", async () => {
     await fc.assert(
       fc.asyncProperty(histories, async (history) => {
         const world = await from(deployedWorld);
-        for (const action of history) await act(world, action);
+        const thresholds = new Map<number, number>();
+        for (const action of history) {
+          await act(world, action);
+          const { ledger, quorum } = world;
+          thresholds.set(Number(await ledger.currentEpoch()), Number(await quorum.threshold()));
+        }
         const events = await lawEvents(world);
         const law = replay(events);
         await expectSame(world, law);
+        // What a running epoch asks for never changes, so the last law knows it of every epoch.
+        for (const [epoch, threshold] of thresholds) {
+          expect(thresholdAt(law, epoch), `threshold of ${epoch}`).to.equal(threshold);
+        }
         await expectSealed(world, law, events);
       }),
       { numRuns: 6 },
@@ -91,11 +112,15 @@ describe("against the contracts", () => {
 const DEVICES = 4;
 const ACCOUNTS = 3;
 const KEYS = 2;
+const MEMBERS = 6;
 const LAST_EPOCH = 20;
 
 const device = (n: number) => walletOf(`device ${n % DEVICES}`);
 const account = (n: number) => accountOf(n % ACCOUNTS);
 const key = (n: number) => walletOf(`gateway ${n % KEYS}`);
+const member = (n: number) => walletOf(`member ${n % MEMBERS}`);
+const successor = (n: number) => walletOf(`successor of member ${n % MEMBERS}`);
+const memberKeys = Array.from({ length: MEMBERS }, (_, n) => [member(n), successor(n)]).flat();
 const customers = ({ customer, stranger }: World) => [customer, stranger];
 
 type Action = { readonly name: keyof typeof ACTIONS; readonly a: number; readonly b: number };
@@ -106,8 +131,8 @@ const ACTIONS = {
   enrol: ({ registry, manufacturer }: World, a: number, b: number) =>
     registry.connect(manufacturer).enrol([device(a).address], b % 2),
   bind: async (world: World, a: number, b: number) => {
-    const signature = await bindSignature(world, device(a), account(b));
-    return world.registry.bind(device(a).address, account(b), NO_DEADLINE, signature);
+    const consent = await consentOf(world, device(a), account(b));
+    return world.registry.bind([consent], [await signConsent(world, consent, device(a))]);
   },
   transfer: async (world: World, a: number, b: number) => {
     const { account: owner } = await world.registry.deviceOf(device(a).address);
@@ -117,33 +142,75 @@ const ACTIONS = {
     const to = await sender(world, account(b));
     return world.registry.connect(to).acceptTransfer(device(a).address);
   },
-  revoke: ({ registry, manufacturer }: World, a: number) =>
-    registry.connect(manufacturer).revoke([device(a).address]),
+  revoke: ({ registry, manufacturer }: World, a: number, b: number) =>
+    registry.connect(manufacturer).revoke([device(a).address], `reason ${b}`),
   admit: (world: World, a: number) =>
     world.escrow.connect(world.admission).admit(customers(world)[a % 2]?.address ?? ""),
   dismiss: (world: World, a: number) =>
     world.escrow.connect(world.admission).dismiss(customers(world)[a % 2]?.address ?? ""),
-  addKey: (world: World, a: number, b: number) =>
-    world.escrow.connect(customers(world)[a % 2]).addKey(key(b)),
-  removeKey: (world: World, a: number, b: number) =>
-    world.escrow.connect(customers(world)[a % 2]).removeKey(key(b)),
+  setKey: (world: World, a: number, b: number) =>
+    world.escrow.connect(customers(world)[a % 2]).setKey(key(b), a % 5 === 0 ? 0 : a * 10 ** 9),
+  setEndpoint: (world: World, a: number, b: number) =>
+    world.escrow.connect(customers(world)[a % 2]).setEndpoint(b % 3 === 0 ? "" : `wss://${b}`),
   collect: async (world: World, a: number, b: number) => {
-    const { escrow, token, customer, registry } = world;
+    const { escrow, token, customer } = world;
     const payer = customers(world)[a % 2]?.address ?? "";
     await token.connect(customer).approve(escrow, MaxUint256);
     await escrow.connect(customer).depositFor(payer, parseEther("1"));
-    const epoch = Math.max(1, Number(await registry.currentEpoch()) - (b % 3));
-    const before = await escrow.collected(payer);
-    const voucher = { customer: payer, epoch, cumulative: before + BigInt(1 + a) * 10n ** 16n };
-    return escrow.collect(voucher, await signFor(escrow, "Voucher", voucher, key(b)));
+    const epoch = Number(await escrow.collectableEpoch());
+    const amount = (await escrow.paid(payer, epoch)) + BigInt(1 + a) * 10n ** 9n;
+    const voucher = { customer: payer, epoch, amount };
+    return escrow.collect([voucher], [await signFor(escrow, "Voucher", voucher, key(b))]);
   },
+  addInspector: (world: World, a: number) =>
+    world.programme.connect(world.governance).addInspector(customers(world)[a % 2] ?? ""),
+  removeInspector: (world: World, a: number) =>
+    world.programme.connect(world.governance).removeInspector(customers(world)[a % 2] ?? ""),
   setTerms: async ({ registry, ledger, governance }: World, a: number, b: number) => {
     const limit = { egressBytes: a, storageByteSeconds: b, computeMilliseconds: a + b };
-    const tariff = { egressPrice: a, storagePrice: b, computePrice: a + b, rewardCapBps: a };
+    const tariff = { egressPrice: a, storagePrice: b, computePrice: a + b, feeBps: a };
     await registry.connect(governance).setClassLimit(b % 2, limit);
     await ledger.connect(governance).setTariff(tariff);
     return ledger.connect(governance).setRules(`0x${"00".repeat(31)}${(16 + a).toString(16)}`);
   },
+  addMember: async ({ quorum, token, governance, treasury }: World, a: number) => {
+    const count = Number(await quorum.members()) + 1;
+    await quorum.connect(governance).addMember(member(a), Math.floor(count / 2) + 1);
+    await token.connect(treasury).approve(quorum, MaxUint256);
+    return quorum.connect(treasury).depositBond(member(a), BOND);
+  },
+  removeMember: ({ quorum, governance }: World, a: number) =>
+    quorum.connect(governance).removeMember(member(a)),
+  exit: async (world: World, a: number, b: number) => {
+    const own = await sender(world, (b % 2 === 0 ? member(a) : successor(a)).address);
+    return world.quorum.connect(own).exit();
+  },
+  rotate: async (world: World, a: number) =>
+    world.quorum.connect(await sender(world, member(a).address)).rotate(successor(a)),
+  setThreshold: async ({ quorum, governance }: World, a: number) =>
+    quorum.connect(governance).setThreshold(1 + (a % MEMBERS)),
+  slash: async ({ quorum, ledger }: World, a: number) => {
+    const one = { ...NO_REPORT, bundleHash: `0x${"11".repeat(32)}` };
+    const [first, second] = [
+      await signFor(ledger, "Report", NO_REPORT, member(a)),
+      await signFor(ledger, "Report", one, member(a)),
+    ];
+    return quorum.proveEquivocation(NO_REPORT, one, first, second);
+  },
+};
+
+const ZERO = `0x${"00".repeat(32)}`;
+const NO_REPORT = {
+  epoch: 9,
+  attempt: 0,
+  prevRoot: ZERO,
+  root: ZERO,
+  contributionRoot: ZERO,
+  invoiceRoot: ZERO,
+  contributions: 0,
+  total: 0,
+  bundleHash: ZERO,
+  rulesHash: ZERO,
 };
 
 const actions: fc.Arbitrary<Action> = fc.record({
@@ -159,7 +226,8 @@ const histories = fc.array(actions, { minLength: 40, maxLength: 80 }).map((rando
     { name: "enrol", a: n, b: n },
     { name: "bind", a: n, b: n },
     { name: "admit", a: n, b: 0 },
-    { name: "addKey", a: n, b: n >> 1 },
+    { name: "setKey", a: 1 + n, b: n >> 1 },
+    { name: "addMember", a: n, b: 0 },
   ]);
   return [
     ...opening,
@@ -178,18 +246,14 @@ async function act(world: World, { name, a, b }: Action): Promise<void> {
   }
 }
 
-async function lawEvents({
-  connection,
-  registry,
-  escrow,
-  ledger,
-  quorum,
-}: World): Promise<readonly LawEvent[]> {
+async function lawEvents(world: World): Promise<readonly LawEvent[]> {
+  const { registry, programme, escrow, ledger, quorum } = world;
   const events: LawEvent[] = [];
-  for (const contract of [registry, escrow, ledger, quorum] as readonly BaseContract[]) {
+  for (const contract of [registry, programme, escrow, ledger, quorum] as const) {
+    const { interface: abi } = contract as BaseContract;
     const filter = { address: await contract.getAddress(), fromBlock: 0, toBlock: "latest" };
-    for (const log of await connection.ethers.provider.getLogs(filter)) {
-      const parsed = contract.interface.parseLog(log);
+    for (const log of await world.connection.ethers.provider.getLogs(filter)) {
+      const parsed = abi.parseLog(log);
       if (parsed === null || !isLawEventName(parsed.name)) continue;
       const args = parsed.args as unknown as Record<string, unknown>;
       events.push(eventFromLog(parsed.name, args, log.blockNumber, log.index));
@@ -199,7 +263,20 @@ async function lawEvents({
 }
 
 async function expectSame(world: World, law: Law): Promise<void> {
-  const { registry, escrow, ledger } = world;
+  const { registry, programme, escrow, ledger, quorum } = world;
+  expect(law.revisions).to.deep.equal({
+    deviceRegistry: Number(await registry.revision()),
+    rewardProgramme: Number(await programme.revision()),
+    customerEscrow: Number(await escrow.revision()),
+    epochLedger: Number(await ledger.revision()),
+    oracleQuorum: Number(await quorum.revision()),
+  });
+  const current = Number(await quorum.currentEpoch());
+  const active = [];
+  for (const { address } of memberKeys) {
+    if (await quorum.isActive(address)) active.push(lowercaseHex(address));
+  }
+  expect(membersAt(law, current)).to.have.members(active);
   const orNobody = (owner: Address | undefined) => owner ?? `0x${"00".repeat(20)}`;
   expect(BigInt(law.accounts.length)).to.equal(await registry.accounts());
   for (let n = 0; n < ACCOUNTS; n++) {
@@ -208,6 +285,7 @@ async function expectSame(world: World, law: Law): Promise<void> {
     expect(ours === undefined ? await registry.NO_INDEX() : BigInt(ours)).to.equal(index);
   }
   for (let epoch = 0; epoch <= LAST_EPOCH; epoch++) {
+    expect(BigInt(accountsAt(law, epoch))).to.equal(await registry.accountsAt(epoch));
     for (let n = 0; n < DEVICES; n++) {
       const owner = lowercaseHex(await registry.ownerAt(device(n).address, epoch));
       expect(orNobody(ownerAt(law, lowercaseHex(device(n).address), epoch))).to.equal(owner);
@@ -216,16 +294,16 @@ async function expectSame(world: World, law: Law): Promise<void> {
       const ours = lowercaseHex(payer.address);
       expect(isCustomerAt(law, ours, epoch)).to.equal(await escrow.isCustomerAt(payer, epoch));
       expect(paid(law, ours, epoch)).to.equal(await escrow.paid(payer, epoch));
-      expect(collected(law, ours)).to.equal(await escrow.collected(payer));
+      expect(isInspectorAt(law, ours, epoch)).to.equal(await programme.isInspectorAt(payer, epoch));
       for (let n = 0; n < KEYS; n++) {
-        const theirs = await escrow.isKeyAt(payer, key(n), epoch);
-        expect(isKeyAt(law, ours, lowercaseHex(key(n).address), epoch)).to.equal(theirs);
+        const theirs = await escrow.capAt(payer, key(n), epoch);
+        expect(capAt(law, ours, lowercaseHex(key(n).address), epoch)).to.equal(theirs);
       }
     }
     expect(fund(law, epoch)).to.equal(await escrow.fund(epoch));
     expect(rulesAt(law, epoch)).to.equal(await ledger.rulesAt(epoch));
-    const { egressPrice, storagePrice, computePrice, rewardCapBps } = await ledger.tariffAt(epoch);
-    const tariff = { egressPrice, storagePrice, computePrice, rewardCapBps: Number(rewardCapBps) };
+    const { egressPrice, storagePrice, computePrice, feeBps } = await ledger.tariffAt(epoch);
+    const tariff = { egressPrice, storagePrice, computePrice, feeBps: Number(feeBps) };
     expect(tariffAt(law, epoch)).to.deep.equal(tariff);
     for (const ofClass of [0, 1]) {
       const limit = await registry.limitAt(ofClass, epoch);
@@ -253,7 +331,6 @@ async function expectSealed(
     if (sealBlock === head) return;
     const then = replay(events.filter(({ blockNumber }) => blockNumber <= sealBlock));
     expect(factsOf(then, epoch)).to.deep.equal(factsOf(law, epoch));
-    expect(accountsAt(law, sealBlock)).to.equal(then.accounts.length);
   }
 }
 
@@ -273,6 +350,8 @@ function factsOf(law: Law, epoch: number): unknown {
       .map((payer) => [0, 1].map((n) => isKeyAt(law, payer, lowercaseHex(key(n).address), epoch)))
       .filter((known) => known.includes(true)),
     fund: fund(law, epoch),
+    leaves: accountsAt(law, epoch),
+    threshold: thresholdAt(law, epoch),
     tariff: tariffAt(law, epoch),
     rules: rulesAt(law, epoch),
     limits: [0, 1].map((ofClass) => limitAt(law, ofClass, epoch)),

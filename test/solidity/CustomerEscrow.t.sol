@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {ICustomerEscrow} from "../../contracts/interfaces/ICustomerEscrow.sol";
+import {CompactSignature} from "../../contracts/libraries/CompactSignature.sol";
 import {Cast, Suite} from "./Suite.sol";
 import {Typed} from "./Typed.sol";
 import {VM} from "./Vm.sol";
@@ -14,50 +15,59 @@ contract CustomerEscrowTest is Suite {
 
     // The model: what holds in each epoch as things are planned now, one entry an epoch.
     bool[EPOCHS] private _isCustomerAt;
-    bool[EPOCHS] private _isAddedAt;
+    uint96[EPOCHS] private _capAt;
 
     function setUp() external {
         _admit(true);
-        _addKey(true);
+        _setKey(type(uint96).max);
         VM.warp(GENESIS);
     }
 
-    function testFuzzVouchersInAnyOrderPayTheHighestAsFarAsTheBalanceReaches(
-        uint96[6] calldata cumulatives,
+    function testFuzzVouchersInAnyOrderPayTheHighestAsFarAsCapAndBalanceReach(
+        uint96[6] calldata amounts,
         uint96 balance,
+        uint96 cap,
         bytes32 order
     ) external {
-        _deposit(balance % 1e26);
+        uint256 has = balance % 1e26;
+        uint256 most = 1 + (cap % 2e26);
+        _setKey(uint96(most));
+        VM.warp(endOf(1) + GRACE_SECONDS);
+        _deposit(has);
         uint256 highest = 0;
         for (uint256 i = 0; i < 12; ++i) {
-            uint96 cumulative = cumulatives[uint8(order[i]) % 6] % 2e26;
-            if (cumulative > highest) highest = cumulative;
-            _collect(1, cumulative);
+            uint96 amount = amounts[uint8(order[i]) % 6] % 2e26;
+            if (amount > highest) highest = amount;
+            _collect(2, amount);
         }
-        uint256 owed = highest < balance % 1e26 ? highest : balance % 1e26;
-        assert(escrow.collected(customer) == owed);
-        assert(escrow.balanceOf(customer) == (balance % 1e26) - owed);
-        assert(escrow.fund(1) == owed && escrow.paid(customer, 1) == owed);
-        assert(token.balanceOf(address(ledger)) == EMISSION_SHARE + owed);
-        // What the balance did not cover stays owed.
+        if (highest > most) highest = most;
+        uint256 owed = highest < has ? highest : has;
+        assert(escrow.balanceOf(customer) == has - owed);
+        assert(escrow.fund(2) == owed && escrow.paid(customer, 2) == owed);
+        assert(token.balanceOf(address(escrow)) == has);
+        // What the balance did not cover stays owed, until the seal time.
         _deposit(2e26);
-        _collect(1, uint96(highest));
-        assert(escrow.collected(customer) == highest);
+        _collect(2, uint96(highest));
+        assert(escrow.paid(customer, 2) == highest);
     }
 
-    function testFuzzAPaymentCountsForItsEpochUntilTheSealTimeAndThenForTheCurrentOne(
+    /// @notice A voucher is good from its epoch's begin to its seal time, and only once every earlier one is sealed.
+    function testFuzzAVoucherIsCollectedForTheEarliestEpochThatIsNotSealed(
         uint32 epoch,
         uint256 delay
     ) external {
         epoch = 1 + (epoch % 8);
-        VM.warp(endOf(epoch - 1) + (delay % (3 * EPOCH_SECONDS)));
+        VM.warp(GENESIS - 1 days + (delay % (9 * EPOCH_SECONDS)));
         _deposit(1e18);
-        _collect(epoch, 1e18);
-        uint32 current = uint32((time() - GENESIS) / EPOCH_SECONDS) + 1;
-        bool late = time() >= endOf(epoch) + GRACE_SECONDS;
-        uint32 counted = late ? current : epoch;
-        assert(escrow.paid(customer, counted) == 1e18 && escrow.fund(counted) == 1e18);
-        assert(counted == epoch || (escrow.paid(customer, epoch) == 0 && escrow.fund(epoch) == 0));
+        bool due =
+            time() >= endOf(epoch - 1) &&
+                time() < endOf(epoch) + GRACE_SECONDS &&
+                (epoch == 1 || time() >= endOf(epoch - 1) + GRACE_SECONDS);
+        try this.collect(epoch, 1e18) {
+            assert(due && escrow.paid(customer, epoch) == 1e18 && escrow.fund(epoch) == 1e18);
+        } catch (bytes memory reason) {
+            assert(!due && bytes4(reason) == ICustomerEscrow.EpochNotCollectable.selector);
+        }
     }
 
     function testFuzzWhatThawsStaysCollectableAndIsNeverMoreThanTheBalance(
@@ -118,17 +128,18 @@ contract CustomerEscrowTest is Suite {
         assert(amountNow == before && withdrawableAtNow == withdrawableAt);
     }
 
-    /// @notice Admissions, dismissals, keys added and removed in any order, against a list with one entry an epoch.
+    /// @notice Admissions, dismissals and caps set in any order, against a list with one entry an epoch.
     function testFuzzCustomersAndKeysAreThoseOfTheNaiveModel(uint256 seed) external {
         for (uint256 i = 0; i < 40; ++i) {
-            uint256 choice = uint256(keccak256(abi.encode(seed, i))) % 7;
+            uint256 random = uint256(keccak256(abi.encode(seed, i)));
+            uint256 choice = random % 7;
             if (choice < 2) _admit(choice == 0);
-            else if (choice < 4) _addKey(choice == 2);
+            else if (choice < 4) _setKey(choice == 2 ? 0 : uint96(random >> 8));
             else if (escrow.currentEpoch() + 2 < EPOCHS) VM.warp(time() + EPOCH_SECONDS / 2);
             for (uint32 e = 0; e < EPOCHS; ++e) {
                 assert(escrow.isCustomerAt(customer, e) == _isCustomerAt[e]);
-                bool isKey = _isCustomerAt[e] && _isAddedAt[e];
-                assert(escrow.isKeyAt(customer, gateway, e) == isKey);
+                uint96 cap = _isCustomerAt[e] ? _capAt[e] : 0;
+                assert(escrow.capAt(customer, gateway, e) == cap);
             }
         }
     }
@@ -144,11 +155,10 @@ contract CustomerEscrowTest is Suite {
         for (uint256 e = escrow.currentEpoch() + 1; e < EPOCHS; ++e) _isCustomerAt[e] = admitted;
     }
 
-    function _addKey(bool added) private {
+    function _setKey(uint96 cap) private {
         VM.prank(customer);
-        if (added) escrow.addKey(gateway);
-        else escrow.removeKey(gateway);
-        for (uint256 e = escrow.currentEpoch() + 1; e < EPOCHS; ++e) _isAddedAt[e] = added;
+        escrow.setKey(gateway, cap);
+        for (uint256 e = escrow.currentEpoch() + 1; e < EPOCHS; ++e) _capAt[e] = cap;
     }
 
     function _withdraws() private returns (bool) {
@@ -165,11 +175,17 @@ contract CustomerEscrowTest is Suite {
         escrow.depositFor(customer, amount);
     }
 
-    function _collect(uint32 epoch, uint96 cumulative) private {
-        bytes32 hash = Typed.voucherHash(customer, epoch, cumulative);
-        escrow.collect(
-            ICustomerEscrow.Voucher(customer, epoch, cumulative),
-            Typed.sign(Cast.gateway(0), Typed.digest(address(escrow), hash))
-        );
+    /// @dev In a call of its own, so that it can be refused.
+    function collect(uint32 epoch, uint96 amount) external {
+        _collect(epoch, amount);
+    }
+
+    function _collect(uint32 epoch, uint96 amount) private {
+        ICustomerEscrow.Voucher[] memory vouchers = new ICustomerEscrow.Voucher[](1);
+        CompactSignature[] memory signatures = new CompactSignature[](1);
+        vouchers[0] = ICustomerEscrow.Voucher(customer, epoch, amount);
+        bytes32 hash = Typed.voucherHash(customer, epoch, amount);
+        signatures[0] = Typed.sign(Cast.gateway(0), Typed.digest(address(escrow), hash));
+        escrow.collect(vouchers, signatures);
     }
 }

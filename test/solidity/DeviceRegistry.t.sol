@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {DeviceRegistry} from "../../contracts/DeviceRegistry.sol";
 import {IDeviceRegistry} from "../../contracts/interfaces/IDeviceRegistry.sol";
+import {CompactSignature} from "../../contracts/libraries/CompactSignature.sol";
 import {deploy} from "./Deploy.sol";
 import {Typed} from "./Typed.sol";
 import {VM} from "./Vm.sol";
@@ -23,7 +24,11 @@ contract DeviceRegistryTest {
     mapping(uint256 device => address) private _offeredTo;
     mapping(uint256 device => uint256) private _changesFrom;
     mapping(uint256 device => bool) private _revoked;
+    mapping(uint256 device => uint64) private _nonce;
+    mapping(uint256 device => bool) private _isByConsent;
+    mapping(uint256 device => uint256[EPOCHS]) private _bindingsIn;
     address[] private _indexed;
+    uint32[] private _indexedFrom;
 
     function setUp() external {
         VM.warp(GENESIS - EPOCH_SECONDS);
@@ -68,15 +73,22 @@ contract DeviceRegistryTest {
     function testFuzzOwnersAreThoseOfTheNaiveModel(uint256 seed) external {
         for (uint256 i = 0; i < STEPS; ++i) {
             uint256 random = uint256(keccak256(abi.encode(seed, i)));
-            _step(random % DEVICES, (random >> 8) % ACCOUNTS, (random >> 16) % 8);
+            _step(random % DEVICES, (random >> 8) % ACCOUNTS, (random >> 16) % 8, random >> 24);
             _ownersAreTheModels();
         }
         assert(registry.accounts() == _indexed.length);
         for (uint256 i = 0; i < _indexed.length; ++i) assert(registry.indexOf(_indexed[i]) == i);
+        for (uint32 e = 0; e < EPOCHS; ++e) {
+            uint32 leaves = 0;
+            while (leaves < _indexed.length && _indexedFrom[leaves] <= e) ++leaves;
+            assert(registry.accountsAt(e) == leaves);
+        }
     }
 
-    function _step(uint256 i, uint256 account, uint256 choice) private {
-        if (choice < 2) _bind(i, _accountAt(account));
+    function _step(uint256 i, uint256 account, uint256 choice, uint256 random) private {
+        // Fresher than the last consent, as fresh, or older.
+        uint64 nonce = _nonce[i] + uint64(random % 4);
+        if (choice < 2) _bind(i, _accountAt(account), nonce == 0 ? 0 : nonce - 1);
         else if (choice == 2) _transfer(i, _accountAt(account));
         else if (choice < 5) _acceptTransfer(i, _accountAt(account));
         else if (choice == 5 && account == 0) _revoke(i);
@@ -85,18 +97,32 @@ contract DeviceRegistryTest {
         }
     }
 
-    function _bind(uint256 i, address account) private {
+    function _bind(uint256 i, address account, uint64 nonce) private {
         address device = _device(i);
         uint256 deadline = VM.getBlockTimestamp();
-        bytes32 hash = Typed.bindHash(device, account, registry.nonces(device), deadline);
-        bytes32 digest = Typed.digest(address(registry), hash);
-        bool free = _account[i] == address(0) && !_revoked[i];
-        try registry.bind(device, account, deadline, Typed.sign(0xD000 + i, digest)) {
-            assert(free);
-            _plan(i, account);
+        uint32 epoch = registry.currentEpoch();
+        IDeviceRegistry.Bind[] memory consents = new IDeviceRegistry.Bind[](1);
+        CompactSignature[] memory signatures = new CompactSignature[](1);
+        consents[0] = IDeviceRegistry.Bind(device, account, nonce, deadline);
+        bytes32 hash = Typed.bindHash(device, account, nonce, deadline);
+        signatures[0] = Typed.sign(0xD000 + i, Typed.digest(address(registry), hash));
+
+        // No fresher than the last: passed over.
+        bool isVoid = nonce <= _nonce[i];
+        // What was bound by consent can be bound anew until that has been in effect for a whole epoch.
+        bool replaceable =
+            _account[i] == address(0) || (_isByConsent[i] && epoch <= _changesFrom[i]);
+        bool due = isVoid || (!_revoked[i] && replaceable && _bindingsIn[i][epoch] < 2);
+        try registry.bind(consents, signatures) {
+            assert(due);
         } catch {
-            assert(!free);
+            assert(!due);
         }
+        if (!due || isVoid) return;
+        _plan(i, account);
+        _nonce[i] = nonce;
+        _isByConsent[i] = true;
+        ++_bindingsIn[i][epoch];
     }
 
     function _transfer(uint256 i, address to) private {
@@ -117,6 +143,7 @@ contract DeviceRegistryTest {
         try registry.acceptTransfer(_device(i)) {
             assert(due);
             _plan(i, to);
+            _isByConsent[i] = false;
         } catch {
             assert(!due);
         }
@@ -125,7 +152,7 @@ contract DeviceRegistryTest {
     function _revoke(uint256 i) private {
         address[] memory devices = new address[](1);
         devices[0] = _device(i);
-        registry.revoke(devices);
+        registry.revoke(devices, "stolen");
         uint256 epoch = registry.currentEpoch();
         for (uint256 e = epoch == 0 ? 1 : epoch; e < EPOCHS; ++e) _ownerAt[i][e] = address(0);
         _revoked[i] = true;
@@ -140,6 +167,7 @@ contract DeviceRegistryTest {
         _offeredTo[i] = address(0);
         for (uint256 j = 0; j < _indexed.length; ++j) if (_indexed[j] == account) return;
         _indexed.push(account);
+        _indexedFrom.push(uint32(next));
     }
 
     function _ownersAreTheModels() private view {

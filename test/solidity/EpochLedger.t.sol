@@ -1,95 +1,49 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {EpochLedger} from "../../contracts/EpochLedger.sol";
-import {LinkToken} from "../../contracts/LinkToken.sol";
-import {ICustomerEscrow} from "../../contracts/interfaces/ICustomerEscrow.sol";
-import {IDeviceRegistry} from "../../contracts/interfaces/IDeviceRegistry.sol";
 import {IEpochLedger} from "../../contracts/interfaces/IEpochLedger.sol";
-import {IOracleQuorum} from "../../contracts/interfaces/IOracleQuorum.sol";
-import {IRewardDistributor} from "../../contracts/interfaces/IRewardDistributor.sol";
-import {deploy} from "./Deploy.sol";
+import {Suite} from "./Suite.sol";
+import {VM} from "./Vm.sol";
 
-contract EpochLedgerEmissionTest {
-    LinkToken private token = LinkToken(deploy("LinkToken", abi.encode(address(this))));
+contract EpochLedgerTest is Suite {
+    uint256 private constant BPS = 10_000;
 
-    function testFuzzSixtyYearsIssueNoMoreThanTheShare(uint256 share, uint256 length) external {
-        (EpochLedger ledger, uint256 perYear) = _ledger(share, length);
-        uint256 issued = 0;
-        uint256 before = type(uint256).max;
-        for (uint256 year = 0; year < 60; ++year) {
-            uint32 first = uint32(year * perYear + 1);
-            uint256 emission = ledger.emission(first);
-            // Equal within the year, halved after it.
-            assert(ledger.emission(uint32(first + perYear - 1)) == emission);
-            assert(emission <= before / 2 || before == type(uint256).max);
-            issued += emission * perYear;
-            before = emission;
+    /// @notice What is earned and its fee are never more than what counted, and all but two wei a row of it.
+    function testFuzzEarnedAndFeeAreWhatCountedToTwoWeiARow(
+        uint88[7] calldata counted,
+        uint16 feeBps
+    ) external {
+        uint256 bps = feeBps % 5001;
+        _setFee(uint16(bps));
+        uint256 sum = 0;
+        uint256 delta = 0;
+        for (uint256 i = 0; i < counted.length; ++i) {
+            // Every other row is a small one, where rounding weighs most.
+            uint256 row = i % 2 == 0 ? counted[i] : counted[i] % 16;
+            sum += row;
+            delta += (row * (BPS - bps)) / BPS;
         }
-        assert(issued <= ledger.emissionShare());
-        // Nor is much lost: a wei an epoch by rounding, and what the 60th halving leaves.
-        assert(issued + 60 * (perYear + 1) + 1e10 >= ledger.emissionShare());
+        uint256 paidOut = delta + ledger.feeOf(delta, 1);
+        assert(paidOut <= sum && sum - paidOut <= 2 * counted.length);
     }
 
-    function testFuzzEmissionIsNeverMoreThanBefore(
-        uint256 share,
-        uint256 length,
-        uint32 earlier,
-        uint32 later
-    ) external {
-        (EpochLedger ledger, ) = _ledger(share, length);
-        if (earlier > later) (earlier, later) = (later, earlier);
-        // Epoch 0 is the time before genesis and issues nothing.
-        assert(earlier == 0 || ledger.emission(later) <= ledger.emission(earlier));
-        assert(ledger.emission(0) == 0);
+    function testFuzzTheFeeOfAnythingIsItsPart(uint96 delta, uint16 feeBps) external {
+        uint256 bps = feeBps % 5001;
+        _setFee(uint16(bps));
+        assert(ledger.feeOf(delta, 1) == (uint256(delta) * bps) / (BPS - bps));
     }
 
-    function testFuzzEmissionIsHalvedOnceAYear(
-        uint256 share,
-        uint256 length,
-        uint32 epoch
-    ) external {
-        (EpochLedger ledger, uint256 perYear) = _ledger(share, length);
-        if (epoch == 0) return;
-        uint256 yearly = ledger.emissionShare();
-        for (uint256 year = 0; year <= (epoch - 1) / perYear && yearly != 0; ++year) yearly /= 2;
-        assert(ledger.emission(epoch) == yearly / perYear);
+    function testFuzzAFeeOverHalfIsRefused(uint16 feeBps) external {
+        VM.prank(GOVERNANCE);
+        try ledger.setTariff(IEpochLedger.Tariff(1, 1, 1, feeBps)) {
+            assert(feeBps <= 5000);
+        } catch (bytes memory reason) {
+            assert(feeBps > 5000 && bytes4(reason) == IEpochLedger.FeeTooHigh.selector);
+        }
     }
 
-    function testEmissionEndsAndDoesNotFail() external {
-        (EpochLedger ledger, uint256 perYear) = _ledger(type(uint256).max, type(uint256).max);
-        assert(ledger.emission(type(uint32).max) == 0);
-        assert(ledger.emission(uint32(128 * perYear + 1)) == 0);
-        assert(ledger.emission(1) > 0);
-    }
-
-    /// @dev A ledger with epochs of an hour to a year, and any share of the supply.
-    function _ledger(
-        uint256 share,
-        uint256 length
-    ) private returns (EpochLedger ledger, uint256 epochsPerYear) {
-        uint256 epochSeconds = 1 hours + (length % (365 days - 1 hours + 1));
-        address registry = deploy(
-            "DeviceRegistry",
-            abi.encode(block.timestamp, epochSeconds, 0, address(this), address(this))
-        );
-        // The emission depends on none of the other contracts.
-        address other = address(1);
-        EpochLedger.Parameters memory parameters = EpochLedger.Parameters({
-            token: token,
-            registry: IDeviceRegistry(registry),
-            escrow: ICustomerEscrow(other),
-            quorum: IOracleQuorum(other),
-            distributor: IRewardDistributor(other),
-            emissionShare: share % (token.SUPPLY() + 1),
-            proposalTimeoutSeconds: 1,
-            windowSeconds: 1,
-            rulesHash: "rules",
-            tariff: IEpochLedger.Tariff(1, 1, 1, 1),
-            governance: address(this),
-            guardian: address(this)
-        });
-        ledger = EpochLedger(deploy("EpochLedger", abi.encode(parameters)));
-        epochsPerYear = 365 days / epochSeconds;
+    function _setFee(uint16 feeBps) private {
+        VM.prank(GOVERNANCE);
+        ledger.setTariff(IEpochLedger.Tariff(1, 1, 1, feeBps));
     }
 }

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IRewardDistributor} from "../../contracts/interfaces/IRewardDistributor.sol";
-import {RewardLeaf} from "../../contracts/libraries/RewardTree.sol";
+import {RewardLeaf} from "../../contracts/libraries/RewardLeaf.sol";
 import {Suite} from "./Suite.sol";
 import {Trees} from "./Trees.sol";
 import {VM} from "./Vm.sol";
@@ -93,7 +93,6 @@ contract RewardDistributorTest is Suite {
             bytes32 root = Trees.root(Trees.hashes(leaves));
             VM.prank(address(ledger));
             distributor.publish(epoch, root, uint96(total), uint32(ACCOUNTS));
-            VM.prank(address(ledger));
             token.transfer(address(distributor), total - before);
         }
     }

@@ -7,12 +7,13 @@ import {EpochLedger} from "../../contracts/EpochLedger.sol";
 import {LinkToken} from "../../contracts/LinkToken.sol";
 import {OracleQuorum} from "../../contracts/OracleQuorum.sol";
 import {RewardDistributor} from "../../contracts/RewardDistributor.sol";
+import {RewardProgramme} from "../../contracts/RewardProgramme.sol";
 import {IEpochLedger} from "../../contracts/interfaces/IEpochLedger.sol";
 import {deploy} from "./Deploy.sol";
 import {VM} from "./Vm.sol";
 
 /// @title Suite
-/// @notice The six contracts, wired as a deployment wires them, and the cast around them.
+/// @notice The seven contracts, wired as a deployment wires them, and the cast around them.
 /// @dev Epochs of 30 days, 12 a year: a campaign of some dozen epochs crosses several halvings of the emission.
 contract Suite {
     uint256 public constant DEPLOYED_AT = 1_800_000_000;
@@ -23,9 +24,12 @@ contract Suite {
     uint256 public constant WINDOW_SECONDS = 5 days;
     uint256 public constant THAW_SECONDS = 2 * EPOCH_SECONDS + GRACE_SECONDS;
     uint256 public constant EPOCHS_PER_YEAR = 12;
-    uint256 public constant EMISSION_SHARE = 900_000_000e18;
+    uint256 public constant CLOSE_DELAY_SECONDS = 4 * EPOCH_SECONDS;
+    uint256 public constant SUPPLY = 1_000_000_000e18;
+    uint256 public constant EMISSION_SHARE = 600_000_000e18;
+    uint16 public constant FEE_BPS = 500;
     uint256 public constant MINIMUM_BOND = 10_000e18;
-    bytes32 public constant RULES = keccak256("link-rewards/rules/1");
+    bytes32 public constant RULES = keccak256("link-rewards/rules/2");
 
     address public constant GOVERNANCE = address(0xA001);
     address public constant GUARDIAN = address(0xA002);
@@ -34,24 +38,31 @@ contract Suite {
 
     LinkToken public immutable token;
     DeviceRegistry public immutable registry;
+    RewardProgramme public immutable programme;
     CustomerEscrow public immutable escrow;
     OracleQuorum public immutable quorum;
     RewardDistributor public immutable distributor;
     EpochLedger public immutable ledger;
 
     constructor() {
+        VM.recordLogs();
         VM.warp(DEPLOYED_AT);
-        token = LinkToken(deploy("LinkToken", abi.encode(address(this))));
+        token = LinkToken(
+            deploy("LinkToken", abi.encode("LinkToken", "LTK", SUPPLY, address(this)))
+        );
         registry = DeviceRegistry(
             deploy(
                 "DeviceRegistry",
                 abi.encode(GENESIS, EPOCH_SECONDS, GRACE_SECONDS, GOVERNANCE, MANUFACTURER)
             )
         );
+        programme = RewardProgramme(
+            deploy("RewardProgramme", abi.encode(token, registry, EMISSION_SHARE, GOVERNANCE))
+        );
         escrow = CustomerEscrow(
             deploy(
                 "CustomerEscrow",
-                abi.encode(token, registry, THAW_SECONDS, GOVERNANCE, ADMISSION)
+                abi.encode(token, registry, programme, THAW_SECONDS, GOVERNANCE, ADMISSION)
             )
         );
         quorum = OracleQuorum(
@@ -60,28 +71,27 @@ contract Suite {
         distributor = RewardDistributor(
             deploy(
                 "RewardDistributor",
-                abi.encode(token, registry, escrow, quorum, GOVERNANCE, GUARDIAN)
+                abi.encode(token, registry, programme, escrow, quorum, GOVERNANCE, GUARDIAN)
             )
         );
         EpochLedger.Parameters memory parameters = EpochLedger.Parameters({
-            token: token,
             registry: registry,
             escrow: escrow,
             quorum: quorum,
             distributor: distributor,
-            emissionShare: EMISSION_SHARE,
             proposalTimeoutSeconds: TIMEOUT_SECONDS,
             windowSeconds: WINDOW_SECONDS,
             rulesHash: RULES,
-            tariff: IEpochLedger.Tariff(1e18, 1e12, 1e18, 15_000),
+            tariff: IEpochLedger.Tariff(1e18, 1e12, 1e18, FEE_BPS),
             governance: GOVERNANCE,
             guardian: GUARDIAN
         });
         ledger = EpochLedger(deploy("EpochLedger", abi.encode(parameters)));
+        programme.linkLedger(address(ledger));
         escrow.linkLedger(address(ledger));
         quorum.linkLedger(address(ledger));
         distributor.linkLedger(address(ledger));
-        token.transfer(address(ledger), EMISSION_SHARE);
+        token.transfer(address(programme), EMISSION_SHARE);
     }
 
     /// @notice Hands out of the treasury what an actor is to spend, and lets `spender` take it.

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {RewardLeaf} from "../../contracts/libraries/RewardTree.sol";
+import {InvoiceLine} from "../../contracts/libraries/InvoiceLine.sol";
+import {RewardLeaf} from "../../contracts/libraries/RewardLeaf.sol";
 
 /// @title Trees
-/// @notice Builds reward trees in memory, apart from the contracts' own code: small ones, for tests.
+/// @notice Builds trees of rows in memory, apart from the contracts' own code: small ones, for tests.
 library Trees {
     /// @notice Gives each leaf the slice that begins where the one before it ends.
     function pack(
@@ -28,6 +29,26 @@ library Trees {
         return
             keccak256(
                 bytes.concat(bytes20(leaf.account), bytes12(leaf.cumulative), bytes12(leaf.prefix))
+            );
+    }
+
+    function hashes(InvoiceLine[] memory lines) internal pure returns (bytes32[] memory level) {
+        level = new bytes32[](lines.length);
+        for (uint256 i = 0; i < lines.length; ++i) level[i] = hash(lines[i]);
+    }
+
+    function hash(InvoiceLine memory line) internal pure returns (bytes32) {
+        return
+            keccak256(
+                bytes.concat(
+                    bytes20(line.customer),
+                    bytes20(line.device),
+                    bytes4(line.contribution),
+                    bytes12(line.value),
+                    bytes12(line.ceiling),
+                    bytes12(line.subtotal),
+                    bytes4(line.above)
+                )
             );
     }
 

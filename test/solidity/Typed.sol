@@ -36,15 +36,13 @@ library Typed {
     function bindHash(
         address device,
         address account,
-        uint256 nonce,
+        uint64 nonce,
         uint256 deadline
     ) internal pure returns (bytes32) {
         return
             keccak256(
                 abi.encode(
-                    keccak256(
-                        "Bind(address device,address account,uint256 nonce,uint256 deadline)"
-                    ),
+                    keccak256("Bind(address device,address account,uint64 nonce,uint256 deadline)"),
                     device,
                     account,
                     nonce,
@@ -76,15 +74,15 @@ library Typed {
     function voucherHash(
         address customer,
         uint32 epoch,
-        uint96 cumulative
+        uint96 amount
     ) internal pure returns (bytes32) {
         return
             keccak256(
                 abi.encode(
-                    keccak256("Voucher(address customer,uint32 epoch,uint96 cumulative)"),
+                    keccak256("Voucher(address customer,uint32 epoch,uint96 amount)"),
                     customer,
                     epoch,
-                    cumulative
+                    amount
                 )
             );
     }
@@ -94,7 +92,7 @@ library Typed {
             keccak256(
                 abi.encode(
                     keccak256(
-                        "Report(uint32 epoch,uint16 attempt,bytes32 prevRoot,bytes32 root,bytes32 contributionRoot,bytes32 bundleHash,uint96 total,uint32 leaves,uint32 contributions,bytes32 rulesHash)"
+                        "Report(uint32 epoch,uint32 attempt,bytes32 prevRoot,bytes32 root,bytes32 contributionRoot,bytes32 invoiceRoot,uint32 contributions,uint96 total,bytes32 bundleHash,bytes32 rulesHash)"
                     ),
                     report
                 )

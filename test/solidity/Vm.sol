@@ -3,6 +3,12 @@ pragma solidity ^0.8.28;
 
 /// @notice The cheatcodes these tests use, of those that Hardhat's Solidity test runner has.
 interface Vm {
+    struct Log {
+        bytes32[] topics;
+        bytes data;
+        address emitter;
+    }
+
     function warp(uint256 timestamp) external;
 
     // `block.timestamp` may be read before a `warp` in the same function: the optimizer takes it for a constant.
@@ -17,6 +23,10 @@ interface Vm {
     function getCode(string calldata contractName) external view returns (bytes memory);
 
     function assume(bool condition) external pure;
+
+    function recordLogs() external;
+
+    function getRecordedLogs() external returns (Log[] memory logs);
 }
 
 Vm constant VM = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));

@@ -1,3 +1,4 @@
+import { at as itemAt } from "@link-rewards/core/encoding/at";
 import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import { RULES_HASH } from "@link-rewards/core/epoch/rules";
 import type { HardhatEthersSigner } from "@nomicfoundation/hardhat-ethers/types";
@@ -21,6 +22,8 @@ export const TIMEOUT_SECONDS = 7_200;
 export const WINDOW_SECONDS = 14_400;
 export const THAW_SECONDS = 2 * EPOCH_SECONDS + GRACE_SECONDS;
 export const BOND = parseEther("1000");
+/** A tenth: of 10 LTK that counted 9 are earned. */
+export const FEE_BPS = 1_000;
 
 export type World = Suite & {
   readonly connection: NetworkConnection;
@@ -80,6 +83,10 @@ export async function emptyChain(): Promise<NetworkConnection> {
 export function parametersFor(holders: readonly HardhatEthersSigner[]): SuiteParameters {
   const address = (position: number) => lowercaseHex(holders[position]?.address ?? "");
   return {
+    tokenName: "LinkToken",
+    tokenSymbol: "LTK",
+    initialSupply: parseEther("1500000000"),
+    emissionShare: parseEther("750000000"),
     genesis: GENESIS,
     epochSeconds: EPOCH_SECONDS,
     graceSeconds: GRACE_SECONDS,
@@ -87,12 +94,11 @@ export function parametersFor(holders: readonly HardhatEthersSigner[]): SuitePar
     windowSeconds: WINDOW_SECONDS,
     thawSeconds: THAW_SECONDS,
     minimumBond: BOND,
-    emissionShare: parseEther("750000000"),
     rulesHash: RULES_HASH,
     egressPrice: parseEther("100"),
     storagePrice: 8_000_000_000_000n,
     computePrice: parseEther("10000"),
-    rewardCapBps: 15_000,
+    feeBps: FEE_BPS,
     governance: address(1),
     guardian: address(2),
     manufacturer: address(3),
@@ -154,35 +160,70 @@ export async function sender({ connection }: World, address: string): Promise<Ha
 
 export const NO_DEADLINE = MaxUint256;
 
-/** A device's consent to earn for `account`; `change` bends what is signed. */
-export async function bindSignature(
+export type Consent = {
+  readonly device: string;
+  readonly account: string;
+  readonly nonce: bigint;
+  readonly deadline: bigint | number;
+};
+
+/** A device's consent to earn for `account`, fresher than those it gave before; `change` bends it. */
+export async function consentOf(
   { registry }: World,
   device: Wallet,
   account: string,
-  change: { nonce?: bigint; deadline?: bigint | number } = {},
+  change: Partial<Consent> = {},
+): Promise<Consent> {
+  const nonce = (await registry.nonceOf(device.address)) + 1n;
+  return { device: device.address, account, nonce, deadline: NO_DEADLINE, ...change };
+}
+
+export function signConsent(
+  { registry }: World,
+  consent: Consent,
+  device: Wallet,
 ): Promise<CompactSignature> {
-  const nonce = await registry.nonces(device.address);
-  const consent = { device: device.address, account, nonce, deadline: NO_DEADLINE, ...change };
   return signFor(registry, "Bind", consent, device);
 }
 
-/** Enrols a device and binds it to `account`, from the next epoch on. */
-export async function bindDevice(world: World, device: Wallet, account: string): Promise<void> {
+/** Devices bound in one transaction, so that it stays under the gas limit of one. */
+const BINDINGS = 100;
+
+/** Enrols each device and binds it to its account, from the next epoch on. */
+export async function bindDevices(
+  world: World,
+  bindings: readonly (readonly [device: Wallet, account: string])[],
+): Promise<void> {
   const { registry, manufacturer, bystander } = world;
-  await registry.connect(manufacturer).enrol([device.address], 1);
-  const signature = await bindSignature(world, device, account);
-  await registry.connect(bystander).bind(device.address, account, NO_DEADLINE, signature);
+  for (let first = 0; first < bindings.length; first += BINDINGS) {
+    const batch = bindings.slice(first, first + BINDINGS);
+    await registry.connect(manufacturer).enrol(
+      batch.map(([{ address }]) => address),
+      1,
+    );
+    const consents = batch.map(([device, account]) => ({
+      device: device.address,
+      account,
+      nonce: 1n,
+      deadline: NO_DEADLINE,
+    }));
+    const signing = batch.map(([device], i) => signConsent(world, itemAt(consents, i), device));
+    await registry.connect(bystander).bind(consents, await Promise.all(signing));
+  }
+}
+
+export async function bindDevice(world: World, device: Wallet, account: string): Promise<void> {
+  await bindDevices(world, [[device, account]]);
 }
 
 /** Accounts that get the next registry indexes, each by a device of its own. */
 export async function bindAccounts(world: World, count: number): Promise<readonly string[]> {
   const first = Number(await world.registry.accounts());
-  const accounts: string[] = [];
-  for (let i = first; i < first + count; i++) {
-    const account = accountOf(i);
-    await bindDevice(world, walletOf(`device ${i}`), account);
-    accounts.push(account);
-  }
+  const accounts = Array.from({ length: count }, (_, i) => accountOf(first + i));
+  await bindDevices(
+    world,
+    accounts.map((account, i) => [walletOf(`device ${first + i}`), account]),
+  );
   return accounts;
 }
 
@@ -191,7 +232,7 @@ export function accountOf(index: number): string {
   return walletOf(`account ${index}`).address;
 }
 
-/** Members `from` to `to`, with their bonds paid: active from the next epoch on. */
+/** Members 0 to `count` − 1, with their bonds paid: active from the epoch after the next on. */
 export async function addMembers(
   { quorum, token, governance, treasury }: World,
   count: number,

@@ -1,16 +1,14 @@
 import { expect } from "chai";
 import { parseEther } from "ethers";
-import { from, goTo, sealTimeOf, type World } from "../../worlds/contracts.ts";
-import { firstFinal, propose, type Report, reportOf, type Staffed } from "./epochs.ts";
+import { from, type World } from "../../worlds/contracts.ts";
+import { propose, type Report, reportOf, type Staffed, sealedTwo } from "./epochs.ts";
 import { honestLeaves, type Leaf, type RewardTree, treeOf } from "./reward-tree.ts";
 
 const EARNED = [1, 2, 3, 4, 5];
 
-/** Epoch 2 is sealed, and all members conspire. */
+/** Epoch 2 is sealed, 1,000 LTK were paid for it, and all members conspire. */
 export async function corruptQuorum(): Promise<Staffed & { readonly first: RewardTree }> {
-  const world = await from(firstFinal);
-  await goTo(world, sealTimeOf(2));
-  return world;
+  return from(sealedTwo);
 }
 
 /** The leaves of epoch 1, to be bent. */

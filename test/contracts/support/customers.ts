@@ -13,33 +13,40 @@ import { type CompactSignature, signFor } from "./signing.ts";
 
 export const GATEWAY = walletOf("gateway");
 export const DEPOSIT = parseEther("1000");
+export const MAX_96 = 2n ** 96n - 1n;
 
-/** In epoch 1, the customer is admitted, has a key, and holds 1,000 LTK in the escrow. */
+export const ltk = (amount: number): bigint => parseEther(amount.toString());
+
+/** In epoch 1, the customer is admitted, has a key without a limit, and holds 1,000 LTK in the escrow. */
 export async function payingWorld(): Promise<World> {
   const world = await from(deployedWorld);
-  const { escrow, token, admission, customer } = world;
-  await escrow.connect(admission).admit(customer);
-  await escrow.connect(customer).addKey(GATEWAY);
-  await token.connect(customer).approve(escrow, MaxUint256);
-  await escrow.connect(customer).deposit(DEPOSIT);
+  await admitCustomer(world, DEPOSIT);
   await goTo(world, GENESIS);
   return world;
+}
+
+/** Admits the customer from the next epoch on, with its gateway's key and a balance. */
+export async function admitCustomer(world: World, deposit: bigint): Promise<void> {
+  const { escrow, token, admission, customer } = world;
+  await escrow.connect(admission).admit(customer);
+  await escrow.connect(customer).setKey(GATEWAY, MAX_96);
+  await token.connect(customer).approve(escrow, MaxUint256);
+  await escrow.connect(customer).deposit(deposit);
 }
 
 export type Voucher = {
   readonly customer: string;
   readonly epoch: number;
-  readonly cumulative: bigint;
+  readonly amount: bigint;
 };
 
 export function voucherOf(
   { customer }: World,
   epoch: number,
-  ltk: number,
+  amount: number,
   change: Partial<Voucher> = {},
 ): Voucher {
-  const cumulative = parseEther(ltk.toString());
-  return { customer: customer.address, epoch, cumulative, ...change };
+  return { customer: customer.address, epoch, amount: ltk(amount), ...change };
 }
 
 export function signVoucher(
@@ -50,13 +57,19 @@ export function signVoucher(
   return signFor(escrow, "Voucher", voucher, key);
 }
 
-/** A bystander collects what the customer promised up to `epoch`: `ltk` in all. */
+type Collecting = {
+  readonly key?: Wallet;
+  readonly by?: HardhatEthersSigner;
+  readonly customer?: string;
+};
+
+/** A bystander collects what the customer promised for `epoch`: `amount` LTK in all. */
 export async function collect(
   world: World,
   epoch: number,
-  ltk: number,
-  { key = GATEWAY, by = world.bystander }: { key?: Wallet; by?: HardhatEthersSigner } = {},
+  amount: number,
+  { key = GATEWAY, by = world.bystander, customer = world.customer.address }: Collecting = {},
 ): Promise<ContractTransactionResponse> {
-  const voucher = voucherOf(world, epoch, ltk);
-  return world.escrow.connect(by).collect(voucher, await signVoucher(world, voucher, key));
+  const voucher = voucherOf(world, epoch, amount, { customer });
+  return world.escrow.connect(by).collect([voucher], [await signVoucher(world, voucher, key)]);
 }

@@ -11,10 +11,10 @@ export const TYPES = {
   Receipt: fields(
     "address device,address customer,uint32 epoch,uint32 sequence,uint64 egressBytes,uint96 storageByteSeconds,uint64 computeMilliseconds",
   ),
-  Bind: fields("address device,address account,uint256 nonce,uint256 deadline"),
-  Voucher: fields("address customer,uint32 epoch,uint96 cumulative"),
+  Bind: fields("address device,address account,uint64 nonce,uint256 deadline"),
+  Voucher: fields("address customer,uint32 epoch,uint96 amount"),
   Report: fields(
-    "uint32 epoch,uint16 attempt,bytes32 prevRoot,bytes32 root,bytes32 contributionRoot,bytes32 bundleHash,uint96 total,uint32 leaves,uint32 contributions,bytes32 rulesHash",
+    "uint32 epoch,uint32 attempt,bytes32 prevRoot,bytes32 root,bytes32 contributionRoot,bytes32 invoiceRoot,uint32 contributions,uint96 total,bytes32 bundleHash,bytes32 rulesHash",
   ),
   SetPayee: fields("address account,address payee,uint256 nonce,uint256 deadline"),
 } as const;

@@ -7,8 +7,11 @@ import {EpochLedger} from "../../../contracts/EpochLedger.sol";
 import {LinkToken} from "../../../contracts/LinkToken.sol";
 import {OracleQuorum} from "../../../contracts/OracleQuorum.sol";
 import {RewardDistributor} from "../../../contracts/RewardDistributor.sol";
-import {VM} from "../Vm.sol";
+import {RewardProgramme} from "../../../contracts/RewardProgramme.sol";
+import {VM, Vm} from "../Vm.sol";
 import {Draft, Fraud, Frauds} from "./Frauds.sol";
+import {Invoices} from "./Invoices.sol";
+import {LawLog} from "./LawLog.sol";
 import {World} from "./World.sol";
 
 /// @title Actor
@@ -18,8 +21,10 @@ import {World} from "./World.sol";
 /// `failOnRevert`), and what must be refused goes through {_refused}.
 abstract contract Actor {
     World internal immutable world;
+    LawLog internal immutable lawLog;
     LinkToken internal immutable token;
     DeviceRegistry internal immutable registry;
+    RewardProgramme internal immutable programme;
     CustomerEscrow internal immutable escrow;
     OracleQuorum internal immutable quorum;
     RewardDistributor internal immutable distributor;
@@ -27,56 +32,96 @@ abstract contract Actor {
 
     constructor(World world_) {
         world = world_;
+        lawLog = world_.lawLog();
         token = world_.token();
         registry = world_.registry();
+        programme = world_.programme();
         escrow = world_.escrow();
         quorum = world_.quorum();
         distributor = world_.distributor();
         ledger = world_.ledger();
     }
 
+    /// @dev Reads what the act logged.
+    modifier logged() {
+        VM.recordLogs();
+        _;
+        lawLog.read(VM.getRecordedLogs());
+    }
+
     /// @notice Calls `target` as `sender`; a revert is an answer.
+    /// @dev What a call logged that was refused is recorded, and never was.
     function _tried(
         address sender,
         address target,
         bytes memory data
     ) internal returns (bool granted) {
+        lawLog.read(VM.getRecordedLogs());
         VM.prank(sender);
         // solhint-disable-next-line avoid-low-level-calls
         (granted, ) = target.call(data);
+        Vm.Log[] memory logs = VM.getRecordedLogs();
+        if (granted) lawLog.read(logs);
     }
 
-    /// @notice Calls `target` as `sender`, which breaks rule `item` if it is granted.
+    /// @notice Calls `target` as `sender`, which breaks `rule` if it is granted.
     function _refused(
-        uint256 item,
         string memory rule,
         address sender,
         address target,
         bytes memory data
     ) internal {
-        if (_tried(sender, target, data)) world.broken(item, rule);
+        if (_tried(sender, target, data)) world.broken(rule);
     }
 
-    /// @notice Disproves the pending root if anything can be held against it.
-    function _disprove(uint256 seed) internal returns (bool disproven) {
-        Draft memory draft = world.pending();
+    /// @notice Disproves one of the reports that are pending or vetoed, if anything can be held against one; with
+    /// `pendingOnly`, the pending one.
+    function _disprove(uint256 seed, bool pendingOnly) internal returns (bool) {
+        World.OpenReport[] memory open = world.openReports();
         Draft memory last = world.finalOf(world.lastEpoch());
-        (Fraud fraud, uint256 a, uint256 b) = Frauds.find(draft, last, world.accounts(), seed);
-        if (fraud == Fraud.None) return false;
+        for (uint256 i = 0; i < (pendingOnly ? 1 : open.length); ++i) {
+            uint256 position = pendingOnly ? 0 : addmod(seed, i, open.length);
+            if (open[position].convicted) continue;
+            Draft memory draft = open[position].draft;
+            (Fraud fraud, uint256 index) = Frauds.find(draft, last, world.accounts(), seed);
+            if (fraud == Fraud.None) continue;
+            _convict(position, Frauds.proofOf(fraud, draft, last, index), seed);
+            return true;
+        }
+        return false;
+    }
+
+    function _convict(uint256 position, bytes memory proof, uint256 seed) private {
         address prover = _passerBy(seed);
         uint256 balance = token.balanceOf(prover);
-        uint256 bonds = token.balanceOf(address(quorum));
-        if (!_tried(prover, address(ledger), Frauds.proofOf(fraud, draft, last, a, b))) {
-            world.broken(6, "a valid fraud proof was refused");
-            return false;
+        if (!_tried(prover, address(ledger), proof)) {
+            world.broken("a valid fraud proof was refused");
+            return;
         }
-        world.rejected(true);
-        bonds -= token.balanceOf(address(quorum));
-        if (token.balanceOf(prover) - balance != bonds / 2) {
-            world.broken(6, "a prover got another part than half");
+        uint256 part = world.convicted(position);
+        if (token.balanceOf(prover) - balance != part) {
+            world.broken("a prover got another part than a tenth");
         }
-        world.did("disprove");
-        return true;
+        _refused("a report was convicted twice", prover, address(ledger), proof);
+        world.did(position == 0 ? "disprove" : "disproveVetoed");
+    }
+
+    /// @notice Takes the refund of `customer` for `epoch`, if it is due.
+    function _refund(uint32 epoch, address customer, uint256 seed) internal {
+        Draft memory draft = world.finalOf(epoch);
+        bool isFinal = epoch <= world.lastEpoch();
+        bool due = isFinal ? Invoices.isOpenable(draft) : world.closedAt() != 0;
+        if (world.isRefunded(customer, epoch)) due = false;
+        bytes memory call = abi.encodeCall(
+            escrow.refund,
+            (epoch, customer, Invoices.openingsFor(draft, customer))
+        );
+        if (_tried(_passerBy(seed), address(escrow), call) != due) {
+            world.broken("a refund was refused, or granted before its time or twice");
+        }
+        if (!due) return;
+        uint256 counted = Invoices.countedFor(draft, customer);
+        if (world.refundTaken(customer, epoch, counted) != 0) world.did("refund");
     }
 
     /// @notice Somebody without any role.

@@ -10,7 +10,7 @@ contract Bystander is Actor {
     constructor(World world_) Actor(world_) {}
 
     /// @notice Moves to where something begins or ends, a second before or after it, or just on.
-    function wait(uint256 seed) external {
+    function wait(uint256 seed) external logged {
         uint256 choice = _random(seed, 0) % 6;
         uint32 next = world.lastEpoch() + 1;
         uint256 to = world.time() + (_random(seed, 1) % (choice == 5 ? 45 days : 3 days));
@@ -23,18 +23,18 @@ contract Bystander is Actor {
         world.did("wait");
     }
 
-    function disprove(uint256 seed) external {
-        if (world.watched() && world.isPending()) _disprove(seed);
+    /// @notice What is pending, and what was vetoed for the epoch that is due.
+    function disprove(uint256 seed) external logged {
+        if (world.watched()) _disprove(seed, false);
     }
 
     /// @notice Waits for the end of the window, and finalizes what nothing can be held against.
-    function finalize(uint256 seed) external {
+    function finalize(uint256 seed) external logged {
         if (!world.isPending()) return;
         address passerBy = _passerBy(seed);
         bytes memory call = abi.encodeCall(ledger.finalize, (world.pendingReport()));
         if (world.time() < world.finalizableAt()) {
             _refused(
-                5,
                 "a root became final before its window ended",
                 passerBy,
                 address(ledger),
@@ -42,27 +42,44 @@ contract Bystander is Actor {
             );
         }
         world.moveTo(world.finalizableAt() + (_random(seed, 0) % 2 days));
-        if (world.watched() && _disprove(seed)) {
-            _refused(6, "a disproven root became final", passerBy, address(ledger), call);
+        if (world.watched() && _disprove(seed, true)) {
+            _refused("a disproven root became final", passerBy, address(ledger), call);
             return;
         }
         if (_tried(passerBy, address(ledger), call)) {
             world.finalized();
             world.did("finalize");
         } else {
-            world.broken(14, "a root whose window had ended could not become final");
+            world.broken("a root whose window had ended could not become final");
         }
     }
 
-    function abandon(uint256 seed) external {
-        bool due = !world.isPending() && world.time() >= world.abandonableAt();
+    function abandon(uint256 seed) external logged {
+        bool due =
+            world.closedAt() == 0 && !world.isPending() && world.time() >= world.abandonableAt();
         uint32 epoch = world.lastEpoch() + 1;
         bytes memory call = abi.encodeCall(ledger.abandon, (epoch));
         if (_tried(_passerBy(seed), address(ledger), call) != due) {
-            world.broken(14, "an attempt was ended before its time, or could not be ended after");
+            world.broken("an attempt was ended before its time, or could not be ended after");
         }
         if (!due) return;
         world.abandoned();
         world.did("abandon");
+    }
+
+    /// @notice Closes the ledger for good, when nothing was final for long enough; mostly it is too early.
+    function close(uint256 seed) external logged {
+        // Seldom: it ends most of what a campaign can do.
+        bool wait_ = !world.isPending() && world.closedAt() == 0 && _random(seed, 0) % 16 == 0;
+        if (wait_) world.moveTo(world.closableAt() + (_random(seed, 1) % 1 days));
+        bool due =
+            world.closedAt() == 0 && !world.isPending() && world.time() >= world.closableAt();
+        if (due && !wait_) return;
+        if (_tried(_passerBy(seed), address(ledger), abi.encodeCall(ledger.close, ())) != due) {
+            world.broken("the ledger was closed before its time, or could not be after");
+        }
+        if (!due) return;
+        world.closed();
+        world.did("close");
     }
 }

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IRewardDistributor} from "../../../contracts/interfaces/IRewardDistributor.sol";
-import {RewardLeaf} from "../../../contracts/libraries/RewardTree.sol";
+import {RewardLeaf} from "../../../contracts/libraries/RewardLeaf.sol";
 import {Trees} from "../Trees.sol";
 import {Actor} from "./Actor.sol";
 import {Draft} from "./Frauds.sol";
@@ -13,7 +13,7 @@ import {World} from "./World.sol";
 contract Claimer is Actor {
     constructor(World world_) Actor(world_) {}
 
-    function claim(uint256 seed) external {
+    function claim(uint256 seed) external logged {
         if (world.lastEpoch() == 0) return;
         IRewardDistributor.Claim[] memory claims = new IRewardDistributor.Claim[](1 + (seed % 5));
         for (uint256 i = 0; i < claims.length; ++i) {
@@ -30,7 +30,7 @@ contract Claimer is Actor {
         }
         bytes memory call = abi.encodeCall(distributor.claim, (claims));
         if (_tried(_passerBy(seed), address(distributor), call) != due) {
-            world.broken(3, "a good batch of claims was refused, or a bad one was paid");
+            world.broken("a good batch of claims was refused, or a bad one was paid");
         }
         if (!due) return;
         for (uint256 i = 0; i < claims.length; ++i) {
@@ -42,14 +42,14 @@ contract Claimer is Actor {
             }
             bool counted = payees[i] != address(distributor);
             if (counted && token.balanceOf(payees[i]) - balances[i] != sum) {
-                world.broken(10, "a batch of claims paid another sum than its claims one by one");
+                world.broken("a batch of claims paid another sum than its claims one by one");
             }
         }
         world.did("claim");
     }
 
     /// @notice A claim with one thing changed; paid only if that makes it another genuine one.
-    function forge(uint256 seed) external {
+    function forge(uint256 seed) external logged {
         if (world.lastEpoch() == 0) return;
         Draft memory draft = world.finalOf(_epoch(_random(seed, 0)));
         if (draft.leaves.length == 0) return;
@@ -62,7 +62,6 @@ contract Claimer is Actor {
             return;
         }
         _refused(
-            3,
             "a forged claim was paid",
             _passerBy(seed),
             address(distributor),

@@ -9,7 +9,8 @@ import {Actor} from "./Actor.sol";
 import {World} from "./World.sol";
 
 /// @title Governance
-/// @notice Sets what may be set, chooses members, admits customers, and may retire the ledger.
+/// @notice Sets what may be set, chooses members, guardians and inspectors, admits customers, and may retire the
+/// programme.
 contract Governance is Actor {
     address private immutable GOVERNANCE;
     address private immutable ADMISSION;
@@ -19,7 +20,7 @@ contract Governance is Actor {
         ADMISSION = world_.ADMISSION();
     }
 
-    function setClassLimit(uint256 seed) external {
+    function setClassLimit(uint256 seed) external logged {
         VM.prank(GOVERNANCE);
         registry.setClassLimit(
             uint8(seed % 2),
@@ -28,72 +29,91 @@ contract Governance is Actor {
         world.did("setClassLimit");
     }
 
-    function setTariff(uint256 seed) external {
-        VM.prank(GOVERNANCE);
-        ledger.setTariff(
-            IEpochLedger.Tariff(uint96(seed), uint96(seed >> 96), uint96(seed >> 128), uint32(seed))
+    function setTariff(uint256 seed) external logged {
+        // Mostly prices that customers can pay, now and then the highest.
+        uint96 price = seed % 4 == 0 ? type(uint96).max : uint96(_random(seed, 0) % 2e18);
+        uint16 feeBps = uint16(_random(seed, 1) % 5001);
+        bytes memory tooHigh = abi.encodeCall(
+            ledger.setTariff,
+            (IEpochLedger.Tariff(price, 1e12, price, 5001))
         );
+        _refused("a fee of more than half was set", GOVERNANCE, address(ledger), tooHigh);
+        VM.prank(GOVERNANCE);
+        ledger.setTariff(IEpochLedger.Tariff(price, 1e12, price, feeBps));
+        world.tariffSet(feeBps);
         world.did("setTariff");
     }
 
-    function setRules(uint256 seed) external {
+    function setRules(uint256 seed) external logged {
         VM.prank(GOVERNANCE);
         ledger.setRules(bytes32(seed | 1));
         world.did("setRules");
     }
 
-    function admit(uint256 seed) external {
+    function admit(uint256 seed) external logged {
         address customer = world.customers(seed % Cast.CUSTOMERS);
         VM.prank(ADMISSION);
         escrow.admit(customer);
+        world.admitted(customer, true);
         world.did("admit");
     }
 
-    function dismiss(uint256 seed) external {
+    function dismiss(uint256 seed) external logged {
         if (_random(seed, 0) % 4 != 0) return;
         address customer = world.customers(seed % Cast.CUSTOMERS);
         VM.prank(ADMISSION);
         escrow.dismiss(customer);
+        world.admitted(customer, false);
         world.did("dismiss");
     }
 
+    function addInspector(uint256 seed) external logged {
+        _setInspector(world.customers(seed % Cast.CUSTOMERS), true);
+    }
+
+    function removeInspector(uint256 seed) external logged {
+        _setInspector(world.customers(seed % Cast.CUSTOMERS), false);
+    }
+
+    /// @notice Names another guardian of ledger or distributor, or the first one again.
+    function setGuardian(uint256 seed) external logged {
+        address guardian = seed % 3 == 0 ? world.GUARDIAN() : address(uint160(0xA100 + (seed % 3)));
+        bool ofLedger = _random(seed, 0) % 2 == 0;
+        VM.prank(GOVERNANCE);
+        if (ofLedger) ledger.setGuardian(guardian);
+        else distributor.setGuardian(guardian);
+        world.guardianSet(ofLedger, guardian);
+        world.did("setGuardian");
+    }
+
     /// @notice Adds a member, and mostly pays its bond at once.
-    function addMember(uint256 seed) external {
-        uint256 known = world.members().length;
+    function addMember(uint256 seed) external logged {
+        uint256 slot = world.slots();
         uint256 present = world.membersPresent() + 1;
-        if (present > 8 || known > 80) return;
+        if (present > 8 || slot > 80) return;
         uint256 threshold = _threshold(seed, present);
-        uint256 key = Cast.member(known);
-        address member = VM.addr(key);
+        uint256 key = Cast.member(slot);
         uint256 wrong = seed % 2 == 0 ? present / 2 : present + 1;
         _refused(
-            8,
             "a threshold of half the members, or of more than there are",
             GOVERNANCE,
             address(quorum),
-            abi.encodeCall(quorum.addMember, (member, wrong))
+            abi.encodeCall(quorum.addMember, (VM.addr(key), wrong))
         );
-        VM.prank(GOVERNANCE);
-        quorum.addMember(member, threshold);
-        world.joined(key, threshold);
-        if (_random(seed, 1) % 8 != 0) _bond(member);
+        _add(slot, key, threshold, _random(seed, 1) % 8 != 0);
         world.did("addMember");
     }
 
-    function removeMember(uint256 seed) external {
-        address[] memory members = world.members();
-        address member = members[seed % members.length];
-        uint256 present = world.membersPresent();
+    function removeMember(uint256 seed) external logged {
+        uint256 slot = seed % world.slots();
         // Never the last one: who appoints a quorum of none stops the ledger, and means to.
-        if (world.recordOf(member).leftAt != 0 || present < 2 || _random(seed, 0) % 2 == 0) return;
-        uint256 threshold = _threshold(seed, present - 1);
-        VM.prank(GOVERNANCE);
-        quorum.removeMember(member, threshold);
-        world.left(member, threshold);
+        if (world.memberAt(slot).seatUntil != 0 || world.membersPresent() < 2) return;
+        if (_random(seed, 0) % 2 == 0) return;
+        _remove(slot);
         world.did("removeMember");
     }
 
-    function setThreshold(uint256 seed) external {
+    function setThreshold(uint256 seed) external logged {
         uint256 threshold = _threshold(seed, world.membersPresent());
         VM.prank(GOVERNANCE);
         quorum.setThreshold(threshold);
@@ -101,76 +121,104 @@ contract Governance is Actor {
         world.did("setThreshold");
     }
 
-    /// @notice Where there are too few members left to sign, replaces those that do not count by three new ones.
-    function restoreQuorum(uint256) external {
-        address[] memory members = world.members();
+    /// @notice Where there are too few members left to sign in two epochs, replaces those that will not count by three
+    /// new ones.
+    function restoreQuorum(uint256) external logged {
+        uint256 slots = world.slots();
         uint256 able = 0;
-        for (uint256 i = 0; i < members.length; ++i) {
-            World.MemberRecord memory record = world.recordOf(members[i]);
-            if (record.leftAt == 0 && record.bond >= world.MINIMUM_BOND()) ++able;
+        for (uint256 i = 0; i < slots; ++i) if (_isAble(i)) ++able;
+        if (able >= world.thresholdAt(world.currentEpoch() + 2) || slots > 120) return;
+        for (uint256 i = 0; i < slots; ++i) {
+            if (world.memberAt(i).seatUntil == 0 && !_isAble(i)) _remove(i);
         }
-        if (able >= world.threshold() || members.length > 120) return;
-        for (uint256 i = 0; i < members.length; ++i) {
-            if (world.recordOf(members[i]).leftAt != 0 || world.isActive(members[i])) continue;
-            uint256 left = world.membersPresent() - 1;
-            VM.prank(GOVERNANCE);
-            quorum.removeMember(members[i], left / 2 + 1);
-            world.left(members[i], left / 2 + 1);
-        }
-        for (uint256 known = members.length; known < members.length + 3; ++known) {
-            uint256 threshold = (world.membersPresent() + 1) / 2 + 1;
-            uint256 key = Cast.member(known);
-            address member = VM.addr(key);
-            VM.prank(GOVERNANCE);
-            quorum.addMember(member, threshold);
-            world.joined(key, threshold);
-            _bond(member);
+        for (uint256 slot = slots; slot < slots + 3; ++slot) {
+            _add(slot, Cast.member(slot), (world.membersPresent() + 1) / 2 + 1, true);
         }
         world.did("restoreQuorum");
     }
 
-    function scheduleRetirement(uint256 seed) external {
-        if (world.retired()) return;
+    function scheduleRetirement(uint256 seed) external logged {
         VM.prank(GOVERNANCE);
-        ledger.scheduleRetirement(_passerBy(seed));
-        world.retirementScheduled();
+        programme.scheduleRetirement(_passerBy(seed));
+        world.retirementSet(world.time() + 30 days);
         world.did("scheduleRetirement");
     }
 
-    function cancelRetirement(uint256 seed) external {
-        bool possible = world.retirableAt() != 0 && !world.retired();
+    function cancelRetirement(uint256 seed) external logged {
+        bool possible = world.retirableAt() != 0;
         if (possible && _random(seed, 0) % 4 != 0) return;
-        bytes memory call = abi.encodeCall(ledger.cancelRetirement, ());
-        if (_tried(GOVERNANCE, address(ledger), call) != possible) {
-            world.broken(4, "a retirement that stood could not be cancelled, or none was");
+        bytes memory call = abi.encodeCall(programme.cancelRetirement, ());
+        if (_tried(GOVERNANCE, address(programme), call) != possible) {
+            world.broken("a retirement that stood could not be cancelled, or none was");
         }
         if (!possible) return;
-        world.retirementCancelled();
+        world.retirementSet(0);
         world.did("cancelRetirement");
     }
 
-    function retire(uint256 seed) external {
-        bool due =
-            world.retirableAt() != 0 && world.time() >= world.retirableAt() && !world.isPending();
-        // Seldom: it ends the ledger, and with it most of what a campaign can do.
-        if (due && !world.retired() && _random(seed, 0) % 8 != 0) return;
-        uint256 balance = token.balanceOf(address(ledger));
-        bytes memory call = abi.encodeCall(ledger.retire, ());
-        if (_tried(GOVERNANCE, address(ledger), call) != due) {
-            world.broken(4, "the ledger was retired before its time, or could not be after");
+    /// @notice Takes what is not issued, but what open epochs can draw: 30 days after it was announced, and for 30 days.
+    function retire(uint256 seed) external logged {
+        uint256 from = world.retirableAt();
+        if (from > world.time() && _random(seed, 1) % 4 == 0) world.moveTo(from);
+        uint256 now_ = world.time();
+        bool due = from != 0 && now_ >= from && now_ < from + 30 days;
+        // Seldom: it ends what inspectors can do.
+        if (due && _random(seed, 0) % 4 != 0) return;
+        uint256 held = world.programmeHeld();
+        uint256 reserved = world.reserved();
+        bytes memory call = abi.encodeCall(programme.retire, ());
+        if (_tried(GOVERNANCE, address(programme), call) != due) {
+            world.broken("the programme was retired before its time, or could not be after");
         }
         if (!due) return;
-        world.retire(balance);
+        world.retired(held > reserved ? held - reserved : 0);
         world.did("retire");
     }
 
-    function _bond(address member) private {
+    function _setInspector(address inspector, bool is_) private {
+        bool changes = world.isInspectorLatest(inspector) != is_;
+        bytes memory call =
+            is_
+                ? abi.encodeCall(programme.addInspector, (inspector))
+                : abi.encodeCall(programme.removeInspector, (inspector));
+        if (_tried(GOVERNANCE, address(programme), call) != changes) {
+            world.broken("an inspector was added or removed twice, or not at all");
+        }
+        if (!changes) return;
+        world.inspectorSet(inspector, is_);
+        world.did(is_ ? "addInspector" : "removeInspector");
+    }
+
+    /// @dev Present, with a bond that is enough.
+    function _isAble(uint256 slot) private view returns (bool) {
+        World.MemberRecord memory record = world.memberAt(slot);
+        return record.seatUntil == 0 && record.bond >= world.MINIMUM_BOND();
+    }
+
+    function _add(uint256 slot, uint256 key, uint256 threshold, bool withBond) private {
+        address member = VM.addr(key);
+        VM.prank(GOVERNANCE);
+        quorum.addMember(member, threshold);
+        world.joined(key, threshold);
+        if (withBond) _bond(slot, member);
+    }
+
+    function _remove(uint256 slot) private {
+        // By whichever of its keys is known.
+        address[] memory keys = world.memberAt(slot).keys;
+        VM.prank(GOVERNANCE);
+        quorum.removeMember(keys[slot % keys.length]);
+        uint32 from = world.currentEpoch() + 2;
+        world.left(slot, from, from);
+    }
+
+    function _bond(uint256 slot, address member) private {
         uint256 bond = world.MINIMUM_BOND();
         address payer = _passerBy(bond);
         world.endow(payer, bond, address(quorum));
         VM.prank(payer);
         quorum.depositBond(member, bond);
-        world.bonded(member, bond);
+        world.bonded(slot, bond);
     }
 
     /// @dev More than half of `members`, or one where there is none.

@@ -11,7 +11,7 @@ import {World} from "./World.sol";
 contract Manufacturer is Actor {
     constructor(World world_) Actor(world_) {}
 
-    function enrol(uint256 seed) external {
+    function enrol(uint256 seed) external logged {
         address[] memory devices = new address[](1);
         devices[0] = world.devices(seed % Cast.DEVICES);
         uint8 class = uint8(_random(seed, 0) % 2);
@@ -19,7 +19,7 @@ contract Manufacturer is Actor {
         (bool enrolled, , , , ) = registry.deviceOf(devices[0]);
         bytes memory call = abi.encodeCall(registry.enrol, (devices, class));
         if (enrolled) {
-            _refused(9, "a device was enrolled twice", manufacturer, address(registry), call);
+            _refused("a device was enrolled twice", manufacturer, address(registry), call);
             return;
         }
         VM.prank(manufacturer);
@@ -27,7 +27,7 @@ contract Manufacturer is Actor {
         world.did("enrol");
     }
 
-    function revoke(uint256 seed) external {
+    function revoke(uint256 seed) external logged {
         address[] memory devices = new address[](2);
         devices[0] = world.devices(seed % Cast.DEVICES);
         devices[1] = devices[0];
@@ -36,9 +36,15 @@ contract Manufacturer is Actor {
         if (!enrolled || _random(seed, 0) % 4 != 0) return;
         address manufacturer = world.MANUFACTURER();
         VM.prank(manufacturer);
-        registry.revoke(devices);
+        registry.revoke(devices, "found on the market");
+        _refused(
+            "a reason with a line break was published",
+            manufacturer,
+            address(registry),
+            abi.encodeCall(registry.revoke, (devices, "found\non the market"))
+        );
         if (registry.ownerAt(devices[0], registry.currentEpoch()) != address(0)) {
-            world.broken(9, "a revocation did not void the running epoch");
+            world.broken("a revocation did not void the running epoch");
         }
         world.did("revoke");
     }

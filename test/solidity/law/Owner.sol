@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {IDeviceRegistry} from "../../../contracts/interfaces/IDeviceRegistry.sol";
+import {CompactSignature} from "../../../contracts/libraries/CompactSignature.sol";
 import {Cast} from "../Suite.sol";
 import {Typed} from "../Typed.sol";
 import {VM} from "../Vm.sol";
@@ -12,37 +14,38 @@ import {World} from "./World.sol";
 contract Owner is Actor {
     constructor(World world_) Actor(world_) {}
 
-    function bind(uint256 seed) external {
-        uint256 i = seed % Cast.DEVICES;
-        address device = world.devices(i);
+    /// @notice With a fresh consent, or one as old as the last or older, which is passed over, or one from the future;
+    /// also of a device that has an account already.
+    function bind(uint256 seed) external logged {
+        address device = world.devices(seed % Cast.DEVICES);
+        World.DeviceRecord memory record = world.deviceOf(device);
         // A careless owner may name a contract of the suite: what it earns then stays there, like a donation.
         address account =
             _random(seed, 0) % 16 == 0
                 ? address(distributor)
                 : world.owners(_random(seed, 1) % Cast.OWNERS);
-        uint256 deadline = world.time() + (_random(seed, 2) % 2 days);
-        bytes32 hash = Typed.bindHash(device, account, registry.nonces(device), deadline);
-        bytes memory call = abi.encodeCall(
-            registry.bind,
-            (
-                device,
-                account,
-                deadline,
-                Typed.sign(Cast.device(i), Typed.digest(address(registry), hash))
-            )
-        );
-        (bool enrolled, , uint32 revokedFrom, address bound, ) = registry.deviceOf(device);
+        // The seconds since 1970, as devices count, or what was used before.
+        uint64 nonce = uint64(world.time());
+        uint256 choice = _random(seed, 3) % 8;
+        if (choice == 0) nonce = record.nonce;
+        if (choice == 1 && record.nonce != 0) nonce = record.nonce - 1;
+        if (choice == 2) nonce = record.nonce + 1;
+        if (choice == 3) nonce = uint64(world.time() + 1 hours + (_random(seed, 4) % 2));
+        bytes memory call = _binding(device, account, nonce, seed);
+        (bool enrolled, , uint32 revokedFrom, , ) = registry.deviceOf(device);
+        bool present = enrolled && revokedFrom == 0;
+        bool isVoid = nonce <= record.nonce;
         bool granted = _tried(_passerBy(seed), address(registry), call);
-        if (granted != (enrolled && revokedFrom == 0 && bound == address(0))) {
-            world.broken(9, "a binding was refused to a free device, or granted to another");
+        if (granted != (isVoid || (present && _isBindable(record, nonce)))) {
+            world.broken("a binding was refused that was due, or granted to another");
         }
-        if (!granted) return;
-        world.accountChanged(device, account);
+        if (!granted || isVoid) return;
+        world.did(record.account == address(0) ? "bind" : "bindAnew");
+        world.accountChanged(device, account, nonce);
         world.signedCall(address(registry), call);
-        world.did("bind");
     }
 
-    function transfer(uint256 seed) external {
+    function transfer(uint256 seed) external logged {
         address device = world.devices(seed % Cast.DEVICES);
         (, , uint32 revokedFrom, address account, ) = registry.deviceOf(device);
         if (account == address(0) || account == address(distributor) || revokedFrom != 0) return;
@@ -53,9 +56,9 @@ contract Owner is Actor {
         world.did("transfer");
     }
 
-    function acceptTransfer(uint256 seed) external {
+    function acceptTransfer(uint256 seed) external logged {
         for (uint256 i = 0; i < Cast.DEVICES; ++i) {
-            address device = world.devices((seed + i) % Cast.DEVICES);
+            address device = world.devices(addmod(seed, i, Cast.DEVICES));
             (, , uint32 revokedFrom, , address offeredTo) = registry.deviceOf(device);
             if (offeredTo == address(0) || revokedFrom != 0) continue;
             bool granted = _tried(
@@ -63,43 +66,42 @@ contract Owner is Actor {
                 address(registry),
                 abi.encodeCall(registry.acceptTransfer, (device))
             );
-            if (granted != (world.accountFrom(device) <= world.currentEpoch())) {
-                world.broken(9, "an accepted device was refused, or changed hands twice at once");
+            if (granted != (world.deviceOf(device).accountFrom <= world.currentEpoch())) {
+                world.broken("an accepted device was refused, or changed hands twice at once");
             }
             if (granted) {
-                world.accountChanged(device, offeredTo);
+                world.accountChanged(device, offeredTo, 0);
                 world.did("acceptTransfer");
             }
             return;
         }
     }
 
-    function setPayee(uint256 seed) external {
+    function setPayee(uint256 seed) external logged {
         address account = world.owners(seed % Cast.OWNERS);
         address payee = _payee(seed);
         bool allowed = !_ofTheSuite(payee);
         bytes memory call = abi.encodeCall(distributor.setPayee, (payee));
         if (_tried(account, address(distributor), call) != allowed) {
-            world.broken(3, "a payee was refused, or is a contract of the suite");
+            world.broken("a payee was refused, or is a contract of the suite");
         }
         if (allowed) world.payeeSet(account, payee);
         world.did("setPayee");
     }
 
-    function setPayeeBySig(uint256 seed) external {
-        uint256 i = seed % Cast.OWNERS;
-        address account = world.owners(i);
+    function setPayeeBySig(uint256 seed) external logged {
+        address account = world.owners(seed % Cast.OWNERS);
         address payee = _payee(seed);
         uint256 deadline = world.time() + (_random(seed, 2) % 2 days);
         bytes32 hash = Typed.setPayeeHash(account, payee, distributor.nonces(account), deadline);
         bytes32 digest = Typed.digest(address(distributor), hash);
         bytes memory call = abi.encodeCall(
             distributor.setPayeeBySig,
-            (account, payee, deadline, Typed.signLong(Cast.owner(i), digest))
+            (account, payee, deadline, Typed.signLong(world.keyOf(account), digest))
         );
         bool allowed = !_ofTheSuite(payee);
         if (_tried(_passerBy(seed), address(distributor), call) != allowed) {
-            world.broken(3, "a signed payee was refused, or is a contract of the suite");
+            world.broken("a signed payee was refused, or is a contract of the suite");
         }
         if (!allowed) return;
         world.payeeSet(account, payee);
@@ -107,18 +109,48 @@ contract Owner is Actor {
         world.did("setPayeeBySig");
     }
 
+    function _binding(
+        address device,
+        address account,
+        uint64 nonce,
+        uint256 seed
+    ) private view returns (bytes memory) {
+        uint256 deadline = world.time() + (_random(seed, 2) % 2 days);
+        IDeviceRegistry.Bind[] memory consents = new IDeviceRegistry.Bind[](1);
+        CompactSignature[] memory signatures = new CompactSignature[](1);
+        consents[0] = IDeviceRegistry.Bind(device, account, nonce, deadline);
+        bytes32 hash = Typed.bindHash(device, account, nonce, deadline);
+        bytes32 digest = Typed.digest(address(registry), hash);
+        signatures[0] = Typed.sign(world.keyOf(device), digest);
+        return abi.encodeCall(registry.bind, (consents, signatures));
+    }
+
+    /// @dev Bound to nobody yet; or by consent, for less than a whole epoch, and not twice in this one.
+    function _isBindable(
+        World.DeviceRecord memory record,
+        uint64 nonce
+    ) private view returns (bool) {
+        uint32 current = world.currentEpoch();
+        if (nonce > world.time() + 1 hours) return false;
+        if (record.account == address(0)) return true;
+        bool often = record.boundIn == current && record.bindings == 2;
+        return record.isByConsent && current <= record.accountFrom && !often;
+    }
+
     function _payee(uint256 seed) private view returns (address) {
-        uint256 choice = _random(seed, 3) % 8;
+        uint256 choice = _random(seed, 3) % 9;
         if (choice == 0) return address(0);
         if (choice == 1) return [address(ledger), address(distributor), address(escrow)][seed % 3];
         if (choice == 2) return [address(token), address(registry), address(quorum)][seed % 3];
-        return choice < 5 ? world.owners(_random(seed, 4) % Cast.OWNERS) : _passerBy(seed);
+        if (choice == 3) return address(programme);
+        return choice < 6 ? world.owners(_random(seed, 4) % Cast.OWNERS) : _passerBy(seed);
     }
 
     function _ofTheSuite(address payee) private view returns (bool) {
         return
             payee == address(token) ||
             payee == address(registry) ||
+            payee == address(programme) ||
             payee == address(escrow) ||
             payee == address(quorum) ||
             payee == address(distributor) ||

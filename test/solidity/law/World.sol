@@ -4,20 +4,46 @@ pragma solidity ^0.8.28;
 // All that is remembered is here on purpose.
 // solhint-disable max-states-count
 
+import {ICustomerEscrow} from "../../../contracts/interfaces/ICustomerEscrow.sol";
 import {IEpochLedger} from "../../../contracts/interfaces/IEpochLedger.sol";
 import {Cast, Suite} from "../Suite.sol";
 import {VM} from "../Vm.sol";
 import {Draft} from "./Frauds.sol";
+import {LawLog} from "./LawLog.sol";
+import {Timeline, Timelines} from "./Timeline.sol";
 
 /// @title World
 /// @notice The suite, and in one place all that the actors remember about it: a plain model of what each contract must
 /// hold after what was done to it. The actors write it, {Law} compares it with the contracts.
 contract World is Suite {
+    using Timelines for Timeline;
+
+    struct DeviceRecord {
+        address account;
+        uint32 accountFrom;
+        bool isByConsent;
+        uint64 nonce;
+        uint32 boundIn;
+        uint256 bindings;
+    }
+
+    /// @dev A seat is there in the epochs from `fromEpoch` until before `seatUntil`; the latter is zero while the member
+    /// has not left. `keys` are all it ever had.
     struct MemberRecord {
-        uint256 key;
+        address[] keys;
         uint32 fromEpoch;
-        uint256 leftAt;
+        uint32 untilEpoch;
+        uint32 seatUntil;
+        uint32 leftIn;
         uint256 bond;
+        uint256 bondedInAll;
+        uint256 fees;
+        bool isSlashed;
+    }
+
+    struct SignedVoucher {
+        ICustomerEscrow.Voucher voucher;
+        address key;
     }
 
     /// @notice A call that carried a signature and was accepted: food for replays.
@@ -26,68 +52,101 @@ contract World is Suite {
         bytes data;
     }
 
+    /// @notice A report that can be disproven: one that is pending, or was vetoed for the epoch that is due.
+    struct OpenReport {
+        Draft draft;
+        uint256[] signers;
+        bool convicted;
+    }
+
     /// @notice Whether bystanders look at proposals, and disprove what can be disproven.
     bool public immutable watched;
 
-    // ---- The first rule that was seen broken: its number in the design, section 11, and what happened.
-    uint256 public brokenItem;
+    // ---- The first rule that was seen broken
     string public brokenRule;
 
-    // ---- Everyone
+    // ---- Everyone, in the order of their addresses
     address[] public devices;
     address[] public owners;
     address[] public customers;
     address[] public gateways;
+    mapping(address signer => uint256) public keyOf;
 
-    // ---- Time, and the facts of epochs that are over
+    // ---- Law events
+    LawLog public immutable lawLog = new LawLog();
+
+    // ---- Time, and the facts of epochs that have begun, are over, are sealed
+    uint32 public begunEpochs;
     uint32 public endedEpochs;
     uint32 public sealedEpochs;
-    mapping(uint32 epoch => bytes32) public factsAtEnd;
+    mapping(uint32 epoch => bytes32) public factsAtNotice;
+    mapping(uint32 epoch => bytes32) public factsAtBegin;
+    mapping(uint32 epoch => bytes32) public ownersAtEnd;
     mapping(uint32 epoch => bytes32) public paymentsAtSeal;
-    mapping(uint32 epoch => uint256) public accountsAtSeal;
 
-    // ---- Accounts, in index order
+    // ---- Devices and accounts, in index order
+    mapping(address device => DeviceRecord) private _devices;
     address[] private _accounts;
+    uint32[] private _accountsFrom;
     mapping(address account => bool) public isAccount;
-    mapping(address device => uint32) public accountFrom;
 
     // ---- Tokens
     uint256 public burned;
     mapping(address target => uint256) public donated;
 
+    // ---- Programme
+    mapping(address inspector => Timeline) private _isInspector;
+    mapping(address inspector => mapping(uint32 epoch => uint256)) public drawn;
+    mapping(uint32 epoch => uint256) public drawnFor;
+    uint256 public drawnInAll;
+    uint256 public returnedInAll;
+    uint256 public retiredInAll;
+    uint256 public retirableAt;
+
     // ---- Escrow
+    mapping(address customer => Timeline) private _isCustomer;
+    mapping(address customer => mapping(address key => Timeline)) private _cap;
     mapping(address customer => uint256) public balanceOf;
     mapping(address customer => uint256) public thawing;
     mapping(address customer => uint256) public thawEndsAt;
-    mapping(address customer => uint256) public collected;
-    mapping(address customer => uint256) public signedFor;
+    // The most that vouchers for the epoch promised within the caps of their keys, in all.
+    mapping(address customer => mapping(uint32 epoch => uint256)) public signedFor;
     mapping(address customer => mapping(uint32 epoch => uint256)) public paid;
+    mapping(address customer => mapping(uint32 epoch => bool)) public isRefunded;
     mapping(uint32 epoch => uint256) public fund;
-    uint256 public collectedInAll;
+    mapping(uint32 epoch => uint256) public refundable;
+    mapping(uint32 epoch => uint256) public refunded;
+    uint256 public unsettledInAll;
+    uint256 public refundableInAll;
+    SignedVoucher[] private _vouchers;
 
-    // ---- Members
-    address[] private _members;
-    mapping(address member => MemberRecord) private _records;
-    uint256 public membersPresent;
-    uint256 public threshold;
-    mapping(address member => IEpochLedger.Report[]) private _signedReports;
+    // ---- Members, by slot
+    MemberRecord[] private _members;
+    mapping(uint256 slot => Timeline) private _key;
+    Timeline private _threshold;
+    mapping(uint256 slot => IEpochLedger.Report[]) private _signedReports;
 
     // ---- Epochs
     bool public isPending;
     uint256 public finalizableAt;
     uint256 public attemptStartedAt;
-    uint16 public attempt;
-    address[] private _signers;
-    Draft private _pending;
+    uint32 public attempt;
+    uint256 public seatsAtProposal;
+    OpenReport private _pending;
+    OpenReport[] private _vetoed;
     mapping(bytes32 digest => bool) public isRejected;
     uint32 public lastEpoch;
     mapping(uint32 epoch => Draft) private _final;
-    uint256 public budgetInAll;
+    mapping(uint32 epoch => uint256) public feeFor;
     uint256 public released;
-    uint256 public carry;
-    uint256 public retirableAt;
-    bool public retired;
-    uint256 public retiredAmount;
+    Timeline private _feeBps;
+    Timeline private _guardian;
+    Timeline private _pauser;
+
+    // ---- The end
+    uint256 public countsFrom;
+    uint256 public vetoesCounted;
+    uint256 public closedAt;
 
     // ---- Claims
     mapping(address account => uint256) public promised;
@@ -105,19 +164,23 @@ contract World is Suite {
 
     constructor(bool watched_) {
         watched = watched_;
-        threshold = 1;
-        for (uint256 i = 0; i < Cast.DEVICES; ++i) devices.push(VM.addr(Cast.device(i)));
-        for (uint256 i = 0; i < Cast.OWNERS; ++i) owners.push(VM.addr(Cast.owner(i)));
-        for (uint256 i = 0; i < Cast.CUSTOMERS; ++i) customers.push(VM.addr(Cast.customer(i)));
-        for (uint256 i = 0; i < Cast.GATEWAYS; ++i) gateways.push(VM.addr(Cast.gateway(i)));
+        // Tariff and rules from the beginning are law events, too.
+        lawLog.read(VM.getRecordedLogs());
+        for (uint256 i = 0; i < Cast.DEVICES; ++i) _enter(devices, Cast.device(i));
+        for (uint256 i = 0; i < Cast.OWNERS; ++i) _enter(owners, Cast.owner(i));
+        for (uint256 i = 0; i < Cast.CUSTOMERS; ++i) _enter(customers, Cast.customer(i));
+        for (uint256 i = 0; i < Cast.GATEWAYS; ++i) _enter(gateways, Cast.gateway(i));
+        _feeBps.set(0, FEE_BPS);
+        _threshold.set(0, 1);
+        _guardian.set(0, uint160(GUARDIAN));
+        _pauser.set(0, uint160(GUARDIAN));
+        factsAtNotice[1] = noticedFactsOf(1);
     }
 
     // ------------------------------------------------------------------ verdicts
 
-    function broken(uint256 item, string memory rule) public {
-        if (brokenItem != 0) return;
-        brokenItem = item;
-        brokenRule = rule;
+    function broken(string memory rule) public {
+        if (bytes(brokenRule).length == 0) brokenRule = rule;
     }
 
     function did(string calldata act) external {
@@ -126,18 +189,23 @@ contract World is Suite {
 
     // ------------------------------------------------------------------ time
 
-    /// @notice Lets time pass until `to`, and writes down the facts of every epoch that ends or is sealed on the way.
+    /// @notice Lets time pass until `to`, and writes down the facts of every epoch that begins, ends or is sealed on the
+    /// way.
     function moveTo(uint256 to) public {
         if (to <= time()) return;
         VM.warp(to);
+        while (endOf(begunEpochs) <= to) {
+            ++begunEpochs;
+            factsAtBegin[begunEpochs] = factsOf(begunEpochs);
+            factsAtNotice[begunEpochs + 1] = noticedFactsOf(begunEpochs + 1);
+        }
         while (endOf(endedEpochs + 1) <= to) {
             ++endedEpochs;
-            factsAtEnd[endedEpochs] = factsOf(endedEpochs);
+            ownersAtEnd[endedEpochs] = ownersOf(endedEpochs);
         }
         while (sealTimeOf(sealedEpochs + 1) <= to) {
             ++sealedEpochs;
             paymentsAtSeal[sealedEpochs] = paymentsOf(sealedEpochs);
-            accountsAtSeal[sealedEpochs] = _accounts.length;
         }
     }
 
@@ -155,21 +223,46 @@ contract World is Suite {
         return endOf(epoch) + GRACE_SECONDS;
     }
 
-    /// @notice All that the chain says about `epoch` and that must stand still once it has ended.
+    /// @notice What must stand still from one epoch before `epoch` on.
+    function noticedFactsOf(uint32 epoch) public view returns (bytes32) {
+        return
+            keccak256(
+                abi.encode(
+                    ledger.rulesAt(epoch),
+                    ledger.guardianAt(epoch),
+                    distributor.guardianAt(epoch)
+                )
+            );
+    }
+
+    /// @notice What must stand still once `epoch` has begun.
     function factsOf(uint32 epoch) public view returns (bytes32 facts) {
-        facts = keccak256(abi.encode(ledger.tariffAt(epoch), ledger.rulesAt(epoch)));
         facts = keccak256(
-            abi.encode(facts, registry.limitAt(0, epoch), registry.limitAt(1, epoch))
+            abi.encode(
+                ledger.tariffAt(epoch),
+                registry.limitAt(0, epoch),
+                registry.limitAt(1, epoch),
+                registry.accountsAt(epoch),
+                programme.inspectorsAt(epoch),
+                programme.shareAt(epoch)
+            )
         );
+        for (uint256 i = 0; i < customers.length; ++i) {
+            address customer = customers[i];
+            bool isInspector = programme.isInspectorAt(customer, epoch);
+            bool isCustomer = escrow.isCustomerAt(customer, epoch);
+            facts = keccak256(abi.encode(facts, isInspector, isCustomer));
+            for (uint256 j = 0; j < gateways.length; ++j) {
+                uint96 cap = escrow.capAt(customer, gateways[j], epoch);
+                facts = keccak256(abi.encode(facts, cap));
+            }
+        }
+    }
+
+    /// @notice What must stand still once `epoch` has ended.
+    function ownersOf(uint32 epoch) public view returns (bytes32 facts) {
         for (uint256 i = 0; i < devices.length; ++i) {
             facts = keccak256(abi.encode(facts, registry.ownerAt(devices[i], epoch)));
-        }
-        for (uint256 i = 0; i < customers.length; ++i) {
-            facts = keccak256(abi.encode(facts, escrow.isCustomerAt(customers[i], epoch)));
-            for (uint256 j = 0; j < gateways.length; ++j) {
-                bool isKey = escrow.isKeyAt(customers[i], gateways[j], epoch);
-                facts = keccak256(abi.encode(facts, isKey));
-            }
         }
     }
 
@@ -181,18 +274,36 @@ contract World is Suite {
         }
     }
 
-    // ------------------------------------------------------------------ accounts, tokens, calls
+    // ------------------------------------------------------------------ devices, accounts, tokens, calls
 
-    /// @notice From the next epoch on `device` earns for `account`.
-    function accountChanged(address device, address account) external {
-        accountFrom[device] = currentEpoch() + 1;
+    /// @notice From the next epoch on `device` earns for `account`: by the consent with `nonce`, or by a transfer.
+    function accountChanged(address device, address account, uint64 nonce) external {
+        uint32 current = currentEpoch();
+        DeviceRecord storage record = _devices[device];
+        record.account = account;
+        record.accountFrom = current + 1;
+        record.isByConsent = nonce != 0;
+        if (nonce != 0) {
+            record.nonce = nonce;
+            record.bindings = record.boundIn == current ? record.bindings + 1 : 1;
+            record.boundIn = current;
+        }
         if (isAccount[account]) return;
         isAccount[account] = true;
         _accounts.push(account);
+        _accountsFrom.push(current + 1);
+    }
+
+    function deviceOf(address device) external view returns (DeviceRecord memory) {
+        return _devices[device];
     }
 
     function accounts() external view returns (address[] memory) {
         return _accounts;
+    }
+
+    function accountsAt(uint32 epoch) public view returns (uint256 leaves) {
+        while (leaves < _accounts.length && _accountsFrom[leaves] <= epoch) ++leaves;
     }
 
     function donate(address target, uint256 amount) external {
@@ -212,7 +323,74 @@ contract World is Suite {
         return (_signedCalls[i].target, _signedCalls[i].data);
     }
 
+    // ------------------------------------------------------------------ programme
+
+    function emissionOf(uint32 epoch) public pure returns (uint256) {
+        if (epoch == 0) return 0;
+        uint256 yearly = EMISSION_SHARE / 2;
+        for (uint256 e = EPOCHS_PER_YEAR + 1; e <= epoch; e += EPOCHS_PER_YEAR) yearly /= 2;
+        return yearly / EPOCHS_PER_YEAR;
+    }
+
+    function inspectorSet(address inspector, bool is_) external {
+        _isInspector[inspector].set(currentEpoch() + 1, is_ ? 1 : 0);
+    }
+
+    function isInspectorAt(address inspector, uint32 epoch) public view returns (bool) {
+        return _isInspector[inspector].valueAt(epoch) == 1;
+    }
+
+    function isInspectorLatest(address inspector) external view returns (bool) {
+        return _isInspector[inspector].latest() == 1;
+    }
+
+    function shareAt(uint32 epoch) public view returns (uint256) {
+        uint256 inspectors = 0;
+        for (uint256 i = 0; i < customers.length; ++i) {
+            if (isInspectorAt(customers[i], epoch)) ++inspectors;
+        }
+        return inspectors == 0 ? 0 : emissionOf(epoch) / inspectors;
+    }
+
+    /// @notice What the programme must hold.
+    function programmeHeld() public view returns (uint256) {
+        uint256 received = EMISSION_SHARE + returnedInAll + donated[address(programme)];
+        return received - drawnInAll - retiredInAll;
+    }
+
+    /// @notice What inspectors can still draw for the epochs that have begun and are not sealed; nothing after the close.
+    function reserved() external view returns (uint256 amount) {
+        if (closedAt != 0) return 0;
+        for (uint32 e = collectableEpoch(); e <= currentEpoch(); ++e) {
+            if (shareAt(e) != 0) amount += emissionOf(e);
+        }
+    }
+
+    function retirementSet(uint256 retirableAt_) external {
+        retirableAt = retirableAt_;
+    }
+
+    function retired(uint256 amount) external {
+        retiredInAll += amount;
+    }
+
     // ------------------------------------------------------------------ escrow
+
+    function admitted(address customer, bool is_) external {
+        _isCustomer[customer].set(currentEpoch() + 1, is_ ? 1 : 0);
+    }
+
+    function isCustomerAt(address customer, uint32 epoch) public view returns (bool) {
+        return _isCustomer[customer].valueAt(epoch) == 1;
+    }
+
+    function keySet(address customer, address key, uint96 cap) external {
+        _cap[customer][key].set(currentEpoch() + 1, cap);
+    }
+
+    function capAt(address customer, address key, uint32 epoch) public view returns (uint96) {
+        return isCustomerAt(customer, epoch) ? uint96(_cap[customer][key].valueAt(epoch)) : 0;
+    }
 
     function deposited(address customer, uint256 amount) external {
         balanceOf[customer] += amount;
@@ -232,119 +410,220 @@ contract World is Suite {
         thawing[customer] = 0;
     }
 
-    /// @notice A voucher that a key of the customer signed was presented: takes what it is due.
+    /// @notice The one epoch that money is collected for: the earliest that is not sealed.
+    function collectableEpoch() public view returns (uint32) {
+        return sealedEpochs + 1;
+    }
+
+    function isCollectable(
+        ICustomerEscrow.Voucher calldata voucher,
+        address key
+    ) external view returns (bool) {
+        return
+            closedAt == 0 &&
+            voucher.epoch == collectableEpoch() &&
+            voucher.epoch <= currentEpoch() &&
+            capAt(voucher.customer, key, voucher.epoch) != 0;
+    }
+
+    /// @notice A good voucher was presented: takes what it is due, for the epoch it was signed for and no other.
     function voucherPaid(
+        ICustomerEscrow.Voucher calldata voucher,
+        address key
+    ) external returns (uint256 amount) {
+        (address customer, uint32 epoch) = (voucher.customer, voucher.epoch);
+        uint256 promised_ = _least(voucher.amount, capAt(customer, key, epoch));
+        uint256 before = paid[customer][epoch];
+        if (promised_ > signedFor[customer][epoch]) signedFor[customer][epoch] = promised_;
+        if (promised_ <= before) return 0;
+        if (isInspectorAt(customer, epoch)) {
+            uint256 most = _least(promised_, shareAt(epoch));
+            amount = most > before ? _least(most - before, programmeHeld()) : 0;
+            drawn[customer][epoch] += amount;
+            drawnFor[epoch] += amount;
+            drawnInAll += amount;
+        } else {
+            amount = _least(promised_ - before, balanceOf[customer]);
+            balanceOf[customer] -= amount;
+            thawing[customer] = _least(thawing[customer], balanceOf[customer]);
+        }
+        paid[customer][epoch] += amount;
+        fund[epoch] += amount;
+        unsettledInAll += amount;
+    }
+
+    function voucherSigned(ICustomerEscrow.Voucher calldata voucher, address key) external {
+        _vouchers.push(SignedVoucher(voucher, key));
+    }
+
+    function vouchers() external view returns (uint256) {
+        return _vouchers.length;
+    }
+
+    function voucherAt(uint256 i) external view returns (SignedVoucher memory) {
+        return _vouchers[i];
+    }
+
+    /// @notice A customer took what it paid for `epoch` beyond `counted` wei.
+    function refundTaken(
         address customer,
         uint32 epoch,
-        uint256 cumulative
+        uint256 counted
     ) external returns (uint256 amount) {
-        if (cumulative > signedFor[customer]) signedFor[customer] = cumulative;
-        uint256 owed = cumulative > collected[customer] ? cumulative - collected[customer] : 0;
-        amount = owed < balanceOf[customer] ? owed : balanceOf[customer];
-        uint32 counted = time() < sealTimeOf(epoch) ? epoch : currentEpoch();
-        balanceOf[customer] -= amount;
-        collected[customer] += amount;
-        collectedInAll += amount;
-        paid[customer][counted] += amount;
-        fund[counted] += amount;
-        if (thawing[customer] > balanceOf[customer]) thawing[customer] = balanceOf[customer];
+        isRefunded[customer][epoch] = true;
+        amount = paid[customer][epoch] > counted ? paid[customer][epoch] - counted : 0;
+        if (epoch <= lastEpoch) {
+            amount = _least(amount, refundable[epoch]);
+            refundable[epoch] -= amount;
+            refundableInAll -= amount;
+        } else {
+            unsettledInAll -= amount;
+        }
+        refunded[epoch] += amount;
+        if (isInspectorAt(customer, epoch)) returnedInAll += amount;
+        else balanceOf[customer] += amount;
     }
 
     // ------------------------------------------------------------------ members
 
     function joined(uint256 key, uint256 threshold_) external {
-        address member = VM.addr(key);
-        _members.push(member);
-        _records[member] = MemberRecord(key, currentEpoch() + 1, 0, 0);
-        ++membersPresent;
-        threshold = threshold_;
+        address member = _newKey(key);
+        uint32 from = currentEpoch() + 2;
+        _key[_members.length].set(0, uint160(member));
+        MemberRecord storage record = _members.push();
+        record.keys.push(member);
+        record.fromEpoch = from;
+        _threshold.set(from, threshold_);
     }
 
-    function bonded(address member, uint256 amount) external {
-        _records[member].bond += amount;
+    function rotated(uint256 slot, uint256 key) external {
+        address successor = _newKey(key);
+        _members[slot].keys.push(successor);
+        _key[slot].set(currentEpoch() + 1, uint160(successor));
     }
 
-    function left(address member, uint256 threshold_) public {
-        if (_records[member].leftAt == 0) --membersPresent;
-        _records[member].leftAt = time();
-        threshold = threshold_;
+    function bonded(uint256 slot, uint256 amount) external {
+        _members[slot].bond += amount;
+        _members[slot].bondedInAll += amount;
     }
 
-    function bondWithdrawn(address member) external {
-        _records[member].bond = 0;
+    /// @notice A member leaves, its signatures count until before `untilEpoch`, its seat until before `seatUntil`.
+    function left(uint256 slot, uint32 untilEpoch, uint32 seatUntil) public {
+        MemberRecord storage record = _members[slot];
+        record.untilEpoch = untilEpoch;
+        record.seatUntil = seatUntil;
+        record.leftIn = currentEpoch();
     }
 
-    /// @notice Half of what was taken from all of them together, rounded up, is burned.
-    function slashed(address[] memory culprits) public {
+    function bondWithdrawn(uint256 slot) external {
+        _members[slot].bond = 0;
+    }
+
+    function feesWithdrawn(uint256 slot) external {
+        _members[slot].fees = 0;
+    }
+
+    /// @notice All but a tenth of what was taken from all of them together is burned.
+    function slashed(uint256[] memory culprits) public returns (uint256 part) {
         uint256 bonds = 0;
+        uint32 current = currentEpoch();
         for (uint256 i = 0; i < culprits.length; ++i) {
-            bonds += _records[culprits[i]].bond;
-            _records[culprits[i]].bond = 0;
-            if (_records[culprits[i]].leftAt == 0) left(culprits[i], threshold);
+            MemberRecord storage record = _members[culprits[i]];
+            bonds += record.bond;
+            record.bond = 0;
+            record.isSlashed = true;
+            // The seat stays for the next epoch: a slash must not lower the threshold there.
+            // Nobody is active before the first epoch.
+            uint32 until = current == 0 ? 1 : current;
+            if (record.seatUntil == 0) left(culprits[i], until, current + 2);
         }
-        burned += bonds - bonds / 2;
+        part = bonds / 10;
+        burned += bonds - part;
     }
 
     function thresholdSet(uint256 threshold_) external {
-        threshold = threshold_;
+        _threshold.set(currentEpoch() + 2, threshold_);
     }
 
-    function members() external view returns (address[] memory) {
-        return _members;
+    function slots() external view returns (uint256) {
+        return _members.length;
     }
 
-    function recordOf(address member) external view returns (MemberRecord memory) {
-        return _records[member];
+    function memberAt(uint256 slot) external view returns (MemberRecord memory) {
+        return _members[slot];
     }
 
-    function isActive(address member) public view returns (bool) {
-        MemberRecord memory record = _records[member];
+    /// @notice The key that signs for a slot now.
+    function signerOf(uint256 slot) public view returns (address) {
+        return address(uint160(_key[slot].valueAt(currentEpoch())));
+    }
+
+    function newestKeyOf(uint256 slot) external view returns (address) {
+        return address(uint160(_key[slot].latest()));
+    }
+
+    function isActive(uint256 slot) public view returns (bool) {
+        MemberRecord storage record = _members[slot];
+        uint32 current = currentEpoch();
         return
-            record.key != 0 &&
-            record.leftAt == 0 &&
-            record.fromEpoch <= currentEpoch() &&
+            record.fromEpoch <= current &&
+            (record.seatUntil == 0 || current < record.untilEpoch) &&
             record.bond >= MINIMUM_BOND;
     }
 
-    function activeMembers() public view returns (address[] memory active) {
-        active = new address[](_members.length);
+    function activeSlots() public view returns (uint256[] memory active) {
+        active = new uint256[](_members.length);
         uint256 n = 0;
-        for (uint256 i = 0; i < _members.length; ++i) {
-            if (isActive(_members[i])) active[n++] = _members[i];
-        }
+        for (uint256 i = 0; i < _members.length; ++i) if (isActive(i)) active[n++] = i;
         // Cut to what was filled.
         assembly ("memory-safe") {
             mstore(active, n)
         }
     }
 
-    function signedPending(address member) public view returns (bool) {
-        for (uint256 i = 0; isPending && i < _signers.length; ++i) {
-            if (_signers[i] == member) return true;
-        }
-        return false;
+    function membersPresent() external view returns (uint256 present) {
+        for (uint256 i = 0; i < _members.length; ++i) if (_members[i].seatUntil == 0) ++present;
     }
 
-    function signedReports(address member) external view returns (IEpochLedger.Report[] memory) {
-        return _signedReports[member];
+    function seatsAt(uint32 epoch) public view returns (uint256 seats) {
+        for (uint256 i = 0; i < _members.length; ++i) {
+            MemberRecord storage record = _members[i];
+            bool left_ = record.seatUntil != 0 && epoch >= record.seatUntil;
+            if (record.fromEpoch <= epoch && !left_) ++seats;
+        }
+    }
+
+    function thresholdAt(uint32 epoch) public view returns (uint256) {
+        uint256 least = _least(_threshold.valueAt(epoch), seatsAt(epoch));
+        return least == 0 ? 1 : least;
+    }
+
+    function threshold() public view returns (uint256) {
+        return thresholdAt(currentEpoch());
+    }
+
+    function signedReports(uint256 slot) external view returns (IEpochLedger.Report[] memory) {
+        return _signedReports[slot];
     }
 
     // ------------------------------------------------------------------ epochs
 
-    function emissionOf(uint32 epoch) public pure returns (uint256) {
-        uint256 yearly = EMISSION_SHARE / 2;
-        for (uint256 e = EPOCHS_PER_YEAR + 1; e <= epoch; e += EPOCHS_PER_YEAR) yearly /= 2;
-        return yearly / EPOCHS_PER_YEAR;
+    function tariffSet(uint16 feeBps) external {
+        _feeBps.set(currentEpoch() + 1, feeBps);
     }
 
-    function budget() public view returns (uint256) {
-        return emissionOf(lastEpoch + 1) + carry + fund[lastEpoch + 1];
+    function feeBpsAt(uint32 epoch) public view returns (uint256) {
+        return _feeBps.valueAt(epoch);
+    }
+
+    function feeOf(uint256 delta, uint32 epoch) public view returns (uint256) {
+        return (delta * feeBpsAt(epoch)) / (10_000 - feeBpsAt(epoch));
     }
 
     /// @notice Whether the last final root can be built upon at all: without a watcher, a corrupt one may promise more
     /// than there are numbers for.
     function accountable() external view returns (bool) {
-        uint256 sum = budget();
+        uint256 sum = fund[lastEpoch + 1];
         Draft storage last = _final[lastEpoch];
         for (uint256 i = 0; i < last.leaves.length; ++i) sum += last.leaves[i].cumulative;
         return sum <= type(uint96).max;
@@ -355,29 +634,42 @@ contract World is Suite {
         return (sealTime > attemptStartedAt ? sealTime : attemptStartedAt) + TIMEOUT_SECONDS;
     }
 
-    function proposed(Draft calldata draft, address[] calldata signers) external {
-        if (isPending) broken(5, "a pending root was overwritten");
+    function proposed(Draft calldata draft, uint256[] calldata signers) external {
+        if (isPending) broken("a pending root was overwritten");
         uint256 distinct = 0;
         uint256 bits = 0;
         for (uint256 i = 0; i < signers.length; ++i) {
-            (, uint256 slot, , , ) = quorum.memberOf(signers[i]);
-            if (isActive(signers[i]) && (bits >> slot) & 1 == 0) ++distinct;
-            bits |= 1 << slot;
+            if (isActive(signers[i]) && (bits >> signers[i]) & 1 == 0) ++distinct;
+            bits |= 1 << signers[i];
             _signedReports[signers[i]].push(draft.report);
         }
-        if (distinct < threshold) broken(8, "too few distinct active members were enough");
-        if (ledger.proposal().signers != bits) broken(8, "other signers were written down");
+        if (distinct < threshold()) broken("too few distinct active members were enough");
+        if (ledger.proposal().signers != bits) broken("other signers were written down");
         isPending = true;
         finalizableAt = time() + WINDOW_SECONDS;
-        _signers = signers;
-        _pending = draft;
+        seatsAtProposal = seatsAt(currentEpoch());
+        _pending.draft = draft;
+        _pending.signers = signers;
     }
 
-    /// @notice The pending proposal was vetoed or, with `prover`, disproven.
-    function rejected(bool disproven) external {
-        isRejected[ledger.reportDigest(_pending.report)] = true;
-        if (disproven) slashed(_signers);
-        _nextAttempt();
+    function vetoed() external {
+        _vetoed.push(_pending);
+        if (vetoesCounted < 2) {
+            ++vetoesCounted;
+            countsFrom = time();
+        }
+        _reject();
+    }
+
+    /// @notice A report was disproven: the pending one, or the vetoed one at `position - 1`.
+    function convicted(uint256 position) external returns (uint256 part) {
+        if (position == 0) {
+            part = slashed(_pending.signers);
+            _reject();
+        } else {
+            _vetoed[position - 1].convicted = true;
+            part = slashed(_vetoed[position - 1].signers);
+        }
     }
 
     function abandoned() external {
@@ -386,32 +678,65 @@ contract World is Suite {
 
     function finalized() external {
         uint32 epoch = ++lastEpoch;
-        if (isRejected[ledger.reportDigest(_pending.report)]) {
-            broken(6, "a rejected root became final");
+        Draft storage draft = _pending.draft;
+        if (isRejected[ledger.reportDigest(draft.report)]) broken("a rejected root became final");
+        uint256 delta = draft.report.total - _final[epoch - 1].report.total;
+        uint256 fee = feeOf(delta, epoch);
+        if (delta + fee > fund[epoch]) broken("an epoch paid out more than was paid for it");
+        if (delta != 0 && draft.report.contributions == 0) {
+            broken("an epoch without contributions paid out");
         }
-        uint256 delta = _pending.report.total - _final[epoch - 1].report.total;
-        uint256 payable_ = carry + fund[epoch];
-        if (delta > payable_ + emissionOf(epoch)) {
-            broken(2, "an epoch released more than its emission and fund");
+        uint256 each = fee / seatsAtProposal;
+        uint256 credited = 0;
+        for (uint256 i = 0; i < _pending.signers.length; ++i) {
+            MemberRecord storage record = _members[_pending.signers[i]];
+            // Who was slashed since it signed earns nothing.
+            if (record.bond == 0) continue;
+            record.fees += each;
+            credited += each;
         }
-        budgetInAll += emissionOf(epoch) + fund[epoch];
-        carry = payable_ > delta ? payable_ - delta : 0;
+        if (credited > fee) broken("more fees were credited than there are");
+        burned += fee - credited;
+        feeFor[epoch] = fee;
+        refundable[epoch] = fund[epoch] - delta - fee;
+        refundableInAll += refundable[epoch];
+        unsettledInAll -= fund[epoch];
         released += delta;
-        for (uint256 i = 0; i < _pending.leaves.length; ++i) {
-            address account = _pending.leaves[i].account;
-            uint256 cumulative = _pending.leaves[i].cumulative;
-            if (_pending.hashes[i] != 0 && cumulative > promised[account]) {
+        for (uint256 i = 0; i < draft.leaves.length; ++i) {
+            address account = draft.leaves[i].account;
+            uint256 cumulative = draft.leaves[i].cumulative;
+            if (draft.hashes[i] != 0 && cumulative > promised[account]) {
                 promised[account] = cumulative;
             }
         }
-        _final[epoch] = _pending;
+        _final[epoch] = draft;
         isPending = false;
+        delete _vetoed;
         attempt = 0;
         attemptStartedAt = time();
+        countsFrom = time();
+        vetoesCounted = 0;
     }
 
     function pending() external view returns (Draft memory) {
-        return _pending;
+        return _pending.draft;
+    }
+
+    function pendingSigners() external view returns (uint256[] memory) {
+        return _pending.signers;
+    }
+
+    function pendingReport() external view returns (IEpochLedger.Report memory) {
+        return _pending.draft.report;
+    }
+
+    /// @notice The reports that can be disproven: at 0 the pending one, a zero report when there is none, and then those
+    /// that were vetoed for the epoch that is due.
+    function openReports() external view returns (OpenReport[] memory open) {
+        open = new OpenReport[](_vetoed.length + 1);
+        if (isPending) open[0] = _pending;
+        else open[0].convicted = true;
+        for (uint256 i = 0; i < _vetoed.length; ++i) open[i + 1] = _vetoed[i];
     }
 
     function finalOf(uint32 epoch) external view returns (Draft memory) {
@@ -422,27 +747,39 @@ contract World is Suite {
         return _final[epoch].report;
     }
 
-    function pendingReport() external view returns (IEpochLedger.Report memory) {
-        return _pending.report;
+    function guardianSet(bool ofLedger, address guardian_) external {
+        (ofLedger ? _guardian : _pauser).set(currentEpoch() + 2, uint160(guardian_));
     }
 
-    function retirementScheduled() external {
-        retirableAt = time() + 30 days;
+    function guardian(bool ofLedger) external view returns (address) {
+        return address(uint160((ofLedger ? _guardian : _pauser).valueAt(currentEpoch())));
     }
 
-    function retirementCancelled() external {
-        retirableAt = 0;
-    }
-
-    function retire(uint256 amount) external {
-        retired = true;
-        retiredAmount += amount;
+    function _reject() private {
+        isRejected[ledger.reportDigest(_pending.draft.report)] = true;
+        _nextAttempt();
     }
 
     function _nextAttempt() private {
         isPending = false;
         ++attempt;
         attemptStartedAt = time();
+    }
+
+    // ------------------------------------------------------------------ the end
+
+    function closableAt() public view returns (uint256) {
+        uint256 sealTime = sealTimeOf(lastEpoch + 1);
+        return (sealTime > countsFrom ? sealTime : countsFrom) + CLOSE_DELAY_SECONDS;
+    }
+
+    /// @notice Whether so many vetoes put off the closing that nothing is proposed any more.
+    function isOverdue() external view returns (bool) {
+        return vetoesCounted == 2 && time() >= closableAt();
+    }
+
+    function closed() external {
+        closedAt = time();
     }
 
     // ------------------------------------------------------------------ claims
@@ -468,5 +805,25 @@ contract World is Suite {
 
     function claimsResumed() external {
         pausedUntil = 0;
+    }
+
+    // ------------------------------------------------------------------ arithmetic, names
+
+    /// @dev Among `people` in the order of their addresses.
+    function _enter(address[] storage people, uint256 key) private {
+        address one = _newKey(key);
+        people.push(one);
+        for (uint256 i = people.length - 1; i > 0 && people[i - 1] > one; --i) {
+            (people[i - 1], people[i]) = (one, people[i - 1]);
+        }
+    }
+
+    function _newKey(uint256 key) private returns (address signer) {
+        signer = VM.addr(key);
+        keyOf[signer] = key;
+    }
+
+    function _least(uint256 a, uint256 b) private pure returns (uint256) {
+        return a < b ? a : b;
     }
 }

@@ -1,16 +1,23 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {RewardLeaf, RewardTree} from "../../../contracts/libraries/RewardTree.sol";
+import {InvoiceLine, InvoiceLines} from "../../../contracts/libraries/InvoiceLine.sol";
+import {RewardLeaf, RewardLeaves} from "../../../contracts/libraries/RewardLeaf.sol";
+import {Tree} from "../../../contracts/libraries/Tree.sol";
 
-/// @notice Opens {RewardTree} to tests that are not written in Solidity.
-contract RewardTreeHarness {
-    using RewardTree for bytes32;
-    using RewardTree for RewardLeaf;
-    using RewardTree for uint256;
+/// @notice Opens {Tree} and the rows' hashes to tests that are not written in Solidity.
+contract TreeHarness {
+    using InvoiceLines for InvoiceLine;
+    using RewardLeaves for RewardLeaf;
+    using Tree for bytes32;
+    using Tree for uint256;
 
     function hash(RewardLeaf calldata leaf) external pure returns (bytes32) {
         return leaf.hash();
+    }
+
+    function hashLine(InvoiceLine calldata line) external pure returns (bytes32) {
+        return line.hash();
     }
 
     function hasDepth(uint256 leaves, uint256 depth) external pure returns (bool) {
