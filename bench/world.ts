@@ -2,6 +2,7 @@ import { createRequire } from "node:module";
 import { type Address, keccak256, toHex, utf8, writeUint } from "@link-rewards/core/encoding/bytes";
 import { SIGNATURE_BYTES } from "@link-rewards/core/encoding/signature";
 import { RULES_HASH } from "@link-rewards/core/epoch/rules";
+import { MAX_AMOUNT } from "@link-rewards/core/epoch/value";
 import { emptyLaw, type Law } from "@link-rewards/core/law/law";
 import {
   packReceipt,
@@ -56,19 +57,19 @@ export function worldOf(contributions: number, { signed }: { signed: boolean }):
     const account = toHex(keyOf(`account ${i}`).subarray(12));
     law.accountIndex.set(account, i);
     law.accounts.push(account);
-    law.accountBlocks.push(1);
+    law.accountEpochs.push(1);
   }
   const customers = Array.from({ length: CUSTOMERS }, (_, i) => addressFor(`customer ${i}`));
   for (const [i, customer] of customers.entries()) {
     law.customers.set(customer, {
       admitted: [{ fromEpoch: 1, value: true }],
-      keys: new Map([[customer, [{ fromEpoch: 1, value: true }]]]),
+      caps: new Map([[customer, [{ fromEpoch: 1, value: MAX_AMOUNT }]]]),
+      endpoint: "",
       // One of ten pays less than it owes.
       paid: new Map([[EPOCH, i % 10 === 0 ? 10n ** 17n : 10n ** 24n]]),
-      collected: 0n,
     });
   }
-  law.funds.set(EPOCH, 10n ** 26n);
+  law.funds.set(EPOCH, 10n ** 27n);
   law.position = { blockNumber: 1, logIndex: 0 };
   const receipts: Receipt[] = [];
   for (let i = 0; i < devices; i++) {
@@ -78,6 +79,7 @@ export function worldOf(contributions: number, { signed }: { signed: boolean }):
       class: 1,
       accounts: [{ fromEpoch: 1, value: account }],
       revokedFrom: undefined,
+      revokedFor: undefined,
     });
     for (let n = 0; n < CUSTOMERS_OF_DEVICE && receipts.length < contributions; n++) {
       receipts.push({

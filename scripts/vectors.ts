@@ -31,13 +31,19 @@ import { computeEpoch } from "@link-rewards/core/epoch/compute-epoch";
 import { lawfulContributions } from "@link-rewards/core/epoch/lawful";
 import { MANIFEST_FIELDS } from "@link-rewards/core/epoch/manifest";
 import {
+  encodeInvoices,
   encodeRewards,
+  INVOICE_BYTES,
+  INVOICE_FIELDS,
+  type InvoiceLine,
   REWARD_BYTES,
   REWARD_FIELDS,
   type RewardLeaf,
+  recordAt,
 } from "@link-rewards/core/epoch/records";
 import { totalOf } from "@link-rewards/core/epoch/reward";
 import { RULES_HASH } from "@link-rewards/core/epoch/rules";
+import { ceilingOf } from "@link-rewards/core/epoch/value";
 import { eventToJson } from "@link-rewards/core/law/events";
 import { replay } from "@link-rewards/core/law/replay";
 import { ACKNOWLEDGEMENT, acknowledgedRoot } from "@link-rewards/core/signed/acknowledgement";
@@ -83,21 +89,21 @@ export function buildVectors(): { readonly [file: string]: unknown } {
     "receipts.json": receiptVectors(),
     "packed.json": packedVectors(),
     "vouchers.json": typedVectors(VOUCHER, customerEscrow, "gateway-1", [
-      { customer: address("customer-1"), epoch: 1, cumulative: 123_456_789_000_000_000n },
-      { customer: address("customer-1"), epoch: 2 ** 32 - 1, cumulative: 2n ** 96n - 1n },
+      { customer: address("customer-1"), epoch: 1, amount: 123_456_789_000_000_000n },
+      { customer: address("customer-1"), epoch: 2 ** 32 - 1, amount: 2n ** 96n - 1n },
     ]),
     "acknowledgements.json": acknowledgementVectors(),
     "bindings.json": typedVectors(BIND, deviceRegistry, "device-1", [
       {
         device: address("device-1"),
         account: address("alice"),
-        nonce: 0n,
+        nonce: 1_700_000_000n,
         deadline: 1_700_086_400n,
       },
       {
         device: address("device-1"),
         account: address("bob"),
-        nonce: 1n,
+        nonce: 2n ** 64n - 1n,
         deadline: 2n ** 256n - 1n,
       },
     ]),
@@ -108,14 +114,15 @@ export function buildVectors(): { readonly [file: string]: unknown } {
         prevRoot: word(1),
         root: word(2),
         contributionRoot: word(3),
-        bundleHash: word(4),
-        total: 10n ** 24n,
-        leaves: 1_000,
+        invoiceRoot: word(4),
         contributions: 2_000,
+        total: 10n ** 24n,
+        bundleHash: word(5),
         rulesHash: RULES_HASH,
       },
     ]),
     "rewards.json": rewardVectors(),
+    "invoices.json": invoiceVectors(),
     "epoch.json": epochVector(),
   };
 }
@@ -357,6 +364,48 @@ function largeTree(count: number) {
   };
 }
 
+/** Lines as they are hashed, and what payments cover: of values in wei the most that counts of any one. */
+function invoiceVectors() {
+  const MOST = 2n ** 96n - 1n;
+  const [customer, device] = [address("customer-1"), address("device-1")];
+  const ordinary = { value: 7n * 10n ** 15n, ceiling: 3n * 10n ** 15n, subtotal: 10n ** 16n };
+  const lines: readonly InvoiceLine[] = [
+    { customer, device, contribution: 0, ...ordinary, above: 1 },
+    { customer, device, contribution: 5, value: 0n, ceiling: MOST, subtotal: 0n, above: 0 },
+    {
+      customer: `0x${"ff".repeat(20)}`,
+      device: `0x${"ff".repeat(20)}`,
+      contribution: 2 ** 32 - 1,
+      ...{ value: MOST, ceiling: MOST, subtotal: MOST },
+      above: 2 ** 32 - 1,
+    },
+  ];
+  const packed = encodeInvoices(lines);
+  const tree = buildTree(hashRecords(packed, INVOICE_BYTES));
+  const bills: readonly (readonly [values: readonly bigint[], paid: bigint])[] = [
+    [[3n, 4n], 7n],
+    [[3n, 4n], 6n],
+    [[100n, 1n, 2n, 50n], 44n],
+    [[5n, 5n, 5n], 14n],
+    [[0n, 5n], 0n],
+    [[MOST, MOST], MOST],
+  ];
+  return {
+    root: toHex(rootOf(tree)),
+    lines: lines.map((line, i) => ({
+      ...fieldsToJson(INVOICE_FIELDS, line),
+      packed: toHex(recordAt(packed, INVOICE_BYTES, i)),
+      hash: toHex(hashRecords(recordAt(packed, INVOICE_BYTES, i), INVOICE_BYTES)),
+      proof: proofOf(tree, i).map(toHex),
+    })),
+    ceilings: bills.map(([values, paid]) => ({
+      values: values.map(String),
+      paid: paid.toString(),
+      ceiling: ceilingOf(values, paid).toString(),
+    })),
+  };
+}
+
 /** One whole epoch: chain events and receipts in, the bundle's bytes out. */
 function epochVector() {
   const events = chain([
@@ -383,7 +432,6 @@ function epochVector() {
     previousRewards: new Uint8Array(),
   });
   return {
-    emissionShare: deployment.emissionShare.toString(),
     events: events.map(eventToJson),
     receipts: receipts.map(signedReceiptToJson),
     manifest: fieldsToJson(MANIFEST_FIELDS, epoch.manifest),

@@ -33,7 +33,8 @@ function signedEpoch(size: number) {
     manifest: files.get(MANIFEST_FILE) as Uint8Array,
     files: files as ReadonlyMap<DataFile, Uint8Array>,
   };
-  return { input: { ...input, published }, report: reportOf(manifest, bundleHash, 0) };
+  const report = reportOf(manifest, bundleHash, 0);
+  return { input: { ...input, published }, report, leaves: manifest.leaves };
 }
 
 const attests: Contestant = async (size) => {
@@ -50,11 +51,11 @@ const attests: Contestant = async (size) => {
 };
 
 const audits: Contestant = async (size) => {
-  const { input, report } = signedEpoch(size);
+  const { input, report, leaves } = signedEpoch(size);
   return async () => {
     const [signers, roots] = await Promise.all([
       recoverContributions(deployment, input.published),
-      secondRoots(input.published, report),
+      secondRoots(input.published, { ...report, leaves }),
     ]);
     const outcome = checkBundle({ ...input, report, sha256: nativeSha256, signers });
     if (!outcome.agrees) throw new Error(outcome.divergence.message);

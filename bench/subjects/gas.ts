@@ -13,27 +13,14 @@ import {
   solidityPackedKeccak256,
   toBeHex,
 } from "ethers";
-import {
-  finalizeEpoch,
-  ltkTree,
-  propose,
-  reportOf,
-  staffedWorld,
-} from "../../test/contracts/support/epochs.ts";
+import { ltkTree, propose, reportOf, sealedTwo } from "../../test/contracts/support/epochs.ts";
 import {
   claimOf,
   honestLeaves,
   type RewardTree,
   tallTree,
 } from "../../test/contracts/support/reward-tree.ts";
-import {
-  accountOf,
-  deployedWorld,
-  goTo,
-  sealTimeOf,
-  sender,
-  type World,
-} from "../../test/worlds/contracts.ts";
+import { accountOf, deployedWorld, sender, type World } from "../../test/worlds/contracts.ts";
 import type { Case, Contestant } from "../case.ts";
 import { compilePlain } from "../plain-contracts.ts";
 
@@ -107,9 +94,7 @@ const oursYear = oursClaiming(async (world, depth) => {
 });
 
 const oursPropose: Contestant = async () => {
-  const world = await staffedWorld();
-  await finalizeEpoch(world, ltkTree(world.accounts, [1, 2, 3, 4, 5]));
-  await goTo(world, sealTimeOf(2));
+  const world = await sealedTwo();
   const report = await reportOf(world, ltkTree(world.accounts, [2, 2, 3, 4, 6]));
   const gas = await gasOf(propose(world, report, world.members.slice(0, 3)));
   return () => gas;

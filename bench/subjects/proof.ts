@@ -72,6 +72,7 @@ const one: Contestant = async (size) => {
         bytes += length;
         return source.range(1, file, from, length);
       },
+      "rewards",
       size,
       Math.floor(size / 3),
     );

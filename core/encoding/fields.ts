@@ -19,9 +19,11 @@ export const BYTES_OF = {
 
 export type Scalar = keyof typeof BYTES_OF;
 export type ScalarField = { readonly name: string; readonly type: Scalar };
+/** Printable ASCII of at most `text` bytes, as the contracts emit it. Of events only: it has no packed form and no column. */
+type TextField = { readonly name: string; readonly text: number };
 type StructField = { readonly name: string; readonly fields: readonly Field[] };
 type ListField = { readonly name: string; readonly list: readonly Field[]; readonly max: number };
-export type Field = ScalarField | StructField | ListField;
+export type Field = ScalarField | TextField | StructField | ListField;
 
 type NumberScalar = "uint8" | "uint16" | "uint32" | "uint53";
 type ValueOfScalar<T> = T extends "address"
@@ -33,11 +35,13 @@ type ValueOfScalar<T> = T extends "address"
       : bigint;
 type ValueOfField<F> = F extends { readonly type: infer T }
   ? ValueOfScalar<T>
-  : F extends { readonly fields: infer G extends readonly Field[] }
-    ? StructOf<G>
-    : F extends { readonly list: infer G extends readonly Field[] }
-      ? readonly StructOf<G>[]
-      : never;
+  : F extends { readonly text: number }
+    ? string
+    : F extends { readonly fields: infer G extends readonly Field[] }
+      ? StructOf<G>
+      : F extends { readonly list: infer G extends readonly Field[] }
+        ? readonly StructOf<G>[]
+        : never;
 export type StructOf<F extends readonly Field[]> = {
   readonly [G in F[number] as G["name"]]: ValueOfField<G>;
 };
@@ -46,11 +50,13 @@ type JsonOfField<F> = F extends { readonly type: infer T }
   ? ValueOfScalar<T> extends bigint
     ? string
     : ValueOfScalar<T>
-  : F extends { readonly fields: infer G extends readonly Field[] }
-    ? JsonOf<G>
-    : F extends { readonly list: infer G extends readonly Field[] }
-      ? readonly JsonOf<G>[]
-      : never;
+  : F extends { readonly text: number }
+    ? string
+    : F extends { readonly fields: infer G extends readonly Field[] }
+      ? JsonOf<G>
+      : F extends { readonly list: infer G extends readonly Field[] }
+        ? readonly JsonOf<G>[]
+        : never;
 /** The same in JSON: integers up to 53 bits as numbers, wider ones as decimal strings. */
 export type JsonOf<F extends readonly Field[]> = {
   readonly [G in F[number] as G["name"]]: JsonOfField<G>;

@@ -13,6 +13,7 @@ import { isRefused, type Refused, refuse } from "./refusal.ts";
 
 /** Up to the 78 digits of a uint256, in its one spelling. */
 const DECIMAL = /^(0|[1-9][0-9]{0,77})$/;
+const PRINTABLE_ASCII = /^[\x20-\x7e]*$/;
 
 /** Unknown JSON in, the struct out, or a refusal that names the field, what is wrong and the bound. */
 export function parseFields<F extends readonly Field[]>(
@@ -45,6 +46,7 @@ export function parseFields<F extends readonly Field[]>(
 
 function parseField(field: Field, input: unknown, where: string): unknown {
   if ("type" in field) return parseScalar(field.type, input, where);
+  if ("text" in field) return parseText(field.text, input, where);
   if ("fields" in field) return parseFields(field.fields, input, where);
   if (!Array.isArray(input) || input.length > field.max) {
     return refuse("malformed", `${where} must be a list of at most ${field.max}`);
@@ -74,6 +76,13 @@ function parseScalar(type: Scalar, input: unknown, where: string): Hex | number 
   return refuse("malformed", `${where} must be a decimal string from "0" to "${max}"`);
 }
 
+/** Each character is one byte of UTF-8, so its length is its bytes. */
+function parseText(maxBytes: number, input: unknown, where: string): string | Refused {
+  if (typeof input === "string" && input.length <= maxBytes && PRINTABLE_ASCII.test(input))
+    return input;
+  return refuse("malformed", `${where} must be at most ${maxBytes} characters of printable ASCII`);
+}
+
 /** JSON in the same shape: integers up to 53 bits as numbers, wider ones as decimal strings. */
 export function fieldsToJson<F extends readonly Field[]>(fields: F, value: StructOf<F>): JsonOf<F> {
   const json: Record<string, unknown> = {};
@@ -84,6 +93,7 @@ export function fieldsToJson<F extends readonly Field[]>(fields: F, value: Struc
 
 function fieldToJson(field: Field, value: unknown): unknown {
   if ("type" in field) return typeof value === "bigint" ? value.toString() : value;
+  if ("text" in field) return value;
   if ("fields" in field) return fieldsToJson(field.fields, value as StructOf<readonly Field[]>);
   return (value as readonly StructOf<readonly Field[]>[]).map((item) =>
     fieldsToJson(field.list, item),

@@ -42,7 +42,12 @@ export const REFUSALS = {
   "key-unknown": {
     meaning: "The customer's signature is by a key that is not the customer's in that epoch.",
     remedy:
-      "Check the key, the chain and every signed field; a key counts from the epoch after it was added.",
+      "Check the key, the chain and every signed field; a key counts from the epoch after it was set.",
+  },
+  "over-cap": {
+    meaning: "The voucher promises more than its key may for one epoch.",
+    remedy:
+      "Sign no more than the key's cap, or have the customer raise it; a cap counts from the next epoch.",
   },
   "customer-signature-invalid": {
     meaning: "The customer's signature is not a signature: out of range, high s, or no such point.",

@@ -4,7 +4,7 @@ import { keccak } from "./keccak.ts";
 /**
  * A positional Merkle tree over 32-byte leaf hashes, padded with zero hashes to a power of two. Each level is one flat
  * array without its padding: a node that is missing stands for the zero subtree of its level.
- * The twin of contracts/libraries/RewardTree.sol.
+ * The twin of contracts/libraries/Tree.sol.
  */
 export type Tree = {
   readonly leaves: number;

@@ -1,6 +1,6 @@
 import { type Hex, toHex } from "../encoding/bytes.ts";
 import { isRefused } from "../encoding/refusal.ts";
-import { buildTree, hashRecords, rootOf, rootOver } from "../encoding/tree.ts";
+import { buildTree, hashRecords, rootOf } from "../encoding/tree.ts";
 import {
   bundleHashOf,
   type DataFile,
@@ -12,29 +12,21 @@ import {
   type Sha256,
   sha256,
 } from "./manifest.ts";
-import {
-  CONTRIBUTION_BYTES,
-  DEVICE_BYTES,
-  deviceAt,
-  encodeFence,
-  encodeTree,
-  REWARD_BYTES,
-} from "./records.ts";
-import { totalOf } from "./reward.ts";
+import { encodeInvoiceFence, encodeTree, ROW_BYTES, type Table } from "./records.ts";
 
 /** What an epoch came to: the files that the others follow from. */
 export type BundleContent = {
   readonly [file in
     | "contributions.bin"
     | "contributions.fence"
-    | "devices.bin"
+    | "invoices.bin"
     | "rewards.bin"]: Uint8Array;
 };
 
 /** The parts of a manifest that do not follow from the content. */
 export type ManifestTerms = Omit<
   Manifest,
-  "total" | "root" | "leaves" | "contributionRoot" | "contributions" | "devices" | "files"
+  "root" | "leaves" | "contributionRoot" | "invoiceRoot" | "contributions" | "files"
 >;
 
 export type Bundle = {
@@ -56,24 +48,23 @@ export function assembleBundle(
   content: BundleContent,
   hash: Sha256 = sha256,
 ): Bundle {
-  const rewards = content["rewards.bin"];
-  const contributions = content["contributions.bin"];
-  const devices = content["devices.bin"];
-  const rewardTree = buildTree(hashRecords(rewards, REWARD_BYTES));
-  const deviceCount = devices.length / DEVICE_BYTES;
+  const contributions = treeOver(content, "contributions");
+  const invoices = treeOver(content, "invoices");
+  const rewards = treeOver(content, "rewards");
   const dataFiles = {
     ...content,
-    "devices.fence": encodeFence(deviceCount, (i) => deviceAt(devices, i).accountIndex),
-    "rewards.tree": encodeTree(rewardTree),
+    "contributions.tree": contributions.file,
+    "invoices.fence": encodeInvoiceFence(content["invoices.bin"]),
+    "invoices.tree": invoices.file,
+    "rewards.tree": rewards.file,
   } satisfies Record<DataFile, Uint8Array>;
   const manifest: Manifest = {
     ...terms,
-    total: totalOf(rewards),
-    root: toHex(rootOf(rewardTree)),
-    leaves: rewardTree.leaves,
-    contributionRoot: toHex(rootOver(contributions, CONTRIBUTION_BYTES)),
-    contributions: contributions.length / CONTRIBUTION_BYTES,
-    devices: deviceCount,
+    root: rewards.root,
+    leaves: rewards.rows,
+    contributionRoot: contributions.root,
+    invoiceRoot: invoices.root,
+    contributions: contributions.rows,
     files: entriesOf(dataFiles, hash),
   };
   const manifestBytes = encodeManifest(manifest);
@@ -85,6 +76,12 @@ export function assembleBundle(
       ...(Object.entries(dataFiles) as [DataFile, Uint8Array][]),
     ]),
   };
+}
+
+/** No level is kept but those of the file: three whole trees at once would be there for nothing. */
+function treeOver(content: BundleContent, table: Table) {
+  const tree = buildTree(hashRecords(content[`${table}.bin`], ROW_BYTES[table]));
+  return { root: toHex(rootOf(tree)), rows: tree.leaves, file: encodeTree(tree) };
 }
 
 function entriesOf(files: Record<DataFile, Uint8Array>, hash: Sha256): Manifest["files"] {

@@ -3,11 +3,9 @@ import { toHex } from "../encoding/bytes.ts";
 import { rootOver } from "../encoding/tree.ts";
 import {
   accountsAt,
-  deviceClass,
   type FinalEpoch,
   fund,
   type Law,
-  limitAt,
   paid,
   rulesAt,
   tariffAt,
@@ -15,13 +13,14 @@ import {
 import type { VerifiedReceipt } from "../law/verify.ts";
 import type { Deployment } from "../signed/deployment.ts";
 import { assembleBundle, type Bundle } from "./bundle.ts";
-import { type Contributions, packContributions } from "./contributions.ts";
-import { emission } from "./emission.ts";
+import { type Contributions, packContributions, withEarned } from "./contributions.ts";
+import { invoice } from "./invoice.ts";
 import type { Manifest, Sha256 } from "./manifest.ts";
-import { encodeDevices, encodeFence, REWARD_BYTES } from "./records.ts";
-import { accumulate, potOf, rewardDevices, sumByAccount } from "./reward.ts";
+import { encodeFence, REWARD_BYTES } from "./records.ts";
+import { accumulate, sumByAccount, totalOf } from "./reward.ts";
 import { RULES_HASH } from "./rules.ts";
-import { sumOf, type Valued, valueContributions } from "./value.ts";
+import { compareText } from "./sort-by-rank.ts";
+import { earnedOf, feeOf, MAX_AMOUNT, sumOf, valueAtTariff } from "./value.ts";
 
 export type EpochInput = {
   readonly deployment: Deployment;
@@ -37,64 +36,74 @@ export type EpochInput = {
   readonly sha256?: Sha256;
 };
 
-export type ComputedEpoch = Bundle & {
-  readonly contributions: Contributions;
-  readonly valued: Valued;
-};
+export type ComputedEpoch = Bundle & { readonly contributions: Contributions };
 
-/** The whole arithmetic of an epoch: contributions → value → reward → trees → bundle. */
+/** The whole arithmetic of an epoch: contributions → value → counted → earned → trees → bundle. */
 export function computeEpoch(input: EpochInput): ComputedEpoch {
   const { law, epoch, deployment, sealBlock } = input;
   const lastFinal = lastFinalOf(input);
-  const contributions = contributionsOf(input);
-  const { devices, accountIndexes, deviceOf } = contributions;
+  const gathered = contributionsOf(input);
   const tariff = tariffAt(law, epoch);
-  const valued = valueContributions(contributions, {
-    tariff,
-    limitOf: (device) => limitAt(law, deviceClass(law, device) as number, epoch),
-    paidBy: (customer) => paid(law, customer, epoch),
-  });
-  const counted = sumOf(valued.counted);
-  const budget = {
-    emission: emission(epoch, deployment.emissionShare, deployment.epochSeconds),
-    carry: lastFinal.carry,
+  const values = gathered.deviceOf.map((_, i) => valueAtTariff(gathered.amountsOf(i), tariff));
+  const invoices = invoice(gathered, values, (customer) => paid(law, customer, epoch));
+  const earned = invoices.counted.map((counted) => earnedOf(counted, tariff.feeBps));
+  const delta = sumOf(earned);
+  const sums = {
     fund: fund(law, epoch),
+    value: sumOf(values),
+    counted: sumOf(invoices.counted),
+    delta,
+    fee: feeOf(delta, tariff.feeBps),
+    total: lastFinal.total + delta,
   };
-  const pot = potOf(budget, tariff.rewardCapBps, counted);
-  const rewards = rewardDevices(contributions, valued, pot);
-  const accounts = law.accounts.slice(0, accountsAt(law, sealBlock.number));
-  const { emissionShare: _, ...chain } = deployment;
+  requireCovered(epoch, sums);
+  const contributions = withEarned(gathered, earned);
+  const accounts = law.accounts.slice(0, accountsAt(law, epoch));
+  const earnedByAccount = sumByAccount(contributions, earned, accounts.length);
+  const rewards = accumulate(accounts, input.previousRewards, earnedByAccount);
+  requireTotal(rewards, sums.total);
   const terms = {
-    ...chain,
-    ...budget,
+    ...deployment,
+    ...sums,
     epoch,
     sealBlock,
     rulesHash: RULES_HASH,
     tariff,
     paid: payersOf(law, epoch),
-    value: sumOf(valued.values),
-    counted,
-    pot,
     lastFinal: lastFinalTerms(lastFinal),
   };
-  const accountIndexOf = (i: number) => at(accountIndexes, at(deviceOf, i));
+  const { accountIndexes, deviceOf } = contributions;
   const content = {
     "contributions.bin": contributions.records,
-    "contributions.fence": encodeFence(contributions.count, accountIndexOf),
-    "devices.bin": encodeDevices(devices.length, (i) => ({
-      accountIndex: at(accountIndexes, i),
-      device: at(devices, i),
-      counted: at(rewards.counted, i),
-      reward: at(rewards.rewards, i),
-      reason: at(rewards.reasons, i),
-    })),
-    "rewards.bin": accumulate(
-      accounts,
-      input.previousRewards,
-      sumByAccount(accountIndexes, rewards),
+    "contributions.fence": encodeFence(contributions.count, (i) =>
+      at(accountIndexes, at(deviceOf, i)),
     ),
+    "invoices.bin": invoices.records,
+    "rewards.bin": rewards,
   };
-  return { ...assembleBundle(terms, content, input.sha256), contributions, valued };
+  return { ...assembleBundle(terms, content, input.sha256), contributions };
+}
+
+type Sums = Pick<Manifest, "fund" | "delta" | "fee" | "total">;
+
+/** Customers paid for all that an epoch releases; what the law says of payments would contradict itself otherwise. */
+function requireCovered(epoch: number, { fund, delta, fee, total }: Sums): void {
+  if (delta + fee > fund) {
+    throw new Error(
+      `epoch ${epoch} would release ${delta} wei and ${fee} wei of fees; customers paid ${fund}`,
+    );
+  }
+  if (total > MAX_AMOUNT)
+    throw new Error(`the total after epoch ${epoch} would be ${total} wei: more than 96 bits hold`);
+}
+
+/** No lawful epoch follows a final table that does not add up. */
+function requireTotal(rewards: Uint8Array, total: bigint): void {
+  const sum = totalOf(rewards);
+  if (sum !== total)
+    throw new Error(
+      `the leaves add up to ${sum} wei; the last total and what was earned, to ${total}`,
+    );
 }
 
 function contributionsOf({ law, epoch, contributions }: EpochInput): Contributions {
@@ -137,8 +146,4 @@ function payersOf(law: Law, epoch: number): Manifest["paid"] {
     .map(([customer, state]) => ({ customer, amount: state.paid.get(epoch) ?? 0n }))
     .filter(({ amount }) => amount > 0n)
     .sort((a, b) => compareText(a.customer, b.customer));
-}
-
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

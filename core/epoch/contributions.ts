@@ -1,5 +1,6 @@
 import { at } from "../encoding/at.ts";
-import { type Address, fromHex } from "../encoding/bytes.ts";
+import { type Address, equalBytes, fromHex, writeUint } from "../encoding/bytes.ts";
+import { BYTES_OF } from "../encoding/fields.ts";
 import { indexOf, type Law } from "../law/law.ts";
 import type { VerifiedReceipt } from "../law/verify.ts";
 import {
@@ -8,7 +9,13 @@ import {
   type Receipt,
   SIGNED_RECEIPT_BYTES,
 } from "../signed/receipt.ts";
-import { amountsOfRecord, CONTRIBUTION_BYTES } from "./records.ts";
+import {
+  amountsOfRecord,
+  CONTRIBUTION_BYTES,
+  CONTRIBUTION_INPUT_BYTES,
+  MAX_CONTRIBUTIONS,
+} from "./records.ts";
+import { byText, ranksOf, sortByRank } from "./sort-by-rank.ts";
 
 declare const verified: unique symbol;
 
@@ -16,12 +23,15 @@ declare const verified: unique symbol;
  * The contributions of one epoch in the bytes and the order of contributions.bin: by (account index, device, customer),
  * strictly ascending. Only verified receipts come in. Devices and customers have positions here, so that a million
  * contributions are a few flat arrays from the store to the bundle: as objects they would take about a kilobyte each.
- * A counting sort by customer and then by device brings them in order. Who wants one record decodes one.
+ * A counting sort by customer and then by device brings them in order. Who wants one record decodes one. What each row
+ * earned is known last, and written into it.
  */
 export type Contributions = {
   readonly epoch: number;
   readonly count: number;
   readonly records: Uint8Array;
+  /** Somebody's file, which is not ours to write to. */
+  readonly published: boolean;
   /** In the order in which they first contribute; `accountIndexes` has their accounts. */
   readonly devices: readonly Address[];
   readonly accountIndexes: readonly number[];
@@ -44,8 +54,8 @@ type Parties = Pick<Receipt, "device" | "customer" | "epoch">;
 export type Gathering = {
   /** False when it does not stand after the one before it in the order of contributions.bin. */
   add(receipt: Parties, account: Address): boolean;
-  /** Over the records of all that was added, when they came in order. */
-  inPlace(records: Uint8Array): Contributions;
+  /** Over the file that has all that was added, when they came in order. */
+  inPlace(file: Uint8Array): Contributions;
   readonly columns: Columns;
 };
 
@@ -67,6 +77,8 @@ export function gather(law: Law, epoch: number): Gathering {
     columns,
     add({ device, customer, epoch: found }, account) {
       if (found !== epoch) throw new Error(`a contribution is of epoch ${found}, not ${epoch}`);
+      if (deviceOf.length === MAX_CONTRIBUTIONS)
+        throw new Error(`epoch ${epoch} has more than ${MAX_CONTRIBUTIONS} contributions`);
       const position = devices.of(device);
       const index = accountIndexes[position] ?? accountIndex(law, account);
       accountIndexes[position] = index;
@@ -76,7 +88,7 @@ export function gather(law: Law, epoch: number): Gathering {
       last = { index, device, customer };
       return before === undefined || isBefore(before, last);
     },
-    inPlace: (records) => contributionsOver(epoch, columns, records),
+    inPlace: (file) => contributionsOver(epoch, columns, file, true),
   };
 }
 
@@ -113,30 +125,55 @@ export function packContributions(
   return gathering.sorted();
 }
 
-function contributionsOver(epoch: number, columns: Columns, records: Uint8Array): Contributions {
-  const amountsOf = (i: number) => amountsOfRecord(records, i);
-  const count = columns.deviceOf.length;
-  return { epoch, count, records, ...columns, amountsOf } as Contributions;
+/** With what each row earned, and all rows up to it. A published file that says just that is left as it is. */
+export function withEarned(contributions: Contributions, earned: readonly bigint[]): Contributions {
+  let { records, published } = contributions;
+  const amounts = new Uint8Array(2 * BYTES_OF.uint96);
+  let subtotal = 0n;
+  for (const [i, amount] of earned.entries()) {
+    subtotal += amount;
+    writeUint(amounts, 0, BYTES_OF.uint96, amount);
+    writeUint(amounts, BYTES_OF.uint96, BYTES_OF.uint96, subtotal);
+    const end = (i + 1) * CONTRIBUTION_BYTES;
+    const from = end - amounts.length;
+    if (published) {
+      if (equalBytes(records.subarray(from, end), amounts)) continue;
+      records = records.slice();
+      published = false;
+    }
+    records.set(amounts, from);
+  }
+  return contributionsOver(contributions.epoch, contributions, records, published);
 }
 
-/** Twice a counting sort, by customer and then by device: linear, and stable, so that the first order stays within the second. */
+function contributionsOver(
+  epoch: number,
+  { devices, accountIndexes, customers, deviceOf, customerOf }: Columns,
+  records: Uint8Array,
+  published: boolean,
+): Contributions {
+  const columns = { devices, accountIndexes, customers, deviceOf, customerOf };
+  const amountsOf = (i: number) => amountsOfRecord(records, i);
+  const count = deviceOf.length;
+  return { epoch, count, records, published, ...columns, amountsOf } as Contributions;
+}
+
+/** Twice a counting sort, by customer and then by device. */
 function sort(
   law: Law,
   epoch: number,
   { devices, accountIndexes, customers, deviceOf, customerOf }: Columns,
   recordAt: (i: number) => Uint8Array,
 ): Contributions {
-  const byText = (addresses: readonly Address[]) => (a: number, b: number) =>
-    compareText(at(addresses, a), at(addresses, b));
-  const deviceText = byText(devices);
-  const deviceRanks = ranks(
+  const byDevice = byText(devices);
+  const deviceRanks = ranksOf(
     devices.length,
-    (a, b) => at(accountIndexes, a) - at(accountIndexes, b) || deviceText(a, b),
+    (a, b) => at(accountIndexes, a) - at(accountIndexes, b) || byDevice(a, b),
   );
-  const customerRanks = ranks(customers.length, byText(customers));
+  const customerRanks = ranksOf(customers.length, byText(customers));
   let order: Uint32Array = Uint32Array.from(deviceOf.keys());
-  order = sortByRank(order, (i) => at(customerRanks, at(customerOf, i)), customers);
-  order = sortByRank(order, (i) => at(deviceRanks, at(deviceOf, i)), devices);
+  order = sortByRank(order, customerRanks, customerOf);
+  order = sortByRank(order, deviceRanks, deviceOf);
   const records = new Uint8Array(order.length * CONTRIBUTION_BYTES);
   const sorted = gather(law, epoch);
   order.forEach((from, to) => {
@@ -148,36 +185,7 @@ function sort(
     if (!sorted.add({ device, customer, epoch }, at(law.accounts, index)))
       throw new Error(`two contributions of device ${device} to customer ${customer}`);
   });
-  return sorted.inPlace(records);
-}
-
-/** The place of each of `count` things among them all. */
-function ranks(count: number, compare: (a: number, b: number) => number): Uint32Array {
-  const order = Uint32Array.from({ length: count }, (_, i) => i).sort(compare);
-  const places = new Uint32Array(count);
-  order.forEach((thing, place) => {
-    places[thing] = place;
-  });
-  return places;
-}
-
-function sortByRank(
-  order: Uint32Array,
-  rankOf: (i: number) => number,
-  { length: rankCount }: { readonly length: number },
-): Uint32Array {
-  const starts = new Uint32Array(rankCount + 1);
-  for (const i of order) starts[rankOf(i) + 1] = at(starts, rankOf(i) + 1) + 1;
-  for (let rank = 1; rank <= rankCount; rank++)
-    starts[rank] = at(starts, rank) + at(starts, rank - 1);
-  const sorted = new Uint32Array(order.length);
-  for (const i of order) {
-    const rank = rankOf(i);
-    const place = at(starts, rank);
-    sorted[place] = i;
-    starts[rank] = place + 1;
-  }
-  return sorted;
+  return contributionsOver(epoch, sorted.columns, records, false);
 }
 
 /** Gives each address the next free position when it is first seen. */
@@ -203,14 +211,14 @@ function recordList() {
   let count = 0;
   const at = (i: number) => {
     const chunk = chunks[Math.floor(i / CHUNK_RECORDS)] as Uint8Array;
-    const from = (i % CHUNK_RECORDS) * CONTRIBUTION_BYTES;
-    return chunk.subarray(from, from + CONTRIBUTION_BYTES);
+    const from = (i % CHUNK_RECORDS) * CONTRIBUTION_INPUT_BYTES;
+    return chunk.subarray(from, from + CONTRIBUTION_INPUT_BYTES);
   };
   return {
     at,
     next(): Uint8Array {
       if (count % CHUNK_RECORDS === 0)
-        chunks.push(new Uint8Array(CHUNK_RECORDS * CONTRIBUTION_BYTES));
+        chunks.push(new Uint8Array(CHUNK_RECORDS * CONTRIBUTION_INPUT_BYTES));
       count += 1;
       return at(count - 1);
     },
@@ -224,10 +232,6 @@ function isBefore(a: Place, b: Place): boolean {
   if (a.index !== b.index) return a.index < b.index;
   if (a.device !== b.device) return a.device < b.device;
   return a.customer < b.customer;
-}
-
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function accountIndex(law: Law, account: Address): number {

@@ -40,17 +40,16 @@ export const MANIFEST_FIELDS = [
     max: MAX_PAYERS,
   },
   { name: "fund", type: "uint96" },
-  { name: "carry", type: "uint96" },
-  { name: "emission", type: "uint96" },
   { name: "value", type: "uint256" },
   { name: "counted", type: "uint96" },
-  { name: "pot", type: "uint96" },
+  { name: "delta", type: "uint96" },
+  { name: "fee", type: "uint96" },
   { name: "total", type: "uint96" },
   { name: "root", type: "bytes32" },
   { name: "leaves", type: "uint32" },
   { name: "contributionRoot", type: "bytes32" },
+  { name: "invoiceRoot", type: "bytes32" },
   { name: "contributions", type: "uint32" },
-  { name: "devices", type: "uint32" },
   {
     name: "lastFinal",
     fields: [
@@ -66,8 +65,10 @@ export const MANIFEST_FIELDS = [
     fields: [
       { name: "contributions.bin", fields: FILE_FIELDS },
       { name: "contributions.fence", fields: FILE_FIELDS },
-      { name: "devices.bin", fields: FILE_FIELDS },
-      { name: "devices.fence", fields: FILE_FIELDS },
+      { name: "contributions.tree", fields: FILE_FIELDS },
+      { name: "invoices.bin", fields: FILE_FIELDS },
+      { name: "invoices.fence", fields: FILE_FIELDS },
+      { name: "invoices.tree", fields: FILE_FIELDS },
       { name: "rewards.bin", fields: FILE_FIELDS },
       { name: "rewards.tree", fields: FILE_FIELDS },
     ],
@@ -111,7 +112,7 @@ export function parseManifest(bytes: Uint8Array): Manifest | Refused {
 
 /** What members sign about a bundle. */
 export function reportOf(manifest: Manifest, bundleHash: Hex, attempt: number): Report {
-  const { epoch, root, contributionRoot, total, leaves, contributions, rulesHash, lastFinal } =
+  const { epoch, root, contributionRoot, invoiceRoot, contributions, total, rulesHash, lastFinal } =
     manifest;
   return {
     epoch,
@@ -119,10 +120,10 @@ export function reportOf(manifest: Manifest, bundleHash: Hex, attempt: number): 
     prevRoot: lastFinal.root,
     root,
     contributionRoot,
-    bundleHash,
-    total,
-    leaves,
+    invoiceRoot,
     contributions,
+    total,
+    bundleHash,
     rulesHash,
   };
 }

@@ -1,5 +1,6 @@
 import { type Address, concatBytes, toHex } from "../encoding/bytes.ts";
 import {
+  BYTES_OF,
   byteLengthOf,
   packFields,
   type ScalarField,
@@ -29,25 +30,58 @@ export const REWARD_FIELDS = [
 export type RewardLeaf = StructOf<typeof REWARD_FIELDS>;
 export const REWARD_BYTES = 44;
 
-/** devices.bin: why an owner earned what it earned. */
-export const DEVICE_FIELDS = [
-  { name: "accountIndex", type: "uint32" },
+/** invoices.bin: what one contribution costs its customer. The twin of contracts/libraries/InvoiceLine.sol. */
+export const INVOICE_FIELDS = [
+  { name: "customer", type: "address" },
   { name: "device", type: "address" },
-  { name: "counted", type: "uint96" },
-  { name: "reward", type: "uint96" },
-  { name: "reason", type: "uint8" },
+  /** The row of contributions.bin that it pays for. */
+  { name: "contribution", type: "uint32" },
+  { name: "value", type: "uint96" },
+  { name: "ceiling", type: "uint96" },
+  /** What counted of the customer's lines so far, this one included. */
+  { name: "subtotal", type: "uint96" },
+  /** How many of them are worth more than the ceiling. */
+  { name: "above", type: "uint32" },
 ] as const;
 
-export type DeviceRecord = StructOf<typeof DEVICE_FIELDS>;
-export const DEVICE_BYTES = 49;
+export type InvoiceLine = StructOf<typeof INVOICE_FIELDS>;
+export const INVOICE_BYTES = 84;
 
-/** contributions.bin: a signed receipt and the account it earned for. */
-export type ContributionRecord = SignedReceipt & { readonly account: Address };
-export const CONTRIBUTION_BYTES = SIGNED_RECEIPT_BYTES + 20;
+/** contributions.bin: a signed receipt, the account it earned for, what it earned, and what all rows earned so far. */
+export type ContributionRecord = SignedReceipt & {
+  readonly account: Address;
+  readonly earned: bigint;
+  readonly subtotal: bigint;
+};
+
+const EARNED_FIELDS = [
+  { name: "account", type: "address" },
+  { name: "earned", type: "uint96" },
+  { name: "subtotal", type: "uint96" },
+] as const;
+
+/** The part of a row that an epoch is computed from: all else in a bundle follows from it. */
+export const CONTRIBUTION_INPUT_BYTES = SIGNED_RECEIPT_BYTES + BYTES_OF.address;
+export const CONTRIBUTION_BYTES = SIGNED_RECEIPT_BYTES + byteLengthOf(EARNED_FIELDS);
+
+/** More rows than an epoch may have are refused: up to here a table stays below 2^32 bytes and a map below 2^24 entries. */
+export const MAX_CONTRIBUTIONS = 16_000_000;
+
+/** The files of a bundle whose rows stand under a root, each with a `.bin` and a `.tree`. */
+export type Table = "contributions" | "invoices" | "rewards";
+export const ROW_BYTES: Readonly<Record<Table, number>> = {
+  contributions: CONTRIBUTION_BYTES,
+  invoices: INVOICE_BYTES,
+  rewards: REWARD_BYTES,
+};
 
 /** The amounts are the last fields of a receipt. */
 const AMOUNTS_BYTES = byteLengthOf(AMOUNT_FIELDS);
 const AMOUNTS_AT = RECEIPT_BYTES - AMOUNTS_BYTES;
+
+const FENCE_FIELDS = [{ name: "index", type: "uint32" }] as const;
+export const FENCE_BYTES = byteLengthOf(FENCE_FIELDS);
+export const INVOICE_FENCE_BYTES = BYTES_OF.address;
 
 /** Records of one page, nodes of one block: what a reader fetches in one range. */
 export const PAGE_RECORDS = 256;
@@ -57,7 +91,7 @@ export const PAGE_LEVELS = 8;
 export function decodeContribution(record: Uint8Array): ContributionRecord {
   return {
     ...unpackSignedReceipt(record.subarray(0, SIGNED_RECEIPT_BYTES)),
-    account: toHex(record.subarray(SIGNED_RECEIPT_BYTES)),
+    ...unpackFields(EARNED_FIELDS, record.subarray(SIGNED_RECEIPT_BYTES)),
   };
 }
 
@@ -67,7 +101,7 @@ export function amountsOfRecord(contributions: Uint8Array, i: number): Amounts {
   return unpackFields(AMOUNT_FIELDS, contributions.subarray(from, from + AMOUNTS_BYTES));
 }
 
-/** Record `i` of a contributions.bin, or of packed signed receipts, as its bytes. */
+/** Record `i` of a file of fixed-size records, as its bytes. */
 export function recordAt(records: Uint8Array, recordBytes: number, i: number): Uint8Array {
   return records.subarray(i * recordBytes, (i + 1) * recordBytes);
 }
@@ -97,52 +131,57 @@ export function decodeRewards(bytes: Uint8Array): readonly RewardLeaf[] {
   return decodeRecords(REWARD_FIELDS, bytes);
 }
 
-/** `recordOf` is asked for each of `count` devices in turn. */
-export function encodeDevices(
-  count: number,
-  recordOf: (device: number) => DeviceRecord,
-): Uint8Array {
-  const devices = new Uint8Array(count * DEVICE_BYTES);
-  for (let i = 0; i < count; i++)
-    devices.set(packFields(DEVICE_FIELDS, recordOf(i)), i * DEVICE_BYTES);
-  return devices;
+export function encodeInvoices(lines: readonly InvoiceLine[]): Uint8Array {
+  return encodeRecords(INVOICE_FIELDS, lines);
 }
 
-/** Record `i` of a devices.bin. */
-export function deviceAt(devices: Uint8Array, i: number): DeviceRecord {
-  return unpackFields(DEVICE_FIELDS, recordAt(devices, DEVICE_BYTES, i));
+/** Line `position` of an invoices.bin. */
+export function invoiceAt(invoices: Uint8Array, position: number): InvoiceLine {
+  return unpackFields(INVOICE_FIELDS, recordAt(invoices, INVOICE_BYTES, position));
 }
 
-export function decodeDevices(bytes: Uint8Array): readonly DeviceRecord[] {
-  return decodeRecords(DEVICE_FIELDS, bytes);
+export function decodeInvoices(bytes: Uint8Array): readonly InvoiceLine[] {
+  return decodeRecords(INVOICE_FIELDS, bytes);
 }
 
-/** The account index of every 256th of `count` records: an owner's rows are found with one more range. */
-export function encodeFence(count: number, accountIndexOf: (record: number) => number): Uint8Array {
-  const pages = Math.ceil(count / PAGE_RECORDS);
-  const first = Array.from({ length: pages }, (_, page) => accountIndexOf(page * PAGE_RECORDS));
+/** contributions.fence: the account index of every 256th row. An owner's rows are found with one more range. */
+export function encodeFence(count: number, accountIndexOf: (row: number) => number): Uint8Array {
   return encodeRecords(
-    [{ name: "index", type: "uint32" }],
-    first.map((index) => ({ index })),
+    FENCE_FIELDS,
+    pageStarts(count, (row) => ({ index: accountIndexOf(row) })),
   );
 }
 
 export function decodeFence(bytes: Uint8Array): readonly number[] {
-  return decodeRecords([{ name: "index", type: "uint32" }] as const, bytes).map(
-    ({ index }) => index,
-  );
+  return decodeRecords(FENCE_FIELDS, bytes).map(({ index }) => index);
 }
 
-/** The heights of the levels kept in rewards.tree, each with its number of nodes. */
-export function storedLevels(leaves: number): readonly { height: number; nodes: number }[] {
+/** invoices.fence: the customer of every 256th line. */
+export function encodeInvoiceFence(invoices: Uint8Array): Uint8Array {
+  const customerAt = (line: number) =>
+    invoices.subarray(line * INVOICE_BYTES).subarray(0, INVOICE_FENCE_BYTES);
+  return concatBytes(...pageStarts(invoices.length / INVOICE_BYTES, customerAt));
+}
+
+export function decodeInvoiceFence(bytes: Uint8Array): readonly Address[] {
+  return splitRecords(bytes, INVOICE_FENCE_BYTES).map(toHex);
+}
+
+function pageStarts<T>(count: number, of: (record: number) => T): readonly T[] {
+  const pages = Math.ceil(count / PAGE_RECORDS);
+  return Array.from({ length: pages }, (_, page) => of(page * PAGE_RECORDS));
+}
+
+/** The heights of the levels kept in a `.tree`, each with its number of nodes. */
+export function storedLevels(rows: number): readonly { height: number; nodes: number }[] {
   const levels = [];
-  for (let height = PAGE_LEVELS; height < depthOf(leaves); height += PAGE_LEVELS) {
-    levels.push({ height, nodes: Math.ceil(leaves / 2 ** height) });
+  for (let height = PAGE_LEVELS; height < depthOf(rows); height += PAGE_LEVELS) {
+    levels.push({ height, nodes: Math.ceil(rows / 2 ** height) });
   }
   return levels;
 }
 
-/** rewards.tree: the stored levels, lowest first. */
+/** A `.tree`: the stored levels, lowest first. */
 export function encodeTree({ leaves, levels }: Tree): Uint8Array {
   return concatBytes(...storedLevels(leaves).map(({ height }) => levels[height] as Uint8Array));
 }

@@ -1,63 +1,21 @@
 import { at } from "../encoding/at.ts";
 import type { Address } from "../encoding/bytes.ts";
 import { packFields } from "../encoding/fields.ts";
+import type { Contributions } from "./contributions.ts";
 import { REWARD_BYTES, REWARD_FIELDS, rewardAt } from "./records.ts";
-import { type Served, sumOf, type Valued } from "./value.ts";
 
-const BPS = 10_000n;
-
-/** Bits of a device's reason byte: why it earned what it earned. Zero: all it delivered was paid in full. */
-export const REASONS = { "unpaid-in-part": 1, scaled: 2 } as const;
-
-/** One entry for each device, by its position. */
-export type DeviceRewards = {
-  readonly counted: readonly bigint[];
-  readonly rewards: readonly bigint[];
-  readonly reasons: Uint8Array;
-};
-
-export type Budget = { readonly emission: bigint; readonly carry: bigint; readonly fund: bigint };
-
-/** What an epoch pays out: no more than its budget, no more than the cap over what customers paid. */
-export function potOf(
-  { emission, carry, fund }: Budget,
-  rewardCapBps: number,
-  counted: bigint,
-): bigint {
-  const budget = emission + carry + fund;
-  const cap = (BigInt(rewardCapBps) * counted) / BPS;
-  return cap < budget ? cap : budget;
-}
-
-/** Each device's share of the pot, by what counted of all it delivered. */
-export function rewardDevices(
-  { devices, deviceOf }: Pick<Served, "devices" | "deviceOf">,
-  { values, counted, scaled }: Valued,
-  pot: bigint,
-): DeviceRewards {
-  const countedOf = devices.map(() => 0n);
-  const reasons = new Uint8Array(devices.length);
-  for (const [i, device] of deviceOf.entries()) {
-    const amount = at(counted, i);
-    countedOf[device] = at(countedOf, device) + amount;
-    const unpaid = amount < at(values, i) ? REASONS["unpaid-in-part"] : 0;
-    reasons[device] = at(reasons, device) | unpaid | (scaled[i] === 1 ? REASONS.scaled : 0);
-  }
-  const sum = sumOf(countedOf);
-  const rewards = countedOf.map((amount) => (sum === 0n ? 0n : (pot * amount) / sum));
-  return { counted: countedOf, rewards, reasons };
-}
-
-/** What the devices of each account earned together, by the account's index. */
+/** What the contributions of each account earned together, by the account's index. */
 export function sumByAccount(
-  accountIndexes: readonly number[],
-  { rewards }: Pick<DeviceRewards, "rewards">,
-): ReadonlyMap<number, bigint> {
-  const earned = new Map<number, bigint>();
-  for (const [device, index] of accountIndexes.entries()) {
-    earned.set(index, (earned.get(index) ?? 0n) + at(rewards, device));
+  { deviceOf, accountIndexes }: Pick<Contributions, "deviceOf" | "accountIndexes">,
+  earned: readonly bigint[],
+  accounts: number,
+): readonly bigint[] {
+  const sums = Array.from({ length: accounts }, () => 0n);
+  for (const [i, device] of deviceOf.entries()) {
+    const index = at(accountIndexes, device);
+    sums[index] = at(sums, index) + at(earned, i);
   }
-  return earned;
+  return sums;
 }
 
 /**
@@ -67,7 +25,7 @@ export function sumByAccount(
 export function accumulate(
   accounts: readonly Address[],
   previous: Uint8Array,
-  earned: ReadonlyMap<number, bigint>,
+  earned: readonly bigint[],
 ): Uint8Array {
   const known = previous.length / REWARD_BYTES;
   if (known > accounts.length) {
@@ -80,7 +38,7 @@ export function accumulate(
     if (before !== undefined && before.account !== account) {
       throw new Error(`leaf ${index} was of ${before.account}, the registry has ${account}`);
     }
-    const cumulative = (before?.cumulative ?? 0n) + (earned.get(index) ?? 0n);
+    const cumulative = (before?.cumulative ?? 0n) + at(earned, index);
     rewards.set(packFields(REWARD_FIELDS, { account, cumulative, prefix }), index * REWARD_BYTES);
     prefix += cumulative;
   }

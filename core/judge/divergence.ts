@@ -14,7 +14,17 @@ import {
   parseManifest,
   reportOf,
 } from "../epoch/manifest.ts";
-import { CONTRIBUTION_BYTES, DEVICE_BYTES, REWARD_BYTES, recordAt } from "../epoch/records.ts";
+import {
+  CONTRIBUTION_BYTES,
+  CONTRIBUTION_INPUT_BYTES,
+  FENCE_BYTES,
+  INVOICE_BYTES,
+  INVOICE_FENCE_BYTES,
+  MAX_CONTRIBUTIONS,
+  REWARD_BYTES,
+  recordAt,
+  type Table,
+} from "../epoch/records.ts";
 import { checkSigners, lawfulAccount } from "../law/verify.ts";
 import { registryDomain } from "../signed/deployment.ts";
 import { SIGNED_RECEIPT_BYTES, unpackReceipt } from "../signed/receipt.ts";
@@ -22,7 +32,7 @@ import { REPORT_FIELDS, type Report } from "../signed/report.ts";
 import { recoverSigners, SIGNERS_BYTES, type Signers, signersAt } from "../signed/signers.ts";
 
 /** The stages of the check, in their order. The first that disagrees is the divergence. */
-export type Stage = "manifest" | "contributions" | "rewards" | "report";
+export type Stage = "manifest" | Table | "report";
 
 export type Divergence = {
   readonly stage: Stage;
@@ -51,9 +61,11 @@ export type CheckOutcome =
 
 const RECORD_BYTES: Record<DataFile, number> = {
   "contributions.bin": CONTRIBUTION_BYTES,
-  "contributions.fence": 4,
-  "devices.bin": DEVICE_BYTES,
-  "devices.fence": 4,
+  "contributions.fence": FENCE_BYTES,
+  "contributions.tree": HASH_BYTES,
+  "invoices.bin": INVOICE_BYTES,
+  "invoices.fence": INVOICE_FENCE_BYTES,
+  "invoices.tree": HASH_BYTES,
   "rewards.bin": REWARD_BYTES,
   "rewards.tree": HASH_BYTES,
 };
@@ -61,7 +73,7 @@ const RECORD_BYTES: Record<DataFile, number> = {
 /** Records between two looks at the progress; a divergence among the first is found before the rest is worked on. */
 const SIGNERS_AT_ONCE = 200;
 
-/** Every signature and every sum from scratch: the epoch is computed anew from the bundle's contributions alone. */
+/** Every signature and every sum from scratch: the epoch is computed anew from the receipts in the bundle alone. */
 export function checkBundle(input: CheckInput): CheckOutcome {
   const manifest = parseManifest(input.published.manifest);
   if (isRefused(manifest)) {
@@ -102,6 +114,8 @@ function checkContributions(input: CheckInput): Contributions | Divergence {
   });
   const total = Math.floor(bytes.length / CONTRIBUTION_BYTES);
   if (total * CONTRIBUTION_BYTES !== bytes.length) return at(total, "the last record is cut off");
+  if (total > MAX_CONTRIBUTIONS)
+    return at(MAX_CONTRIBUTIONS, `${total} contributions are more than ${MAX_CONTRIBUTIONS}`);
   const gathering = gather(input.law, input.epoch);
   const domain = registryDomain(input.deployment);
   const recordBytes = CONTRIBUTION_BYTES;
@@ -134,7 +148,7 @@ function checkContribution(
   if (isRefused(account)) return `${account.refusal}: ${account.message}`;
   const key = checkSigners(receipt, law, signers);
   if (isRefused(key)) return `${key.refusal}: ${key.message}`;
-  const recorded = toHex(record.subarray(SIGNED_RECEIPT_BYTES));
+  const recorded = toHex(record.subarray(SIGNED_RECEIPT_BYTES, CONTRIBUTION_INPUT_BYTES));
   if (account !== recorded) return `the device belongs to ${account}, the record says ${recorded}`;
   if (!gathering.add(receipt, account))
     return "not in the order of (account index, device, customer), or there twice";
@@ -150,7 +164,7 @@ function compareFiles(published: PublishedBundle, computed: ComputedEpoch): Dive
     const cut = (bytes: Uint8Array) =>
       toHex(bytes.subarray(record * recordBytes, (record + 1) * recordBytes));
     return {
-      stage: "rewards",
+      stage: name.slice(0, name.indexOf(".")) as Table,
       file: name,
       record,
       message: `record ${record} of ${name} is not what the contributions come to`,

@@ -1,6 +1,12 @@
 import { equalBytes, type Hex, keccak256, toHex } from "../encoding/bytes.ts";
 import { buildTree, HASH_BYTES, proofOf, rootOf, type Tree } from "../encoding/tree.ts";
-import { decodeRewards, firstRecords, REWARD_BYTES, type RewardLeaf } from "../epoch/records.ts";
+import {
+  decodeRewards,
+  firstRecords,
+  REWARD_BYTES,
+  type RewardLeaf,
+  recordAt,
+} from "../epoch/records.ts";
 import type { Report } from "../signed/report.ts";
 
 /** A leaf and its siblings, as the ledger's fraud proofs take it. */
@@ -12,13 +18,16 @@ export type Opening = {
 
 /** A proof that a pending root is not honest, ready to be sent; the names are the ledger's functions. */
 export type FraudProof =
-  | { readonly name: "proveOverlap"; readonly a: Opening; readonly b: Opening }
-  | { readonly name: "proveMalformed"; readonly opening: Opening }
+  | { readonly name: "proveMisplaced"; readonly opening: Opening }
+  /** The leaves before and after the boundary before `index`, those of them that there are. */
+  | { readonly name: "proveGap"; readonly openings: readonly Opening[]; readonly index: number }
   | { readonly name: "proveEmptyLeaf"; readonly index: number; readonly proof: readonly Hex[] }
   | { readonly name: "proveRegression"; readonly old: Opening; readonly new_: Opening };
 
 export type FraudInput = {
   readonly report: Report;
+  /** How many the report's epoch has: accountsAt of the law. */
+  readonly leaves: number;
   /** The rewards.bin its proposer published. A record of zeros stands for the zero hash. */
   readonly rewards: Uint8Array;
   /** The last final epoch's rewards.bin and its root. */
@@ -31,14 +40,14 @@ type Opened = { readonly leaves: readonly RewardLeaf[]; readonly tree: Tree };
 
 /** The first thing the ledger convicts for; undefined when the published leaves are not the root's, or show nothing. */
 export function findFraud(input: FraudInput): FraudProof | undefined {
-  const { report } = input;
-  const rewards = firstRecords(input.rewards, REWARD_BYTES, report.leaves);
+  const { report, leaves } = input;
+  const rewards = firstRecords(input.rewards, REWARD_BYTES, leaves);
   const pending = open(rewards, report.root);
-  if (pending === undefined || pending.leaves.length !== report.leaves) return undefined;
+  if (pending === undefined || pending.leaves.length !== leaves) return undefined;
   return (
     findEmptyLeaf(pending, rewards) ??
-    findMalformed(pending, input) ??
-    findOverlap(pending) ??
+    findMisplaced(pending, input) ??
+    findGap(pending, input) ??
     findRegression(pending, input)
   );
 }
@@ -53,17 +62,14 @@ function leafHashes(rewards: Uint8Array): Uint8Array {
   const count = rewards.length / REWARD_BYTES;
   const hashes = new Uint8Array(count * HASH_BYTES);
   for (let i = 0; i < count; i++) {
-    if (!isEmpty(rewards, i)) hashes.set(keccak256(recordAt(rewards, i)), i * HASH_BYTES);
+    if (!isEmpty(rewards, i))
+      hashes.set(keccak256(recordAt(rewards, REWARD_BYTES, i)), i * HASH_BYTES);
   }
   return hashes;
 }
 
-function recordAt(rewards: Uint8Array, index: number): Uint8Array {
-  return rewards.subarray(index * REWARD_BYTES, (index + 1) * REWARD_BYTES);
-}
-
 function isEmpty(rewards: Uint8Array, index: number): boolean {
-  return equalBytes(recordAt(rewards, index), new Uint8Array(REWARD_BYTES));
+  return equalBytes(recordAt(rewards, REWARD_BYTES, index), new Uint8Array(REWARD_BYTES));
 }
 
 function opening({ leaves, tree }: Opened, index: number): Opening {
@@ -77,31 +83,31 @@ function findEmptyLeaf(pending: Opened, rewards: Uint8Array): FraudProof | undef
   return { name: "proveEmptyLeaf", index, proof: proofOf(pending.tree, index).map(toHex) };
 }
 
-function findMalformed(pending: Opened, { report, indexOf }: FraudInput): FraudProof | undefined {
-  const index = pending.leaves.findIndex(
-    ({ account, cumulative, prefix }, i) =>
-      prefix + cumulative > report.total || indexOf(account) !== i,
-  );
-  return index < 0 ? undefined : { name: "proveMalformed", opening: opening(pending, index) };
+function findMisplaced(pending: Opened, { indexOf }: FraudInput): FraudProof | undefined {
+  const index = pending.leaves.findIndex(({ account }, i) => indexOf(account) !== i);
+  return index < 0 ? undefined : { name: "proveMisplaced", opening: opening(pending, index) };
 }
 
-/** In the order of where they begin, overlapping slices stand next to each other. */
-function findOverlap(pending: Opened): FraudProof | undefined {
-  const slices = pending.leaves
-    .map(({ prefix, cumulative }, index) => ({ prefix, end: prefix + cumulative, index }))
-    .filter(({ prefix, end }) => end > prefix)
-    .sort((a, b) => (a.prefix < b.prefix ? -1 : a.prefix > b.prefix ? 1 : a.index - b.index));
-  const i = slices.findIndex(({ prefix }, at) => at > 0 && prefix < (slices[at - 1]?.end ?? 0n));
-  const [a, b] = [slices[i - 1], slices[i]];
-  if (a === undefined || b === undefined) return undefined;
-  return { name: "proveOverlap", a: opening(pending, a.index), b: opening(pending, b.index) };
+/** Each leaf begins where the one before it ends, the first at 0, and the total is where the last one ends. */
+function findGap(pending: Opened, { report }: FraudInput): FraudProof | undefined {
+  const { leaves } = pending;
+  let end = 0n;
+  for (let index = 0; index <= leaves.length; index++) {
+    const leaf = leaves[index];
+    if ((leaf?.prefix ?? report.total) !== end) {
+      const neighbours = [index - 1, index].filter((i) => i in leaves);
+      return { name: "proveGap", openings: neighbours.map((i) => opening(pending, i)), index };
+    }
+    end += leaf?.cumulative ?? 0n;
+  }
+  return undefined;
 }
 
 function findRegression(pending: Opened, input: FraudInput): FraudProof | undefined {
   const last = open(input.previousRewards, input.previousRoot);
   if (last === undefined) return undefined;
-  const index = last.leaves.findIndex(
-    ({ cumulative }, i) => (pending.leaves[i]?.cumulative ?? 0n) < cumulative,
+  const index = pending.leaves.findIndex(
+    ({ cumulative }, i) => cumulative < (last.leaves[i]?.cumulative ?? 0n),
   );
   if (index < 0) return undefined;
   return { name: "proveRegression", old: opening(last, index), new_: opening(pending, index) };

@@ -1,59 +1,59 @@
 import { depthOf, HASH_BYTES, hashRecords, levelsFrom, siblings } from "../encoding/tree.ts";
+import type { DataFile } from "../epoch/manifest.ts";
 import {
-  decodeRewards,
   PAGE_LEVELS,
   PAGE_RECORDS,
-  REWARD_BYTES,
-  type RewardLeaf,
+  ROW_BYTES,
+  recordAt,
   storedLevels,
+  type Table,
 } from "../epoch/records.ts";
 
 /** Exactly `length` bytes from `from` on of a file of a bundle: one HTTP range. */
-export type RangeReader = (
-  file: "rewards.bin" | "rewards.tree",
-  from: number,
-  length: number,
-) => Promise<Uint8Array>;
+export type RangeReader = (file: DataFile, from: number, length: number) => Promise<Uint8Array>;
 
-export type RewardProof = {
-  readonly index: number;
-  readonly leaf: RewardLeaf;
-  /** The siblings from the leaf's level upwards. */
+export type RowProof = {
+  readonly position: number;
+  readonly row: Uint8Array;
+  /** The siblings from the row's level upwards. */
   readonly proof: readonly Uint8Array[];
 };
 
 /**
- * A leaf and its proof from one page of records and one block of nodes for each stored level: a few ranges of static
- * files, whatever the size of the tree. What comes from a mirror is checked by `verifyProof` against the final root.
+ * A row and its proof from one page of rows and one block of nodes for each stored level: a few ranges of static files,
+ * whatever the size of the table. What comes from a mirror is checked by `verifyProof` against the final root.
  */
 export async function proveFromFiles(
   read: RangeReader,
-  leaves: number,
-  index: number,
-): Promise<RewardProof> {
-  if (!Number.isInteger(index) || index < 0 || index >= leaves) {
-    throw new RangeError(`no leaf ${index} among ${leaves}`);
+  table: Table,
+  rows: number,
+  position: number,
+): Promise<RowProof> {
+  if (!Number.isInteger(position) || position < 0 || position >= rows) {
+    throw new RangeError(`no row ${position} among ${rows}`);
   }
-  const depth = depthOf(leaves);
-  const records = pageOf(index, leaves, REWARD_BYTES);
-  const page = await read("rewards.bin", records.from, records.length);
-  const proof = [...siblingsInPage(hashRecords(page, REWARD_BYTES), 0, index, depth)];
+  const depth = depthOf(rows);
+  const rowBytes = ROW_BYTES[table];
+  const range = pageOf(position, rows, rowBytes);
+  const page = await read(`${table}.bin`, range.from, range.length);
+  const proof = [...siblingsInPage(hashRecords(page, rowBytes), 0, position, depth)];
   let levelStart = 0;
-  for (const { height, nodes } of storedLevels(leaves)) {
-    const position = Math.floor(index / 2 ** height);
-    const block = pageOf(position, nodes, HASH_BYTES);
-    const hashes = await read("rewards.tree", levelStart + block.from, block.length);
-    proof.push(...siblingsInPage(hashes, height, position, depth));
+  for (const { height, nodes } of storedLevels(rows)) {
+    const above = Math.floor(position / 2 ** height);
+    const block = pageOf(above, nodes, HASH_BYTES);
+    const hashes = await read(`${table}.tree`, levelStart + block.from, block.length);
+    proof.push(...siblingsInPage(hashes, height, above, depth));
     levelStart += nodes * HASH_BYTES;
   }
-  const leaf = decodeRewards(page)[index % PAGE_RECORDS];
-  if (leaf === undefined)
-    throw new Error(`the page of rewards.bin has no record for leaf ${index}`);
-  return { index, leaf, proof };
+  return { position, row: recordAt(page, rowBytes, position % PAGE_RECORDS), proof };
 }
 
 /** The range of the page with `position` among `count` items of `size` bytes. */
-function pageOf(position: number, count: number, size: number): { from: number; length: number } {
+export function pageOf(
+  position: number,
+  count: number,
+  size: number,
+): { from: number; length: number } {
   const first = position - (position % PAGE_RECORDS);
   return { from: first * size, length: Math.min(PAGE_RECORDS, count - first) * size };
 }

@@ -7,7 +7,10 @@ export type EpochClock = {
   readonly graceSeconds: number;
 };
 
-/** `closesAt`: receipts are taken before this, the seal time less a margin for members to copy from each other. */
+/**
+ * `closesAt`: receipts and vouchers are taken before this, the seal time less a margin for members to copy from each other
+ * and to collect.
+ */
 export type OpenEpoch = Answer<"OpenEpoch">;
 
 export function epochAt(clock: EpochClock, time: number): number {

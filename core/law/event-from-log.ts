@@ -12,6 +12,7 @@ function fieldsFromAbi<F extends readonly Field[]>(fields: F, decoded: Decoded):
 }
 
 function fieldFromAbi(field: Field, decoded: unknown): unknown {
+  if ("text" in field) return decoded;
   if ("fields" in field) return fieldsFromAbi(field.fields, decoded as Decoded);
   if ("list" in field) {
     return (decoded as readonly Decoded[]).map((item) => fieldsFromAbi(field.list, item));

@@ -1,92 +1,137 @@
 import type { Field, StructOf } from "../encoding/fields.ts";
 import { fieldsToJson, parseFields } from "../encoding/json.ts";
 import { isRefused, type Refused, refuse } from "../encoding/refusal.ts";
+import type { Contracts } from "../signed/deployment.ts";
 import { REPORT_FIELDS } from "../signed/report.ts";
 
-/** The price of each resource in wei per 10^12 units, and the pot's limit in ten-thousandths of the paid value. */
+/** The price of each resource in wei per 10^12 units, and the fee in ten-thousandths of what counted. */
 export const TARIFF_FIELDS = [
   { name: "egressPrice", type: "uint96" },
   { name: "storagePrice", type: "uint96" },
   { name: "computePrice", type: "uint96" },
-  { name: "rewardCapBps", type: "uint32" },
+  { name: "feeBps", type: "uint16" },
 ] as const;
 
 export type Tariff = StructOf<typeof TARIFF_FIELDS>;
 
+/** What the contracts take as a text: contracts/libraries/PrintableText.sol. */
+const MAX_TEXT_BYTES = 256;
+
 const DEVICE = { name: "device", type: "address" } as const;
 const ACCOUNT = { name: "account", type: "address" } as const;
+const INSPECTOR = { name: "inspector", type: "address" } as const;
 const CUSTOMER = { name: "customer", type: "address" } as const;
-const KEY = { name: "key", type: "address" } as const;
 const MEMBER = { name: "member", type: "address" } as const;
+// The contract bounds slots and thresholds far below what its ABI has room for.
+const SLOT = { name: "slot", type: "uint53" } as const;
 const EPOCH = { name: "epoch", type: "uint32" } as const;
 const FROM_EPOCH = { name: "fromEpoch", type: "uint32" } as const;
-const ATTEMPT = { name: "attempt", type: "uint16" } as const;
+const ATTEMPT = { name: "attempt", type: "uint32" } as const;
 const DIGEST = { name: "digest", type: "bytes32" } as const;
-const THRESHOLD = { name: "threshold", type: "uint256" } as const;
+/** A contract numbers its law events from 1. */
+const REVISION = { name: "revision", type: "uint53" } as const;
 
-/** The events the law is derived from, by contract, with the arguments it needs. */
+/** The events the law is derived from, by the contract that emits them, with the arguments it needs. */
+const EVENTS_OF = {
+  deviceRegistry: {
+    DeviceEnrolled: [DEVICE, { name: "deviceClass", type: "uint8" }, REVISION],
+    ClassLimitSet: [
+      { name: "deviceClass", type: "uint8" },
+      FROM_EPOCH,
+      { name: "egressBytes", type: "uint64" },
+      { name: "storageByteSeconds", type: "uint96" },
+      { name: "computeMilliseconds", type: "uint64" },
+      REVISION,
+    ],
+    AccountIndexed: [ACCOUNT, { name: "index", type: "uint32" }, FROM_EPOCH, REVISION],
+    DeviceBound: [DEVICE, ACCOUNT, FROM_EPOCH, REVISION],
+    DeviceTransferred: [
+      DEVICE,
+      { name: "from", type: "address" },
+      { name: "to", type: "address" },
+      FROM_EPOCH,
+      REVISION,
+    ],
+    DeviceRevoked: [DEVICE, FROM_EPOCH, { name: "reason", text: MAX_TEXT_BYTES }, REVISION],
+  },
+  rewardProgramme: {
+    InspectorAdded: [INSPECTOR, FROM_EPOCH, REVISION],
+    InspectorRemoved: [INSPECTOR, FROM_EPOCH, REVISION],
+  },
+  customerEscrow: {
+    CustomerAdmitted: [CUSTOMER, FROM_EPOCH, REVISION],
+    CustomerDismissed: [CUSTOMER, FROM_EPOCH, REVISION],
+    KeySet: [
+      CUSTOMER,
+      { name: "key", type: "address" },
+      { name: "cap", type: "uint96" },
+      FROM_EPOCH,
+      REVISION,
+    ],
+    EndpointSet: [CUSTOMER, { name: "url", text: MAX_TEXT_BYTES }, REVISION],
+    VoucherCollected: [
+      CUSTOMER,
+      EPOCH,
+      { name: "promised", type: "uint96" },
+      { name: "amount", type: "uint96" },
+      { name: "paid", type: "uint96" },
+      REVISION,
+    ],
+  },
+  epochLedger: {
+    TariffSet: [FROM_EPOCH, { name: "tariff", fields: TARIFF_FIELDS }, REVISION],
+    RulesSet: [FROM_EPOCH, { name: "rulesHash", type: "bytes32" }, REVISION],
+    RootProposed: [
+      EPOCH,
+      ATTEMPT,
+      DIGEST,
+      { name: "report", fields: REPORT_FIELDS },
+      { name: "signers", type: "uint256" },
+      { name: "finalizableAt", type: "uint256" },
+      REVISION,
+    ],
+    RootVetoed: [EPOCH, ATTEMPT, DIGEST, REVISION],
+    RootRevoked: [EPOCH, ATTEMPT, DIGEST, { name: "prover", type: "address" }, REVISION],
+    AttemptAbandoned: [EPOCH, ATTEMPT, REVISION],
+    RootFinalized: [
+      EPOCH,
+      { name: "root", type: "bytes32" },
+      { name: "total", type: "uint96" },
+      { name: "delta", type: "uint96" },
+      { name: "fee", type: "uint96" },
+      REVISION,
+    ],
+    LedgerClosed: [{ name: "lastEpoch", type: "uint32" }, REVISION],
+  },
+  oracleQuorum: {
+    MemberAdded: [MEMBER, SLOT, FROM_EPOCH, REVISION],
+    MemberRemoved: [MEMBER, SLOT, FROM_EPOCH, REVISION],
+    MemberExited: [MEMBER, SLOT, FROM_EPOCH, REVISION],
+    MemberRotated: [MEMBER, { name: "successor", type: "address" }, SLOT, FROM_EPOCH, REVISION],
+    MemberSlashed: [MEMBER, SLOT, FROM_EPOCH, REVISION],
+    ThresholdSet: [{ name: "threshold", type: "uint53" }, FROM_EPOCH, REVISION],
+  },
+} as const satisfies { [C in keyof Contracts]?: Record<string, readonly Field[]> };
+
+/** A contract that emits law events. */
+export type Emitter = keyof typeof EVENTS_OF;
+
 export const LAW_EVENTS = {
-  // DeviceRegistry
-  DeviceEnrolled: [DEVICE, { name: "deviceClass", type: "uint8" }],
-  ClassLimitSet: [
-    { name: "deviceClass", type: "uint8" },
-    FROM_EPOCH,
-    { name: "egressBytes", type: "uint64" },
-    { name: "storageByteSeconds", type: "uint96" },
-    { name: "computeMilliseconds", type: "uint64" },
-  ],
-  AccountIndexed: [ACCOUNT, { name: "index", type: "uint32" }],
-  DeviceBound: [DEVICE, ACCOUNT, FROM_EPOCH],
-  DeviceTransferred: [
-    DEVICE,
-    { name: "from", type: "address" },
-    { name: "to", type: "address" },
-    FROM_EPOCH,
-  ],
-  DeviceRevoked: [DEVICE, FROM_EPOCH],
-  // CustomerEscrow
-  CustomerAdmitted: [CUSTOMER, FROM_EPOCH],
-  CustomerDismissed: [CUSTOMER, FROM_EPOCH],
-  KeyAdded: [CUSTOMER, KEY, FROM_EPOCH],
-  KeyRemoved: [CUSTOMER, KEY, FROM_EPOCH],
-  VoucherCollected: [
-    CUSTOMER,
-    EPOCH,
-    { name: "countedEpoch", type: "uint32" },
-    { name: "cumulative", type: "uint96" },
-    { name: "amount", type: "uint96" },
-    { name: "collected", type: "uint96" },
-  ],
-  // EpochLedger
-  TariffSet: [FROM_EPOCH, { name: "tariff", fields: TARIFF_FIELDS }],
-  RulesSet: [FROM_EPOCH, { name: "rulesHash", type: "bytes32" }],
-  RootProposed: [
-    EPOCH,
-    ATTEMPT,
-    DIGEST,
-    { name: "report", fields: REPORT_FIELDS },
-    { name: "signers", type: "uint256" },
-    { name: "finalizableAt", type: "uint256" },
-  ],
-  RootVetoed: [EPOCH, ATTEMPT, DIGEST],
-  RootRevoked: [EPOCH, ATTEMPT, DIGEST, { name: "prover", type: "address" }],
-  AttemptAbandoned: [EPOCH, ATTEMPT],
-  RootFinalized: [
-    EPOCH,
-    { name: "root", type: "bytes32" },
-    { name: "total", type: "uint96" },
-    { name: "delta", type: "uint96" },
-    { name: "carry", type: "uint96" },
-  ],
-  // OracleQuorum
-  MemberAdded: [MEMBER, { name: "slot", type: "uint256" }, FROM_EPOCH, THRESHOLD],
-  MemberRemoved: [MEMBER, THRESHOLD],
-  ThresholdSet: [THRESHOLD],
-  MemberExited: [MEMBER],
-  MemberSlashed: [MEMBER],
-} as const satisfies Record<string, readonly Field[]>;
+  ...EVENTS_OF.deviceRegistry,
+  ...EVENTS_OF.rewardProgramme,
+  ...EVENTS_OF.customerEscrow,
+  ...EVENTS_OF.epochLedger,
+  ...EVENTS_OF.oracleQuorum,
+} as const;
 
 export type LawEventName = keyof typeof LAW_EVENTS;
+
+export const EMITTER_OF = Object.fromEntries(
+  Object.entries(EVENTS_OF).flatMap(([emitter, events]) =>
+    Object.keys(events).map((name) => [name, emitter]),
+  ),
+) as Readonly<Record<LawEventName, Emitter>>;
+
 export type LawEventArgs<N extends LawEventName> = StructOf<(typeof LAW_EVENTS)[N]>;
 
 /** One log of the chain, in the terms of the core. */

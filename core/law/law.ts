@@ -2,7 +2,7 @@ import { at } from "../encoding/at.ts";
 import { type Address, type Hex, ZERO_HASH } from "../encoding/bytes.ts";
 import type { Amounts } from "../signed/receipt.ts";
 import type { Report } from "../signed/report.ts";
-import type { Tariff } from "./events.ts";
+import type { Emitter, Tariff } from "./events.ts";
 import { type Timeline, valueAt } from "./timeline.ts";
 
 /**
@@ -15,21 +15,27 @@ export type Law = {
   /** By index: position i is the account with registry index i. */
   readonly accounts: Address[];
   readonly accountIndex: Map<Address, number>;
-  /** The block in which account i got its index. */
-  readonly accountBlocks: number[];
+  /** The first epoch in which account i has a leaf. */
+  readonly accountEpochs: number[];
   readonly customers: Map<Address, Customer>;
   readonly funds: Map<number, bigint>;
+  readonly inspectors: Map<Address, Timeline<boolean>>;
   readonly tariffs: Timeline<Tariff>;
   readonly rules: Timeline<Hex>;
   readonly finals: Map<number, FinalEpoch>;
-  readonly members: Map<Address, Member>;
-  threshold: bigint;
+  /** By slot. */
+  readonly members: Map<number, Member>;
+  readonly thresholds: Timeline<number>;
+  /** The last final epoch, once the ledger is closed: none follows. */
+  closedAfter: number | undefined;
   lastFinal: FinalEpoch;
   /** The attempt of the epoch after the last final one. */
   attempt: number;
   pending: Proposal | undefined;
-  /** What the guardian vetoed in that epoch, in whichever attempt. */
-  vetoed: Set<Hex>;
+  /** What the guardian vetoed in that epoch, in whichever attempt, and nobody was slashed for; by digest. */
+  vetoed: Map<Hex, Proposal>;
+  /** Of each contract, the number of its last event applied; 0 before the first. */
+  readonly revisions: Record<Emitter, number>;
   /** The last event applied. */
   position: { readonly blockNumber: number; readonly logIndex: number };
 };
@@ -38,16 +44,28 @@ export type Device = {
   readonly class: number;
   readonly accounts: Timeline<Address>;
   revokedFrom: number | undefined;
+  /** The manufacturer's reason. */
+  revokedFor: string | undefined;
 };
 
 export type Customer = {
   readonly admitted: Timeline<boolean>;
-  readonly keys: Map<Address, Timeline<boolean>>;
+  /** By key: the most, in wei, that is collected for an epoch on vouchers it signed; a key with a cap of 0 does not sign. */
+  readonly caps: Map<Address, Timeline<bigint>>;
+  /** Where its gateways are; empty when nowhere. */
+  endpoint: string;
   readonly paid: Map<number, bigint>;
-  collected: bigint;
 };
 
-export type Member = { readonly slot: bigint; readonly fromEpoch: number };
+export type Member = {
+  readonly keys: Timeline<Address>;
+  /** The first epoch in which it signs, and has a seat. */
+  readonly fromEpoch: number;
+  /** The first epoch in which it no longer signs. */
+  untilEpoch: number | undefined;
+  /** The first epoch in which its seat no longer counts. */
+  seatUntil: number | undefined;
+};
 
 export type Proposal = {
   readonly digest: Hex;
@@ -61,8 +79,9 @@ export type FinalEpoch = {
   readonly epoch: number;
   readonly root: Hex;
   readonly total: bigint;
+  /** What went to the distributor, and the members' share; in wei. */
   readonly delta: bigint;
-  readonly carry: bigint;
+  readonly fee: bigint;
   readonly leaves: number;
   readonly bundleHash: Hex;
   /** The report it came from; none for the time before the first epoch. */
@@ -74,7 +93,7 @@ const BEFORE_THE_FIRST: FinalEpoch = {
   root: ZERO_HASH,
   total: 0n,
   delta: 0n,
-  carry: 0n,
+  fee: 0n,
   leaves: 0,
   bundleHash: ZERO_HASH,
   proposal: undefined,
@@ -86,18 +105,27 @@ export function emptyLaw(): Law {
     limits: new Map(),
     accounts: [],
     accountIndex: new Map(),
-    accountBlocks: [],
+    accountEpochs: [],
     customers: new Map(),
     funds: new Map(),
+    inspectors: new Map(),
     tariffs: [],
     rules: [],
     finals: new Map([[0, BEFORE_THE_FIRST]]),
     members: new Map(),
-    threshold: 0n,
+    thresholds: [],
+    closedAfter: undefined,
     lastFinal: BEFORE_THE_FIRST,
     attempt: 0,
     pending: undefined,
-    vetoed: new Set(),
+    vetoed: new Map(),
+    revisions: {
+      deviceRegistry: 0,
+      rewardProgramme: 0,
+      customerEscrow: 0,
+      epochLedger: 0,
+      oracleQuorum: 0,
+    },
     position: { blockNumber: -1, logIndex: -1 },
   };
 }
@@ -122,13 +150,13 @@ export function indexOf(law: Law, account: Address): number | undefined {
   return law.accountIndex.get(account);
 }
 
-/** How many accounts had an index at the end of `blockNumber`. */
-export function accountsAt(law: Law, blockNumber: number): number {
+/** How many accounts have a leaf in `epoch`. */
+export function accountsAt(law: Law, epoch: number): number {
   let low = 0;
-  let high = law.accountBlocks.length;
+  let high = law.accountEpochs.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (at(law.accountBlocks, middle) <= blockNumber) low = middle + 1;
+    if (at(law.accountEpochs, middle) <= epoch) low = middle + 1;
     else high = middle;
   }
   return low;
@@ -139,14 +167,15 @@ export function isCustomerAt(law: Law, customer: Address, epoch: number): boolea
   return state !== undefined && valueAt(state.admitted, epoch) === true;
 }
 
-/** As the escrow says it: a key does not count while its customer is not admitted. */
+/** In wei. As the escrow says it: a key does not sign while its customer is not admitted. */
+export function capAt(law: Law, customer: Address, key: Address, epoch: number): bigint {
+  const timeline = law.customers.get(customer)?.caps.get(key);
+  if (timeline === undefined || !isCustomerAt(law, customer, epoch)) return 0n;
+  return valueAt(timeline, epoch) ?? 0n;
+}
+
 export function isKeyAt(law: Law, customer: Address, key: Address, epoch: number): boolean {
-  const timeline = law.customers.get(customer)?.keys.get(key);
-  return (
-    timeline !== undefined &&
-    isCustomerAt(law, customer, epoch) &&
-    valueAt(timeline, epoch) === true
-  );
+  return capAt(law, customer, key, epoch) > 0n;
 }
 
 /** Nothing is plausible for a class without a limit. */
@@ -164,7 +193,7 @@ export function tariffAt(law: Law, epoch: number): Tariff {
       egressPrice: 0n,
       storagePrice: 0n,
       computePrice: 0n,
-      rewardCapBps: 0,
+      feeBps: 0,
     }
   );
 }
@@ -173,24 +202,37 @@ export function rulesAt(law: Law, epoch: number): Hex {
   return valueAt(law.rules, epoch) ?? ZERO_HASH;
 }
 
-/** What `customer` paid that counts for `epoch`, in wei. */
+/** What `customer` paid for `epoch`, in wei. */
 export function paid(law: Law, customer: Address, epoch: number): bigint {
   return law.customers.get(customer)?.paid.get(epoch) ?? 0n;
 }
 
-/** What all customers paid that counts for `epoch`, in wei. */
+/** What all customers paid for `epoch`, in wei. */
 export function fund(law: Law, epoch: number): bigint {
   return law.funds.get(epoch) ?? 0n;
 }
 
-/** What `customer` has paid in all, in wei. */
-export function collected(law: Law, customer: Address): bigint {
-  return law.customers.get(customer)?.collected ?? 0n;
+/** Whether the reward programme pays what `address` promises for `epoch`. */
+export function isInspectorAt(law: Law, address: Address, epoch: number): boolean {
+  return valueAt(law.inspectors.get(address) ?? [], epoch) === true;
 }
 
-/** Members that have not left and whose first epoch has come. Whether the bond is paid, the quorum contract says. */
+/** The keys that sign in `epoch`, by slot. Whether the bond is paid, the quorum contract says. */
 export function membersAt(law: Law, epoch: number): readonly Address[] {
-  return [...law.members]
-    .filter(([, { fromEpoch }]) => fromEpoch <= epoch)
-    .map(([member]) => member);
+  return [...law.members.values()]
+    .filter(({ fromEpoch, untilEpoch }) => fromEpoch <= epoch && !isOver(untilEpoch, epoch))
+    .map(({ keys }) => valueAt(keys, epoch))
+    .filter((key) => key !== undefined);
+}
+
+/** How many members must sign in `epoch`: never more than have a seat, and never none. */
+export function thresholdAt(law: Law, epoch: number): number {
+  const seats = [...law.members.values()].filter(
+    ({ fromEpoch, seatUntil }) => fromEpoch <= epoch && !isOver(seatUntil, epoch),
+  );
+  return Math.max(1, Math.min(valueAt(law.thresholds, epoch) ?? 1, seats.length));
+}
+
+function isOver(until: number | undefined, epoch: number): boolean {
+  return until !== undefined && until <= epoch;
 }

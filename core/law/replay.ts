@@ -1,29 +1,34 @@
 import type { Address } from "../encoding/bytes.ts";
-import type { LawEvent, LawEventArgs, LawEventName } from "./events.ts";
-import { type Customer, type Device, emptyLaw, type Law } from "./law.ts";
-import { setFrom } from "./timeline.ts";
+import { EMITTER_OF, type LawEvent, type LawEventArgs, type LawEventName } from "./events.ts";
+import { accountsAt, type Customer, type Device, emptyLaw, type Law, type Member } from "./law.ts";
+import { setFrom, type Timeline } from "./timeline.ts";
 
-type Apply = {
-  [N in LawEventName]: (law: Law, args: LawEventArgs<N>, blockNumber: number) => void;
-};
+type Apply = { [N in LawEventName]: (law: Law, args: LawEventArgs<N>) => void };
 
-/** Events in the order of the chain. Throws when one is repeated or skipped back: the log would be corrupt. */
+/**
+ * Events in the order of the chain, all of them. Throws when one is missing or comes twice: whatever were computed from
+ * such a law could be wrong.
+ */
 export function applyEvent(law: Law, event: LawEvent): void {
-  const { blockNumber, logIndex } = event;
+  const { name, args, blockNumber, logIndex } = event;
   const last = law.position;
   if (
     blockNumber < last.blockNumber ||
     (blockNumber === last.blockNumber && logIndex <= last.logIndex)
   ) {
     throw new Error(
-      `event ${event.name} at ${blockNumber}/${logIndex} does not follow ${last.blockNumber}/${last.logIndex}`,
+      `event ${name} at ${blockNumber}/${logIndex} does not follow ${last.blockNumber}/${last.logIndex}`,
     );
   }
-  (APPLY[event.name] as (law: Law, args: unknown, blockNumber: number) => void)(
-    law,
-    event.args,
-    blockNumber,
-  );
+  const emitter = EMITTER_OF[name];
+  const expected = law.revisions[emitter] + 1;
+  if (args.revision !== expected) {
+    throw new Error(
+      `event ${name} at ${blockNumber}/${logIndex} is number ${args.revision} of ${emitter}, expected ${expected}: the node left out events or gave some twice; read them again, or use another node`,
+    );
+  }
+  (APPLY[name] as (law: Law, args: unknown) => void)(law, args);
+  law.revisions[emitter] = expected;
   law.position = { blockNumber, logIndex };
 }
 
@@ -35,21 +40,26 @@ export function replay(events: Iterable<LawEvent>): Law {
 
 const APPLY: Apply = {
   DeviceEnrolled: (law, { device, deviceClass }) => {
-    law.devices.set(device, { class: deviceClass, accounts: [], revokedFrom: undefined });
+    law.devices.set(device, {
+      class: deviceClass,
+      accounts: [],
+      revokedFrom: undefined,
+      revokedFor: undefined,
+    });
   },
-  ClassLimitSet: (law, { deviceClass, fromEpoch, ...limit }) => {
-    setFrom(
-      getOrSet(law.limits, deviceClass, () => []),
-      fromEpoch,
-      limit,
-    );
+  ClassLimitSet: (
+    law,
+    { deviceClass, fromEpoch, egressBytes, storageByteSeconds, computeMilliseconds },
+  ) => {
+    const limits = getOrSet(law.limits, deviceClass, () => []);
+    setFrom(limits, fromEpoch, { egressBytes, storageByteSeconds, computeMilliseconds });
   },
-  AccountIndexed: (law, { account, index }, blockNumber) => {
+  AccountIndexed: (law, { account, index, fromEpoch }) => {
     if (index !== law.accounts.length)
       throw new Error(`account ${account} has index ${index}, expected ${law.accounts.length}`);
     law.accounts.push(account);
     law.accountIndex.set(account, index);
-    law.accountBlocks.push(blockNumber);
+    law.accountEpochs.push(fromEpoch);
   },
   DeviceBound: (law, { device, account, fromEpoch }) => {
     setFrom(deviceOf(law, device).accounts, fromEpoch, account);
@@ -57,8 +67,16 @@ const APPLY: Apply = {
   DeviceTransferred: (law, { device, to, fromEpoch }) => {
     setFrom(deviceOf(law, device).accounts, fromEpoch, to);
   },
-  DeviceRevoked: (law, { device, fromEpoch }) => {
-    deviceOf(law, device).revokedFrom = fromEpoch;
+  DeviceRevoked: (law, { device, fromEpoch, reason }) => {
+    const state = deviceOf(law, device);
+    state.revokedFrom = fromEpoch;
+    state.revokedFor = reason;
+  },
+  InspectorAdded: (law, { inspector, fromEpoch }) => {
+    setFrom(inspectorOf(law, inspector), fromEpoch, true);
+  },
+  InspectorRemoved: (law, { inspector, fromEpoch }) => {
+    setFrom(inspectorOf(law, inspector), fromEpoch, false);
   },
   CustomerAdmitted: (law, { customer, fromEpoch }) => {
     setFrom(customerOf(law, customer).admitted, fromEpoch, true);
@@ -66,54 +84,63 @@ const APPLY: Apply = {
   CustomerDismissed: (law, { customer, fromEpoch }) => {
     setFrom(customerOf(law, customer).admitted, fromEpoch, false);
   },
-  KeyAdded: (law, { customer, key, fromEpoch }) => {
-    setFrom(keyOf(law, customer, key), fromEpoch, true);
+  KeySet: (law, { customer, key, cap, fromEpoch }) => {
+    const caps = getOrSet(customerOf(law, customer).caps, key, () => []);
+    setFrom(caps, fromEpoch, cap);
   },
-  KeyRemoved: (law, { customer, key, fromEpoch }) => {
-    setFrom(keyOf(law, customer, key), fromEpoch, false);
+  EndpointSet: (law, { customer, url }) => {
+    customerOf(law, customer).endpoint = url;
   },
-  VoucherCollected: (law, { customer, countedEpoch, amount, collected }) => {
-    const state = customerOf(law, customer);
-    state.paid.set(countedEpoch, (state.paid.get(countedEpoch) ?? 0n) + amount);
-    state.collected = collected;
-    law.funds.set(countedEpoch, (law.funds.get(countedEpoch) ?? 0n) + amount);
+  VoucherCollected: (law, { customer, epoch, amount, paid }) => {
+    customerOf(law, customer).paid.set(epoch, paid);
+    law.funds.set(epoch, (law.funds.get(epoch) ?? 0n) + amount);
   },
   TariffSet: (law, { fromEpoch, tariff }) => setFrom(law.tariffs, fromEpoch, tariff),
   RulesSet: (law, { fromEpoch, rulesHash }) => setFrom(law.rules, fromEpoch, rulesHash),
   RootProposed: (law, { digest, report, signers, finalizableAt }) => {
     law.pending = { digest, report, signers, finalizableAt };
   },
-  RootVetoed: (law, { digest }) => {
-    law.vetoed.add(digest);
+  RootVetoed: (law, { epoch, digest }) => {
+    if (law.pending?.digest !== digest)
+      throw new Error(`${digest} of epoch ${epoch} was vetoed and was not pending`);
+    law.vetoed.set(digest, law.pending);
     endAttempt(law);
   },
-  RootRevoked: endAttempt,
+  // One that was vetoed before can be convicted while a later attempt goes on.
+  RootRevoked: (law, { digest }) => {
+    law.vetoed.delete(digest);
+    if (law.pending?.digest === digest) endAttempt(law);
+  },
   AttemptAbandoned: endAttempt,
-  RootFinalized: (law, { epoch, root, total, delta, carry }) => {
+  RootFinalized: (law, { epoch, root, total, delta, fee }) => {
     const proposal = law.pending;
     if (proposal?.report.epoch !== epoch || proposal.report.root !== root) {
       throw new Error(`epoch ${epoch} became final without a matching proposal`);
     }
-    const { leaves, bundleHash } = proposal.report;
-    law.lastFinal = { epoch, root, total, delta, carry, leaves, bundleHash, proposal };
+    const { bundleHash } = proposal.report;
+    const leaves = accountsAt(law, epoch);
+    law.lastFinal = { epoch, root, total, delta, fee, leaves, bundleHash, proposal };
     law.finals.set(epoch, law.lastFinal);
     law.pending = undefined;
     law.attempt = 0;
-    law.vetoed = new Set();
+    law.vetoed = new Map();
   },
-  MemberAdded: (law, { member, slot, fromEpoch, threshold }) => {
-    law.members.set(member, { slot, fromEpoch });
-    law.threshold = threshold;
+  LedgerClosed: (law, { lastEpoch }) => {
+    law.closedAfter = lastEpoch;
   },
-  MemberRemoved: (law, { member, threshold }) => {
-    law.members.delete(member);
-    law.threshold = threshold;
+  MemberAdded: (law, { member, slot, fromEpoch }) => {
+    const keys = [{ fromEpoch: 0, value: member }];
+    law.members.set(slot, { keys, fromEpoch, untilEpoch: undefined, seatUntil: undefined });
   },
-  ThresholdSet: (law, { threshold }) => {
-    law.threshold = threshold;
+  MemberExited: (law, { slot, fromEpoch }) => endMember(law, slot, fromEpoch, fromEpoch),
+  // What lowers the threshold without the member's own doing takes one whole epoch more.
+  MemberRemoved: (law, { slot, fromEpoch }) => endMember(law, slot, fromEpoch, fromEpoch),
+  MemberSlashed: (law, { slot, fromEpoch }) => endMember(law, slot, fromEpoch, fromEpoch + 2),
+  // Of two rotations in one epoch the later counts, and the key before both signs until then.
+  MemberRotated: (law, { successor, slot, fromEpoch }) => {
+    setFrom(memberOf(law, slot).keys, fromEpoch, successor);
   },
-  MemberExited: dropMember,
-  MemberSlashed: dropMember,
+  ThresholdSet: (law, { threshold, fromEpoch }) => setFrom(law.thresholds, fromEpoch, threshold),
 };
 
 function endAttempt(law: Law): void {
@@ -121,8 +148,21 @@ function endAttempt(law: Law): void {
   law.attempt += 1;
 }
 
-function dropMember(law: Law, { member }: { member: Address }): void {
-  law.members.delete(member);
+/** A member that is slashed after it left stops signing at once; its seat goes as it would have gone. */
+function endMember(law: Law, slot: number, untilEpoch: number, seatUntil: number): void {
+  const member = memberOf(law, slot);
+  member.untilEpoch = Math.min(member.untilEpoch ?? untilEpoch, untilEpoch);
+  member.seatUntil ??= seatUntil;
+}
+
+function memberOf(law: Law, slot: number): Member {
+  const member = law.members.get(slot);
+  if (member === undefined) throw new Error(`slot ${slot} is in an event but has no member`);
+  return member;
+}
+
+function inspectorOf(law: Law, inspector: Address): Timeline<boolean> {
+  return getOrSet(law.inspectors, inspector, () => []);
 }
 
 function deviceOf(law: Law, device: Address): Device {
@@ -132,18 +172,14 @@ function deviceOf(law: Law, device: Address): Device {
   return state;
 }
 
-/** Anyone may add keys, also before being admitted. */
+/** Anyone may set keys and an endpoint, also before being admitted. */
 function customerOf(law: Law, customer: Address): Customer {
   return getOrSet(law.customers, customer, () => ({
     admitted: [],
-    keys: new Map(),
+    caps: new Map(),
+    endpoint: "",
     paid: new Map(),
-    collected: 0n,
   }));
-}
-
-function keyOf(law: Law, customer: Address, key: Address) {
-  return getOrSet(customerOf(law, customer).keys, key, () => []);
 }
 
 function getOrSet<K, V>(map: Map<K, V>, key: K, make: () => V): V {

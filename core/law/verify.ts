@@ -13,7 +13,7 @@ import {
 import { type SignerRecovery, type Signers, signersAt, signersOf } from "../signed/signers.ts";
 import { type SignedVoucher, voucherDigest } from "../signed/voucher.ts";
 import type { OpenEpoch } from "./clock.ts";
-import { collected, isCustomerAt, isKeyAt, isRevokedAt, type Law, limitAt } from "./law.ts";
+import { capAt, isCustomerAt, isKeyAt, isRevokedAt, type Law, limitAt, paid } from "./law.ts";
 import { valueAt } from "./timeline.ts";
 
 declare const brand: unique symbol;
@@ -126,20 +126,23 @@ export function checkSigners(receipt: Receipt, law: Law, signers: Signers): Addr
 /** Whom a receipt earns for, signatures aside. */
 export function lawfulAccount(receipt: Receipt, law: Law): Address | Refused {
   const { device, customer, epoch } = receipt;
+  if (receipt.sequence === 0)
+    return refuse(
+      "malformed",
+      "the sequence is 0; the first of an epoch, device and customer is 1",
+    );
   const state = law.devices.get(device);
   if (state === undefined) return refuse("device-unknown", `device ${device} was never enrolled`);
   if (isRevokedAt(state, epoch)) {
     return refuse(
       "device-revoked",
-      `device ${device} is revoked from epoch ${state.revokedFrom} on`,
+      `device ${device} is revoked from epoch ${state.revokedFrom} on: ${state.revokedFor || "no reason was given"}`,
     );
   }
   const account = valueAt(state.accounts, epoch);
   if (account === undefined)
     return refuse("device-unbound", `device ${device} is bound to no account in epoch ${epoch}`);
-  if (!isCustomerAt(law, customer, epoch)) {
-    return refuse("customer-unknown", `customer ${customer} is not admitted in epoch ${epoch}`);
-  }
+  if (!isCustomerAt(law, customer, epoch)) return customerUnknown(customer, epoch);
   const limit = limitAt(law, state.class, epoch);
   const over = RESOURCES.find((resource) => receipt[resource] > limit[resource]);
   if (over !== undefined) {
@@ -151,29 +154,41 @@ export function lawfulAccount(receipt: Receipt, law: Law): Address | Refused {
   return account;
 }
 
-/** A voucher for an epoch that has not begun cannot be collected yet, and would stand in the way of one that can. */
+/**
+ * A voucher is void from its epoch's seal time on, and a member needs some time before that to collect it: it is taken
+ * while receipts of its epoch are. What is over its key's cap would never be collected.
+ */
 export function verifyVoucher(
   signed: SignedVoucher,
-  context: VerifyContext & { readonly currentEpoch: number },
+  context: VerifyContext & { readonly open: readonly OpenEpoch[] },
 ): VerifiedVoucher | Refused {
-  const { customer, epoch, cumulative } = signed.voucher;
-  const { law, domain, currentEpoch } = context;
-  if (epoch < 1 || epoch > currentEpoch) {
+  const { customer, epoch, amount } = signed.voucher;
+  const { law, domain, open, recover = recoverPure } = context;
+  const closed = refuseUnlessOpen(epoch, open);
+  if (closed !== undefined) return closed;
+  if (!isCustomerAt(law, customer, epoch)) return customerUnknown(customer, epoch);
+  const before = paid(law, customer, epoch);
+  if (amount <= before) {
     return refuse(
-      "epoch-closed",
-      `epoch ${epoch} has not begun; the current one is ${currentEpoch}`,
+      "stale",
+      `customer ${customer} has paid ${before} wei for epoch ${epoch} already`,
     );
   }
-  if (!isCustomerAt(law, customer, epoch)) {
-    return refuse("customer-unknown", `customer ${customer} is not admitted in epoch ${epoch}`);
-  }
-  const owed = cumulative - collected(law, customer);
-  if (owed <= 0n)
-    return refuse("stale", `customer ${customer} has paid ${cumulative - owed} wei already`);
   const digest = voucherDigest(domain, signed.voucher);
-  const recover = context.recover ?? recoverPure;
   const key = customerKey(law, signed.voucher, recover(digest, signed.signature));
-  return isRefused(key) ? key : ({ ...signed, digest, key } as VerifiedVoucher);
+  if (isRefused(key)) return key;
+  const cap = capAt(law, customer, key, epoch);
+  if (amount > cap) {
+    return refuse(
+      "over-cap",
+      `the voucher promises ${amount} wei; key ${key} may promise ${cap} for epoch ${epoch}`,
+    );
+  }
+  return { ...signed, digest, key } as VerifiedVoucher;
+}
+
+function customerUnknown(customer: Address, epoch: number): Refused {
+  return refuse("customer-unknown", `customer ${customer} is not admitted in epoch ${epoch}`);
 }
 
 function customerKey(

@@ -60,6 +60,7 @@ function shapeOf<const F extends readonly Field[]>(fields: F): Shape<F> {
 
 function schemaOf(field: Field): z.ZodType {
   if ("type" in field) return scalarOf(field.type);
+  if ("text" in field) return text.max(field.text);
   if ("fields" in field) return tableOf(field.fields);
   return z.array(tableOf(field.list)).max(field.max);
 }

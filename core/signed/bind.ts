@@ -1,11 +1,14 @@
 import type { StructOf } from "../encoding/fields.ts";
 import { typedDigest, typedStruct } from "../encoding/typed.ts";
 
-/** A device's consent to belong to an account: signed by the device, sent by the account. */
+/**
+ * A device's consent to earn for an account: signed by the device, sent by anyone. `nonce` must be higher than in every
+ * consent of the device that was used before: the seconds since 1970 are.
+ */
 export const BIND_FIELDS = [
   { name: "device", type: "address" },
   { name: "account", type: "address" },
-  { name: "nonce", type: "uint256" },
+  { name: "nonce", type: "uint64" },
   { name: "deadline", type: "uint256" },
 ] as const;
 
@@ -13,12 +16,13 @@ export type Bind = StructOf<typeof BIND_FIELDS>;
 
 export const BIND = typedStruct("Bind", BIND_FIELDS);
 
-/** A consent as a device shows it and a page reads it: these, and `signature`. The nonce is the chain's to say. */
+/** A consent as a device shows it and a page reads it: these, and `signature`. */
 export const CONSENT_FIELDS = [
   { name: "chainId", type: "uint53" },
   { name: "registry", type: "address" },
   { name: "device", type: "address" },
   { name: "account", type: "address" },
+  { name: "nonce", type: "uint53" },
   { name: "deadline", type: "uint53" },
 ] as const;
 

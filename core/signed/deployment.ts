@@ -4,6 +4,7 @@ import { domainSeparator } from "../encoding/typed.ts";
 export const CONTRACT_FIELDS = [
   { name: "linkToken", type: "address" },
   { name: "deviceRegistry", type: "address" },
+  { name: "rewardProgramme", type: "address" },
   { name: "customerEscrow", type: "address" },
   { name: "oracleQuorum", type: "address" },
   { name: "epochLedger", type: "address" },
@@ -13,14 +14,13 @@ export const CONTRACT_FIELDS = [
 /** The contracts' addresses. */
 export type Contracts = StructOf<typeof CONTRACT_FIELDS>;
 
-/** What never changes in a deployment: read once from the contracts. Times are unix seconds, the share is in wei. */
+/** What never changes in a deployment: read once from the contracts. Times are unix seconds. */
 export type Deployment = {
   readonly chainId: number;
   readonly contracts: Contracts;
   readonly genesis: number;
   readonly epochSeconds: number;
   readonly graceSeconds: number;
-  readonly emissionShare: bigint;
 };
 
 type Place = Pick<Deployment, "chainId" | "contracts">;

@@ -8,14 +8,14 @@ import { typedDigest, typedStruct } from "../encoding/typed.ts";
 /** What oracle members sign about an epoch. */
 export const REPORT_FIELDS = [
   { name: "epoch", type: "uint32" },
-  { name: "attempt", type: "uint16" },
+  { name: "attempt", type: "uint32" },
   { name: "prevRoot", type: "bytes32" },
   { name: "root", type: "bytes32" },
   { name: "contributionRoot", type: "bytes32" },
-  { name: "bundleHash", type: "bytes32" },
-  { name: "total", type: "uint96" },
-  { name: "leaves", type: "uint32" },
+  { name: "invoiceRoot", type: "bytes32" },
   { name: "contributions", type: "uint32" },
+  { name: "total", type: "uint96" },
+  { name: "bundleHash", type: "bytes32" },
   { name: "rulesHash", type: "bytes32" },
 ] as const;
 

@@ -3,11 +3,11 @@ import { fieldsToJson, parseFields } from "../encoding/json.ts";
 import type { Refused } from "../encoding/refusal.ts";
 import { typedDigest, typedStruct } from "../encoding/typed.ts";
 
-/** A customer's promise: what it owes in all, up to and with an epoch. */
+/** A customer's promise for one epoch: what it owes for it in all so far, in wei. */
 export const VOUCHER_FIELDS = [
   { name: "customer", type: "address" },
   { name: "epoch", type: "uint32" },
-  { name: "cumulative", type: "uint96" },
+  { name: "amount", type: "uint96" },
 ] as const;
 
 export type Voucher = StructOf<typeof VOUCHER_FIELDS>;

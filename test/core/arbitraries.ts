@@ -1,16 +1,18 @@
 import { type Hex, toHex } from "@link-rewards/core/encoding/bytes";
-import {
-  maxOf,
-  type Scalar,
-  type ScalarField,
-  type StructOf,
-} from "@link-rewards/core/encoding/fields";
+import { type Field, maxOf, type Scalar, type StructOf } from "@link-rewards/core/encoding/fields";
 import fc from "fast-check";
 
 /** Random structs of a field table. fast-check prints the seed of a run that fails. */
-export function structs<F extends readonly ScalarField[]>(fields: F): fc.Arbitrary<StructOf<F>> {
-  const entries = fields.map(({ name, type }) => [name, scalars(type)] as const);
+export function structs<F extends readonly Field[]>(fields: F): fc.Arbitrary<StructOf<F>> {
+  const entries = fields.map((field) => [field.name, valuesOf(field)] as const);
   return fc.record(Object.fromEntries(entries)) as unknown as fc.Arbitrary<StructOf<F>>;
+}
+
+function valuesOf(field: Field): fc.Arbitrary<unknown> {
+  if ("type" in field) return scalars(field.type);
+  if ("text" in field) return fc.string({ unit: "grapheme-ascii", maxLength: field.text });
+  if ("fields" in field) return structs(field.fields);
+  return fc.array(structs(field.list), { maxLength: field.max });
 }
 
 function scalars(type: Scalar): fc.Arbitrary<Hex | number | bigint> {

@@ -3,7 +3,7 @@ import { fromHex, type Hex, toHex } from "@link-rewards/core/encoding/bytes";
 import { isRefused, type Refused } from "@link-rewards/core/encoding/refusal";
 import { computeEpoch } from "@link-rewards/core/epoch/compute-epoch";
 import { lawfulContributions } from "@link-rewards/core/epoch/lawful";
-import { CONTRIBUTION_BYTES, REWARD_BYTES } from "@link-rewards/core/epoch/records";
+import { CONTRIBUTION_BYTES, INVOICE_BYTES, REWARD_BYTES } from "@link-rewards/core/epoch/records";
 import { type LawEvent, parseEvent } from "@link-rewards/core/law/events";
 import { replay } from "@link-rewards/core/law/replay";
 import { verifyReceipt } from "@link-rewards/core/law/verify";
@@ -122,7 +122,30 @@ describe("golden vectors under ethers", () => {
     }
   });
 
-  it("hold in epoch.json: file hashes, bundle hash and both roots", () => {
+  it("hold in invoices.json: lines, root and proofs, with merkletreejs", () => {
+    const { root, lines } = committed<InvoiceVectors>("invoices.json");
+    const tree = treeOf(lines.map(({ hash }) => getBytes(hash)));
+    expect(`0x${tree.getRoot().toString("hex")}`).to.equal(root);
+    for (const [i, line] of lines.entries()) {
+      const values = LINE_NAMES.map((name) => line[name]);
+      expect(solidityPacked(LINE_TYPES, values)).to.equal(line.packed);
+      expect(solidityPackedKeccak256(LINE_TYPES, values)).to.equal(line.hash);
+      expect(proofIn(tree, line.hash, i)).to.deep.equal(line.proof);
+    }
+  });
+
+  it("hold in invoices.json: no ceiling that is one higher is paid for", () => {
+    const { ceilings } = committed<InvoiceVectors>("invoices.json");
+    for (const { values, paid, ceiling } of ceilings) {
+      const covered = (most: bigint) =>
+        values.map(BigInt).reduce((sum, value) => sum + (value < most ? value : most), 0n);
+      const isPaid = (most: bigint) => covered(most) <= BigInt(paid);
+      expect(isPaid(BigInt(ceiling))).to.equal(true);
+      if (BigInt(ceiling) < 2n ** 96n - 1n) expect(isPaid(BigInt(ceiling) + 1n)).to.equal(false);
+    }
+  });
+
+  it("hold in epoch.json: file hashes, bundle hash and the three roots", () => {
     const { manifest, files, bundleHash } = committed<EpochVector>("epoch.json");
     expect(sha256(files["manifest.json"] as string)).to.equal(bundleHash);
     for (const [name, entry] of Object.entries(manifest.files)) {
@@ -133,6 +156,7 @@ describe("golden vectors under ethers", () => {
       JSON.parse(new TextDecoder().decode(getBytes(files["manifest.json"] as string))),
     ).to.deep.equal(manifest);
     expect(rootOver(files["rewards.bin"] as string, REWARD_BYTES)).to.equal(manifest.root);
+    expect(rootOver(files["invoices.bin"] as string, INVOICE_BYTES)).to.equal(manifest.invoiceRoot);
     expect(rootOver(files["contributions.bin"] as string, CONTRIBUTION_BYTES)).to.equal(
       manifest.contributionRoot,
     );
@@ -208,6 +232,27 @@ type RewardVectors = {
   large: { leaves: number; root: string; proofs: { index: number; proof: string[] }[] }[];
 };
 
+const LINE_NAMES = [
+  "customer",
+  "device",
+  "contribution",
+  "value",
+  "ceiling",
+  "subtotal",
+  "above",
+] as const;
+const LINE_TYPES = ["address", "address", "uint32", "uint96", "uint96", "uint96", "uint32"];
+
+type InvoiceVectors = {
+  root: string;
+  lines: (Record<(typeof LINE_NAMES)[number], string | number> & {
+    packed: string;
+    hash: string;
+    proof: string[];
+  })[];
+  ceilings: { values: string[]; paid: string; ceiling: string }[];
+};
+
 type EpochVector = {
   events: unknown[];
   receipts: unknown[];
@@ -216,6 +261,7 @@ type EpochVector = {
     sealBlock: { number: number; hash: Hex };
     root: string;
     contributionRoot: string;
+    invoiceRoot: string;
     files: Record<string, { bytes: number; sha256: string }>;
   };
   files: Record<string, string>;

@@ -3,9 +3,15 @@ import { maxOf } from "@link-rewards/core/encoding/fields";
 import { isRefused, type Refused } from "@link-rewards/core/encoding/refusal";
 import { addressOf, sign } from "@link-rewards/core/encoding/signature";
 import { RULES_HASH } from "@link-rewards/core/epoch/rules";
-import type { LawEvent, LawEventArgs, LawEventName } from "@link-rewards/core/law/events";
-import type { Law } from "@link-rewards/core/law/law";
-import { replay } from "@link-rewards/core/law/replay";
+import type { OpenEpoch } from "@link-rewards/core/law/clock";
+import {
+  EMITTER_OF,
+  type LawEvent,
+  type LawEventArgs,
+  type LawEventName,
+} from "@link-rewards/core/law/events";
+import { emptyLaw, type Law } from "@link-rewards/core/law/law";
+import { applyEvent, replay } from "@link-rewards/core/law/replay";
 import {
   type VerifiedReceipt,
   type VerifiedVoucher,
@@ -47,24 +53,36 @@ export const deployment: Deployment = {
     oracleQuorum: "0x1000000000000000000000000000000000000004",
     epochLedger: "0x1000000000000000000000000000000000000005",
     rewardDistributor: "0x1000000000000000000000000000000000000006",
+    rewardProgramme: "0x1000000000000000000000000000000000000007",
   },
   genesis: 1_700_000_000,
   epochSeconds: 86_400,
   graceSeconds: 3_600,
-  emissionShare: 600_000_000n * 10n ** 18n,
 };
 
 export const registryDomain = registryDomainOf(deployment);
 export const escrowDomain = escrowDomainOf(deployment);
 export const ledgerDomain = ledgerDomainOf(deployment);
 
-type Happening = { [N in LawEventName]: readonly [N, LawEventArgs<N>] }[LawEventName];
+/** An event before it has its place in the chain and in its contract's count. */
+export type Happening = {
+  [N in LawEventName]: readonly [N, Omit<LawEventArgs<N>, "revision">];
+}[LawEventName];
 
-/** One event a block, from `firstBlock` on. */
-export function chain(happenings: readonly Happening[], firstBlock = 1): readonly LawEvent[] {
-  return happenings.map(
-    ([name, args], i) => ({ name, args, blockNumber: firstBlock + i, logIndex: 0 }) as LawEvent,
-  );
+/** One event a block, from block 1 or the block after `law` on, each with its contract's next number. */
+export function chain(happenings: readonly Happening[], law = emptyLaw()): readonly LawEvent[] {
+  const revisions = { ...law.revisions };
+  const firstBlock = Math.max(0, law.position.blockNumber) + 1;
+  return happenings.map(([name, args], i) => {
+    const revision = ++revisions[EMITTER_OF[name]];
+    return { name, args: { ...args, revision }, blockNumber: firstBlock + i, logIndex: 0 };
+  }) as LawEvent[];
+}
+
+/** Lets the law go on by what happens next. */
+export function happen(law: Law, ...happenings: readonly Happening[]): Law {
+  for (const event of chain(happenings, law)) applyEvent(law, event);
+  return law;
 }
 
 export const limit = {
@@ -77,8 +95,11 @@ export const tariff = {
   egressPrice: 10n ** 18n,
   storagePrice: 2n * 10n ** 13n,
   computePrice: 3n * 10n ** 21n,
-  rewardCapBps: 15_000,
+  feeBps: 1_000,
 };
+
+/** What a key may promise that is to be trusted with everything. */
+export const NO_CAP = maxOf("uint96");
 
 /** Alice owns two devices, Bob one; two customers with a gateway each; all from epoch 1 on. */
 export const founding: readonly Happening[] = [
@@ -88,16 +109,16 @@ export const founding: readonly Happening[] = [
   ...["device-1", "device-2", "device-3"].map(
     (name) => ["DeviceEnrolled", { device: address(name), deviceClass: 1 }] as const,
   ),
-  ["AccountIndexed", { account: address("alice"), index: 0 }],
+  ["AccountIndexed", { account: address("alice"), index: 0, fromEpoch: 1 }],
   bound("device-1", "alice"),
   bound("device-2", "alice"),
-  ["AccountIndexed", { account: address("bob"), index: 1 }],
+  ["AccountIndexed", { account: address("bob"), index: 1, fromEpoch: 1 }],
   bound("device-3", "bob"),
   ...["customer-1", "customer-2"].flatMap(
     (name, i) =>
       [
         ["CustomerAdmitted", { customer: address(name), fromEpoch: 1 }],
-        ["KeyAdded", { customer: address(name), key: address(`gateway-${i + 1}`), fromEpoch: 1 }],
+        keySet(name, `gateway-${i + 1}`, NO_CAP),
       ] as const,
   ),
 ];
@@ -106,23 +127,23 @@ export function bound(device: string, account: string, fromEpoch = 1): Happening
   return ["DeviceBound", { device: address(device), account: address(account), fromEpoch }];
 }
 
+export function keySet(customer: string, key: string, cap: bigint, fromEpoch = 1): Happening {
+  return ["KeySet", { customer: address(customer), key: address(key), cap, fromEpoch }];
+}
+
+/** `amount` wei for `epoch`, of which `before` were paid already. */
 export function collected(customer: string, epoch: number, amount: bigint, before = 0n): Happening {
-  const total = before + amount;
-  return [
-    "VoucherCollected",
-    {
-      customer: address(customer),
-      epoch,
-      countedEpoch: epoch,
-      cumulative: total,
-      amount,
-      collected: total,
-    },
-  ];
+  const paid = before + amount;
+  return ["VoucherCollected", { customer: address(customer), epoch, promised: paid, amount, paid }];
 }
 
 export function lawOf(...more: readonly Happening[]): Law {
   return replay(chain([...founding, ...more]));
+}
+
+/** These epochs are open, whatever the time. */
+export function opened(...epochs: readonly number[]): readonly OpenEpoch[] {
+  return epochs.map((epoch) => ({ epoch, endsAt: 0, sealTime: 0, closesAt: 0 }));
 }
 
 export function receiptOf(fields: Partial<Receipt> = {}): Receipt {
@@ -199,7 +220,10 @@ export function crowdOf(size: { devices?: number; customers?: number } = {}): Cr
   ]);
   const events = chain([
     ["ClassLimitSet", { deviceClass: 1, fromEpoch: 1, ...NO_LIMIT }],
-    ...owners.map(({ address }, index) => ["AccountIndexed", { account: address, index }] as const),
+    ...owners.map(
+      ({ address: account }, index) =>
+        ["AccountIndexed", { account, index, fromEpoch: 1 }] as const,
+    ),
     ...devices.flatMap(({ address: device }, i) => {
       const account = owners[i % owners.length]?.address as Address;
       return [
@@ -211,7 +235,7 @@ export function crowdOf(size: { devices?: number; customers?: number } = {}): Cr
       const key = gateways[i]?.address as Address;
       return [
         ["CustomerAdmitted", { customer, fromEpoch: 1 }],
-        ["KeyAdded", { customer, key, fromEpoch: 1 }],
+        ["KeySet", { customer, key, cap: NO_CAP, fromEpoch: 1 }],
       ] as const;
     }),
   ]);
@@ -247,9 +271,9 @@ export function crowdOf(size: { devices?: number; customers?: number } = {}): Cr
     },
     verifiedVoucher: (fields, remake) => {
       const { customer, epoch } = first;
-      const signed = crowd.signVoucher({ customer, epoch, cumulative: 10n, ...fields }, remake);
-      const currentEpoch = signed.voucher.epoch;
-      return expectTaken(verifyVoucher(signed, { law, domain: escrowDomain, currentEpoch }));
+      const signed = crowd.signVoucher({ customer, epoch, amount: 10n, ...fields }, remake);
+      const open = opened(signed.voucher.epoch);
+      return expectTaken(verifyVoucher(signed, { law, domain: escrowDomain, open }));
     },
   };
   return crowd;

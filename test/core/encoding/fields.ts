@@ -53,6 +53,14 @@ describe("a field table", () => {
     );
   });
 
+  it("lets a text into neither packed bytes nor SQL columns", () => {
+    const fields = [{ name: "reason", text: 8 }] as const;
+    // @ts-expect-error: a text has no width.
+    expect(() => packFields(fields, { reason: "lost" })).to.throw();
+    // @ts-expect-error: nor is it sorted or summed anywhere.
+    expect(sqlColumns(fields)).to.have.length(1);
+  });
+
   it("names SQL columns after the fields, wide integers as sortable bytes", () => {
     expect(sqlColumns(RECEIPT_FIELDS)).to.deep.include({
       name: "egress_bytes",
@@ -144,6 +152,34 @@ describe("parse", () => {
         expect(isRefused(parseFields(RECEIPT_FIELDS, input, "receipt"))).to.equal(true);
       }),
     );
+  });
+
+  it("takes a text as it is: printable ASCII, up to its bound", () => {
+    const fields = [{ name: "reason", text: 95 }] as const;
+    const printable = String.fromCharCode(...Array.from({ length: 95 }, (_, i) => 0x20 + i));
+    for (const reason of ["", printable]) {
+      expect(parseFields(fields, { reason }, "x")).to.deep.equal({ reason });
+      expect(fieldsToJson(fields, { reason })).to.deep.equal({ reason });
+    }
+    const refused = [
+      "\x1f",
+      "\x7f",
+      "\n",
+      "a\n",
+      "é",
+      "\u202e",
+      `${printable}a`,
+      1,
+      null,
+      undefined,
+      [],
+    ];
+    for (const reason of refused) {
+      expect(parseFields(fields, { reason }, "x"), JSON.stringify(reason)).to.deep.equal({
+        refusal: "malformed",
+        message: "x.reason must be at most 95 characters of printable ASCII",
+      });
+    }
   });
 
   it("bounds lists", () => {

@@ -10,17 +10,19 @@ import {
 import { isRefused } from "@link-rewards/core/encoding/refusal";
 import { buildTree, hashRecords, rootOf } from "@link-rewards/core/encoding/tree";
 import { type ComputedEpoch, computeEpoch } from "@link-rewards/core/epoch/compute-epoch";
+import { type Contributions, packContributions } from "@link-rewards/core/epoch/contributions";
 import { lawfulContributions } from "@link-rewards/core/epoch/lawful";
 import { MANIFEST_FILE, parseManifest, reportOf } from "@link-rewards/core/epoch/manifest";
 import {
   decodeContributions,
-  decodeDevices,
   decodeFence,
+  decodeInvoiceFence,
+  decodeInvoices,
   decodeRewards,
 } from "@link-rewards/core/epoch/records";
 import { RULES_HASH } from "@link-rewards/core/epoch/rules";
-import type { Law } from "@link-rewards/core/law/law";
-import { applyEvent } from "@link-rewards/core/law/replay";
+import { MAX_AMOUNT } from "@link-rewards/core/epoch/value";
+import { emptyLaw, type Law } from "@link-rewards/core/law/law";
 import type { VerifiedReceipt } from "@link-rewards/core/law/verify";
 import type { Receipt } from "@link-rewards/core/signed/receipt";
 import { expect } from "chai";
@@ -28,13 +30,15 @@ import fc from "fast-check";
 import {
   address,
   bound,
-  chain,
   collected,
   deployment,
+  happen,
+  keySet,
   lawOf,
   receiptOf,
   registryDomain,
   signReceipt,
+  tariff,
   verified,
 } from "../../worlds/paper.ts";
 
@@ -56,6 +60,15 @@ const toBoth = (epoch = 1): Partial<Receipt>[] => [
 ];
 
 function compute(law: Law, contributions: VerifiedReceipt[], epoch = 1, previous?: ComputedEpoch) {
+  return computeFrom(law, contributions, epoch, previous);
+}
+
+function computeFrom(
+  law: Law,
+  contributions: Contributions | VerifiedReceipt[],
+  epoch = 1,
+  previous?: ComputedEpoch,
+) {
   return computeEpoch({
     deployment,
     law,
@@ -67,18 +80,17 @@ function compute(law: Law, contributions: VerifiedReceipt[], epoch = 1, previous
 }
 
 /** Lets an epoch become final as the ledger would. */
-function finalize(law: Law, { manifest, bundleHash }: ComputedEpoch, carry: bigint): void {
+function finalize(law: Law, { manifest, bundleHash }: ComputedEpoch): void {
   const report = reportOf(manifest, bundleHash, 0);
-  const { epoch, root, total } = manifest;
-  const delta = total - law.lastFinal.total;
-  const happenings = [
+  const { epoch, root, total, delta, fee } = manifest;
+  happen(
+    law,
     [
       "RootProposed",
       { epoch, attempt: 0, digest: ZERO_HASH, report, signers: 1n, finalizableAt: 0n },
     ],
-    ["RootFinalized", { epoch, root, total, delta, carry }],
-  ] as const;
-  for (const event of chain(happenings, law.position.blockNumber + 1)) applyEvent(law, event);
+    ["RootFinalized", { epoch, root, total, delta, fee }],
+  );
 }
 
 const fileOf = (epoch: ComputedEpoch, name: Parameters<ComputedEpoch["files"]["get"]>[0]) => {
@@ -90,7 +102,7 @@ const fileOf = (epoch: ComputedEpoch, name: Parameters<ComputedEpoch["files"]["g
 const leavesOf = (epoch: ComputedEpoch) => decodeRewards(fileOf(epoch, "rewards.bin"));
 
 describe("computeEpoch", () => {
-  // At the tariff a gigabyte is worth 0.001 token; the reward cap is one and a half.
+  // At the tariff a gigabyte is worth 0.001 token; the fee is a tenth.
   const milli = TOKEN / 1_000n;
   const law = lawOf(
     collected("customer-1", 1, 10n * TOKEN),
@@ -98,40 +110,40 @@ describe("computeEpoch", () => {
   );
   const epoch = compute(law, served(law, ...toBoth()));
 
-  it("pays what counted, half of what the half-paid customer was served", () => {
+  it("gives each device what counted of its service, less the fee", () => {
     const { manifest } = epoch;
-    expect([manifest.value, manifest.counted, manifest.pot]).to.deep.equal([
-      4n * milli,
-      (7n * milli) / 2n,
-      (21n * milli) / 4n,
-    ]);
-    expect(decodeDevices(fileOf(epoch, "devices.bin"))).to.have.deep.members([
-      {
-        accountIndex: 0,
-        device: address("device-1"),
-        counted: (3n * milli) / 2n,
-        reward: (9n * milli) / 4n,
-        reason: 1,
-      },
-      {
-        accountIndex: 0,
-        device: address("device-2"),
-        counted: milli,
-        reward: (3n * milli) / 2n,
-        reason: 0,
-      },
-      {
-        accountIndex: 1,
-        device: address("device-3"),
-        counted: milli,
-        reward: (3n * milli) / 2n,
-        reason: 0,
-      },
-    ]);
+    expect(manifest).to.deep.include({
+      fund: 10n * TOKEN + milli / 2n,
+      value: 4n * milli,
+      counted: (35n * milli) / 10n,
+      delta: (315n * milli) / 100n,
+      fee: (35n * milli) / 100n,
+      total: (315n * milli) / 100n,
+    });
+    const rows = decodeContributions(fileOf(epoch, "contributions.bin"));
+    const inFull = (9n * milli) / 10n;
+    for (const { receipt, earned } of rows)
+      expect(earned).to.equal(receipt.customer === address("customer-2") ? inFull / 2n : inFull);
+    expect(rows.at(-1)?.subtotal).to.equal(manifest.delta);
     expect(leavesOf(epoch)).to.deep.equal([
-      { account: address("alice"), cumulative: (15n * milli) / 4n, prefix: 0n },
-      { account: address("bob"), cumulative: (3n * milli) / 2n, prefix: (15n * milli) / 4n },
+      { account: address("alice"), cumulative: (5n * inFull) / 2n, prefix: 0n },
+      { account: address("bob"), cumulative: inFull, prefix: (5n * inFull) / 2n },
     ]);
+  });
+
+  it("bills each customer for its lines, and says what its payment covers", () => {
+    const lines = decodeInvoices(fileOf(epoch, "invoices.bin"));
+    const of = (customer: string) => lines.filter((line) => line.customer === address(customer));
+    expect(of("customer-1").map(({ value, ceiling }) => [value, ceiling])).to.deep.equal(
+      [milli, milli, milli].map((value) => [value, MAX_AMOUNT]),
+    );
+    expect(of("customer-2")).to.have.length(1);
+    expect(of("customer-2")[0]).to.deep.include({
+      value: milli,
+      ceiling: milli / 2n,
+      subtotal: milli / 2n,
+      above: 1,
+    });
   });
 
   it("gives the same bytes for the contributions in any order", () => {
@@ -179,23 +191,24 @@ describe("computeEpoch", () => {
     expect(parseManifest(Uint8Array.of(0xff, 0xfe))).to.have.property("refusal", "malformed");
   });
 
-  it("has both roots over its files, in the report too", () => {
+  it("has all three roots over its files, in the report too", () => {
     const { manifest, bundleHash } = epoch;
     expect(manifest.root).to.equal(rootOfRecords(fileOf(epoch, "rewards.bin"), 44));
+    expect(manifest.invoiceRoot).to.equal(rootOfRecords(fileOf(epoch, "invoices.bin"), 84));
     expect(manifest.contributionRoot).to.equal(
-      rootOfRecords(fileOf(epoch, "contributions.bin"), 224),
+      rootOfRecords(fileOf(epoch, "contributions.bin"), 248),
     );
-    const { root, contributionRoot, total, leaves, contributions } = manifest;
+    const { root, contributionRoot, invoiceRoot, total, contributions } = manifest;
     expect(reportOf(manifest, bundleHash, 3)).to.deep.equal({
       epoch: 1,
       attempt: 3,
       prevRoot: ZERO_HASH,
       root,
       contributionRoot,
-      bundleHash,
-      total,
-      leaves,
+      invoiceRoot,
       contributions,
+      total,
+      bundleHash,
       rulesHash: RULES_HASH,
     });
   });
@@ -204,12 +217,13 @@ describe("computeEpoch", () => {
     const ahead = lawOf(
       collected("customer-1", 1, 10n * TOKEN),
       collected("customer-2", 1, milli / 2n),
-      collected("customer-2", 2, TOKEN, milli / 2n),
-      ["AccountIndexed", { account: address("carol"), index: 2 }],
+      collected("customer-2", 2, TOKEN),
+      ["AccountIndexed", { account: address("carol"), index: 2, fromEpoch: 2 }],
       ["DeviceTransferred", transfer("device-3", "bob", "carol", 2)],
       ["CustomerDismissed", { customer: address("customer-1"), fromEpoch: 2 }],
-      ["KeyRemoved", { customer: address("customer-2"), key: address("gateway-2"), fromEpoch: 2 }],
-      ["DeviceRevoked", { device: address("device-1"), fromEpoch: 2 }],
+      keySet("customer-2", "gateway-2", 0n, 2),
+      ["DeviceRevoked", { device: address("device-1"), fromEpoch: 2, reason: "cloned" }],
+      ["TariffSet", { fromEpoch: 2, tariff: { ...tariff, feeBps: 0 } }],
       ["RulesSet", { fromEpoch: 2, rulesHash: ZERO_HASH }],
     );
     const again = computeEpoch({
@@ -227,82 +241,89 @@ describe("computeEpoch", () => {
     const quiet = lawOf();
     const { manifest, files } = compute(quiet, []);
     expect(manifest).to.deep.include({
-      pot: 0n,
+      delta: 0n,
+      fee: 0n,
       total: 0n,
       contributions: 0,
       leaves: 2,
-      devices: 0,
+      contributionRoot: ZERO_HASH,
+      invoiceRoot: ZERO_HASH,
     });
-    expect(manifest.contributionRoot).to.equal(ZERO_HASH);
     expect(manifest.root).to.not.equal(ZERO_HASH);
-    expect(files.get("contributions.bin")).to.have.length(0);
+    for (const [name, bytes] of files)
+      if (/^(contributions|invoices)/.test(name)) expect(bytes, name).to.have.length(0);
+  });
+
+  it("computes an epoch in which nobody has a leaf yet", () => {
+    const early = happen(
+      emptyLaw(),
+      ["RulesSet", { fromEpoch: 1, rulesHash: RULES_HASH }],
+      ["AccountIndexed", { account: address("alice"), index: 0, fromEpoch: 2 }],
+    );
+    expect(compute(early, []).manifest).to.deep.include({ leaves: 0, root: ZERO_HASH, total: 0n });
   });
 
   it("keeps history, adds to it and lets newcomers in at its end", () => {
     const going = lawOf(collected("customer-1", 1, 10n * TOKEN), [
       "AccountIndexed",
-      { account: address("carol"), index: 2 },
+      { account: address("carol"), index: 2, fromEpoch: 1 },
     ]);
     const first = compute(going, served(going, {}));
-    finalize(going, first, 5n);
-    const more = chain(
-      [
-        ["AccountIndexed", { account: address("dave"), index: 3 }],
-        ["DeviceEnrolled", { device: address("device-4"), deviceClass: 1 }],
-        bound("device-4", "dave", 2),
-        collected("customer-1", 2, TOKEN, 10n * TOKEN),
-      ],
-      going.position.blockNumber + 1,
+    finalize(going, first);
+    happen(
+      going,
+      ["AccountIndexed", { account: address("dave"), index: 3, fromEpoch: 2 }],
+      ["AccountIndexed", { account: address("erin"), index: 4, fromEpoch: 3 }],
+      ["DeviceEnrolled", { device: address("device-4"), deviceClass: 1 }],
+      bound("device-4", "dave", 2),
+      collected("customer-1", 2, TOKEN),
     );
-    for (const event of more) applyEvent(going, event);
     const device = address("device-4");
     const receipt = signReceipt(receiptOf({ ...GIGABYTE, epoch: 2, device }), {
       device: "device-4",
     });
     const second = compute(going, [verified(receipt, going)], 2, first);
-    const reward = (3n * milli) / 2n;
+    const earned = (9n * milli) / 10n;
     expect(leavesOf(second).map(({ cumulative }) => cumulative)).to.deep.equal([
-      reward,
+      earned,
       0n,
       0n,
-      reward,
+      earned,
     ]);
-    expect(second.manifest).to.deep.include({ carry: 5n, fund: TOKEN, total: 2n * reward });
+    expect(second.manifest).to.deep.include({ fund: TOKEN, delta: earned, total: 2n * earned });
     expect(second.manifest.lastFinal).to.deep.equal({
       epoch: 1,
       root: first.manifest.root,
-      total: reward,
+      total: earned,
       leaves: 3,
       bundleHash: first.bundleHash,
     });
   });
 
-  it("never releases more than emission, carry and fund", () => {
-    const rich = lawOf(collected("customer-1", 1, 10n ** 9n * TOKEN));
-    const full = {
-      egressBytes: 10n ** 12n,
-      storageByteSeconds: 10n ** 17n,
-      computeMilliseconds: 10n ** 8n,
-    };
-    const dear = {
-      egressPrice: 10n ** 26n,
-      storagePrice: 0n,
-      computePrice: 0n,
-      rewardCapBps: 4_000_000_000,
-    };
-    for (const event of chain(
-      [["TariffSet", { fromEpoch: 1, tariff: dear }]],
-      rich.position.blockNumber + 1,
-    )) {
-      applyEvent(rich, event);
-    }
-    const { manifest } = compute(
-      rich,
-      served(rich, full, { ...full, device: address("device-3") }),
+  it("writes what each row earned over what stood there from another law", () => {
+    const contributions = packContributions(law, 1, served(law, ...toBoth()));
+    const free = lawOf(
+      ["TariffSet", { fromEpoch: 1, tariff: { ...tariff, feeBps: 0 } }],
+      collected("customer-1", 1, TOKEN),
     );
-    const budget = manifest.emission + manifest.carry + manifest.fund;
-    expect(manifest.pot).to.equal(budget);
-    expect(manifest.total <= budget && manifest.total > budget - 2n).to.equal(true);
+    const { records } = computeFrom(free, contributions).contributions;
+    expect(decodeContributions(records).map(({ earned }) => earned)).to.deep.include(milli);
+    const again = computeFrom(law, contributions);
+    expect(again.bundleHash).to.equal(epoch.bundleHash);
+  });
+
+  it("throws when the law says of its money what cannot be", () => {
+    const poor = lawOf(collected("customer-1", 1, TOKEN));
+    poor.funds.set(1, milli - 1n);
+    expect(() => compute(poor, served(poor, {}))).to.throw(
+      `would release ${(9n * milli) / 10n} wei and ${milli / 10n} wei of fees; customers paid ${milli - 1n}`,
+    );
+    const full = lawOf(collected("customer-1", 1, TOKEN));
+    const last = { ...full.lastFinal, total: MAX_AMOUNT };
+    full.finals.set(0, last);
+    expect(() => compute(full, served(full, {}))).to.throw("more than 96 bits hold");
+    full.finals.set(0, { ...last, total: 5n });
+    expect(() => compute(full, served(full, {}))).to.throw("the leaves add up to");
   });
 
   it("throws over the wrong rules, history, epoch, or a contribution twice", () => {
@@ -322,10 +343,31 @@ describe("computeEpoch", () => {
     const { law: crowd, contributions } = crowded(300);
     const many = compute(crowd, contributions);
     expect(decodeFence(fileOf(many, "contributions.fence"))).to.deep.equal([0, 257]);
-    expect(decodeFence(fileOf(many, "devices.fence"))).to.deep.equal([0, 257]);
     expect(leavesOf(many)).to.have.length(302);
     expect(many.manifest.leaves).to.equal(302);
-    expect(fileOf(many, "rewards.tree")).to.have.length(2 * 32);
+  });
+
+  it("names the customer of every 256th line in the other fence", () => {
+    const { law: crowd, contributions } = crowded(300);
+    const many = compute(crowd, contributions);
+    const lines = decodeInvoices(fileOf(many, "invoices.bin"));
+    expect(decodeInvoiceFence(fileOf(many, "invoices.fence"))).to.deep.equal([
+      lines[0]?.customer,
+      lines[256]?.customer,
+    ]);
+  });
+
+  it("keeps of each tree the levels that prove a row with a few ranges", () => {
+    const { law: crowd, contributions } = crowded(300);
+    const many = compute(crowd, contributions);
+    for (const [table, size] of [
+      ["contributions", 248],
+      ["invoices", 84],
+      ["rewards", 44],
+    ] as const) {
+      const tree = buildTree(hashRecords(fileOf(many, `${table}.bin`), size));
+      expect(toHex(fileOf(many, `${table}.tree`))).to.equal(toHex(tree.levels[8] as Uint8Array));
+    }
   });
 });
 
@@ -348,7 +390,7 @@ describe("lawfulContributions", () => {
   });
 
   it("drops what a revocation voided after it was stored", () => {
-    const law = lawOf(["DeviceRevoked", { device: address("device-1"), fromEpoch: 1 }]);
+    const law = lawOf(["DeviceRevoked", { device: address("device-1"), fromEpoch: 1, reason: "" }]);
     const receipts = [{}, { device: address("device-2") }].map((fields) =>
       signReceipt(receiptOf(fields)),
     );
@@ -378,7 +420,7 @@ function crowded(count: number): { law: Law; contributions: VerifiedReceipt[] } 
       (name: Address, i) =>
         [
           ["DeviceEnrolled", { device: name, deviceClass: 1 }],
-          ["AccountIndexed", { account: name, index: i + 2 }],
+          ["AccountIndexed", { account: name, index: i + 2, fromEpoch: 1 }],
           ["DeviceBound", { device: name, account: name, fromEpoch: 1 }],
         ] as const,
     ),

@@ -1,8 +1,12 @@
 import { type Address, concatBytes, toHex } from "@link-rewards/core/encoding/bytes";
 import type { Refused } from "@link-rewards/core/encoding/refusal";
-import { packContributions } from "@link-rewards/core/epoch/contributions";
+import { gather, packContributions, withEarned } from "@link-rewards/core/epoch/contributions";
 import { lawfulStored } from "@link-rewards/core/epoch/lawful";
-import { CONTRIBUTION_BYTES, decodeContributions } from "@link-rewards/core/epoch/records";
+import {
+  CONTRIBUTION_BYTES,
+  decodeContributions,
+  MAX_CONTRIBUTIONS,
+} from "@link-rewards/core/epoch/records";
 import { missingFrom } from "@link-rewards/core/judge/missing";
 import type { Law } from "@link-rewards/core/law/law";
 import {
@@ -66,6 +70,64 @@ describe("packContributions", () => {
   });
 });
 
+describe("gather", () => {
+  it("takes as many contributions as a bundle can hold, and says when there is one more", () => {
+    const gathering = gather(law, 1);
+    const receipt = receiptOf();
+    // The rest of them are not there: sixteen million would fill the memory.
+    (gathering.columns.deviceOf as number[]).length = MAX_CONTRIBUTIONS - 1;
+    expect(gathering.add(receipt, address("alice"))).to.equal(true);
+    expect(() => gathering.add(receipt, address("alice"))).to.throw(
+      "epoch 1 has more than 16000000 contributions",
+    );
+    expect(MAX_CONTRIBUTIONS * CONTRIBUTION_BYTES).to.be.below(2 ** 32);
+  });
+
+  it("says whether each stands after the one before it", () => {
+    const inOrder = contributionsOf(signed);
+    const rows = decodeContributions(inOrder.records);
+    const addAll = (list: typeof rows) => {
+      const gathering = gather(law, 1);
+      return list.map(({ receipt, account }) => gathering.add(receipt, account));
+    };
+    expect(addAll(rows)).to.deep.equal(rows.map(() => true));
+    expect(addAll(rows.toReversed()).slice(1)).to.deep.equal(rows.slice(1).map(() => false));
+    expect(addAll([rows[0], rows[0]] as typeof rows)).to.deep.equal([true, false]);
+  });
+});
+
+describe("withEarned", () => {
+  const earned = signed.map((_, i) => BigInt(i) * 2n ** 80n);
+  const published = (records: Uint8Array) => {
+    const gathering = gather(law, 1);
+    for (const { receipt, account } of decodeContributions(records))
+      gathering.add(receipt, account);
+    return gathering.inPlace(records);
+  };
+
+  it("writes into each row what it earned, and all rows up to it", () => {
+    const rows = decodeContributions(withEarned(contributionsOf(signed), earned).records);
+    expect(rows.map((row) => row.earned)).to.deep.equal(earned);
+    let sum = 0n;
+    for (const { subtotal, earned } of rows) {
+      sum += earned;
+      expect(subtotal).to.equal(sum);
+    }
+  });
+
+  it("leaves a published file that is right as it is, and never writes to one that is not", () => {
+    const right = withEarned(contributionsOf(signed), earned).records;
+    expect(withEarned(published(right), earned).records).to.equal(right);
+    const wrong = right.slice();
+    wrong[wrong.length - 1] = 1 ^ (wrong.at(-1) as number);
+    const before = wrong.slice();
+    const { records, amountsOf } = withEarned(published(wrong), earned);
+    expect(toHex(records)).to.equal(toHex(right));
+    expect(toHex(wrong)).to.equal(toHex(before));
+    expect(amountsOf(0)).to.deep.equal(contributionsOf(signed).amountsOf(0));
+  });
+});
+
 describe("lawfulStored", () => {
   const pages = [signed.slice(0, 4), signed.slice(4), []].map((page) =>
     concatBytes(...page.map(packSignedReceipt)),
@@ -81,7 +143,10 @@ describe("lawfulStored", () => {
   });
 
   it("drops what the law has voided since it was stored, and says what", () => {
-    const revoking = lawOf(["DeviceRevoked", { device: address("device-2"), fromEpoch: 1 }]);
+    const revoking = lawOf([
+      "DeviceRevoked",
+      { device: address("device-2"), fromEpoch: 1, reason: "" },
+    ]);
     const refused: [Uint8Array, Refused][] = [];
     expect(seal(revoking, refused).count).to.equal(4);
     expect(refused.map(([, { refusal }]) => refusal)).to.deep.equal([

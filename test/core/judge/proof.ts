@@ -1,4 +1,4 @@
-import { type Address, toHex } from "@link-rewards/core/encoding/bytes";
+import { toHex, writeUint } from "@link-rewards/core/encoding/bytes";
 import {
   buildTree,
   HASH_BYTES,
@@ -9,41 +9,34 @@ import {
   verifyProof,
 } from "@link-rewards/core/encoding/tree";
 import {
-  encodeRewards,
   encodeTree,
   PAGE_RECORDS,
   REWARD_BYTES,
-  type RewardLeaf,
+  ROW_BYTES,
+  recordAt,
   storedLevels,
+  type Table,
 } from "@link-rewards/core/epoch/records";
 import { proveFromFiles, type RangeReader } from "@link-rewards/core/judge/proof";
 import { expect } from "chai";
 import fc from "fast-check";
 
-type Published = { leaves: number; bin: Uint8Array; tree: Tree; stored: Uint8Array };
+type Published = { table: Table; rows: number; bin: Uint8Array; tree: Tree; stored: Uint8Array };
 
-function publish(leaves: number): Published {
-  let prefix = 0n;
-  const rewards = Array.from({ length: leaves }, (_, i): RewardLeaf => {
-    const leaf = { account: addressOf(i), cumulative: BigInt(i % 7), prefix };
-    prefix += leaf.cumulative;
-    return leaf;
-  });
-  const bin = encodeRewards(rewards);
-  const tree = buildTree(hashRecords(bin, REWARD_BYTES));
-  return { leaves, bin, tree, stored: encodeTree(tree) };
+/** Rows of any bytes: a proof says nothing about what is in them. */
+function publish(rows: number, table: Table = "rewards"): Published {
+  const size = ROW_BYTES[table];
+  const bin = new Uint8Array(rows * size);
+  for (let i = 0; i < rows; i++) writeUint(bin, i * size, 4, i + 1);
+  const tree = buildTree(hashRecords(bin, size));
+  return { table, rows, bin, tree, stored: encodeTree(tree) };
 }
-
-function addressOf(index: number): Address {
-  return `0x${(index + 1).toString(16).padStart(40, "0")}`;
-}
-
 /** Ranges of the two files, as a web server would give them; counts what was asked for. */
-function rangesOf({ bin, stored }: Published) {
+function rangesOf({ table, bin, stored }: Published) {
   const asked: { file: string; length: number }[] = [];
   const read: RangeReader = async (file, from, length) => {
     asked.push({ file, length });
-    const bytes = file === "rewards.bin" ? bin : stored;
+    const bytes = file === `${table}.bin` ? bin : stored;
     if (from + length > bytes.length)
       throw new RangeError(`range ${from}+${length} of ${bytes.length}`);
     return bytes.slice(from, from + length);
@@ -51,22 +44,19 @@ function rangesOf({ bin, stored }: Published) {
   return { read, asked };
 }
 
-async function expectProof(published: Published, index: number): Promise<void> {
-  const { leaves, bin, tree } = published;
+async function expectProof(published: Published, position: number): Promise<void> {
+  const { table, rows, bin, tree } = published;
+  const size = ROW_BYTES[table];
   const { read, asked } = rangesOf(published);
-  const { leaf, proof } = await proveFromFiles(read, leaves, index);
-  expect(proof.map(toHex), `${index} of ${leaves}`).to.deep.equal(proofOf(tree, index).map(toHex));
-  expect(leaf.account).to.equal(addressOf(index));
-  const hash = hashRecords(
-    bin.subarray(index * REWARD_BYTES, (index + 1) * REWARD_BYTES),
-    REWARD_BYTES,
-  );
-  expect(verifyProof(rootOf(tree), leaves, index, hash, proof)).to.equal(true);
-  expect(asked).to.have.length(1 + storedLevels(leaves).length);
+  const { row, proof } = await proveFromFiles(read, table, rows, position);
+  const where = `${position} of ${rows}`;
+  expect(proof.map(toHex), where).to.deep.equal(proofOf(tree, position).map(toHex));
+  expect(toHex(row), where).to.equal(toHex(recordAt(bin, size, position)));
+  const hash = hashRecords(row, size);
+  expect(verifyProof(rootOf(tree), rows, position, hash, proof)).to.equal(true);
+  expect(asked).to.have.length(1 + storedLevels(rows).length);
   for (const { file, length } of asked) {
-    expect(length).to.be.at.most(
-      PAGE_RECORDS * (file === "rewards.bin" ? REWARD_BYTES : HASH_BYTES),
-    );
+    expect(length).to.be.at.most(PAGE_RECORDS * (file === `${table}.bin` ? size : HASH_BYTES));
   }
 }
 
@@ -90,6 +80,13 @@ describe("proveFromFiles", () => {
     });
   }
 
+  for (const table of ["contributions", "invoices"] as const) {
+    it(`proves rows of ${table}.bin`, async () => {
+      const published = publish(600, table);
+      for (const position of [0, 255, 256, 599]) await expectProof(published, position);
+    });
+  }
+
   it("proves any leaf of any tree", async () => {
     const cases = fc
       .integer({ min: 1, max: 1_500 })
@@ -105,16 +102,18 @@ describe("proveFromFiles", () => {
     for (const file of ["bin", "stored"] as const) {
       const changed = { ...published, [file]: published[file].slice() };
       changed[file][40] = (changed[file][40] as number) ^ 1;
-      const { leaf, proof } = await proveFromFiles(rangesOf(changed).read, 600, 0);
-      const leafHash = hashRecords(encodeRewards([leaf]), REWARD_BYTES);
+      const { row, proof } = await proveFromFiles(rangesOf(changed).read, "rewards", 600, 0);
+      const leafHash = hashRecords(row, REWARD_BYTES);
       expect(verifyProof(rootOf(published.tree), 600, 0, leafHash, proof)).to.equal(false);
     }
   });
 
-  it("refuses an index that is not in the tree", async () => {
+  it("refuses a position that is not in the table", async () => {
     const { read } = rangesOf(publish(3));
     for (const index of [-1, 3, 0.5]) {
-      const outcome = await proveFromFiles(read, 3, index).catch((error: unknown) => error);
+      const outcome = await proveFromFiles(read, "rewards", 3, index).catch(
+        (error: unknown) => error,
+      );
       expect(outcome).to.be.instanceOf(RangeError);
     }
   });

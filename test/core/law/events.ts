@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
-import type { Field, ScalarField } from "@link-rewards/core/encoding/fields";
+import type { Field } from "@link-rewards/core/encoding/fields";
 import { isRefused } from "@link-rewards/core/encoding/refusal";
 import { eventFromLog } from "@link-rewards/core/law/event-from-log";
 import {
+  EMITTER_OF,
+  type Emitter,
   eventToJson,
   LAW_EVENTS,
   type LawEvent,
@@ -10,45 +12,45 @@ import {
   parseEvent,
 } from "@link-rewards/core/law/events";
 import { expect } from "chai";
-import { Interface } from "ethers";
+import { type EventFragment, Interface } from "ethers";
 import fc from "fast-check";
 import { structs } from "../arbitraries.ts";
 
-const INTERFACES = ["IDeviceRegistry", "ICustomerEscrow", "IEpochLedger", "IOracleQuorum"].map(
-  (name) => {
-    const artifact = import.meta.resolve(`@link-rewards/contracts/interfaces/${name}.json`);
-    return new Interface(JSON.parse(readFileSync(new URL(artifact), "utf8")).abi);
-  },
-);
+const interfaceOf = (name: string) => {
+  const artifact = import.meta.resolve(`@link-rewards/contracts/interfaces/${name}.json`);
+  return new Interface(JSON.parse(readFileSync(new URL(artifact), "utf8")).abi);
+};
+const CONTRACTS: Record<Emitter, Interface> = {
+  deviceRegistry: interfaceOf("IDeviceRegistry"),
+  rewardProgramme: interfaceOf("IRewardProgramme"),
+  customerEscrow: interfaceOf("ICustomerEscrow"),
+  epochLedger: interfaceOf("IEpochLedger"),
+  oracleQuorum: interfaceOf("IOracleQuorum"),
+};
 
 const names = Object.keys(LAW_EVENTS) as LawEventName[];
-
-function contractOf(name: LawEventName): Interface {
-  const contract = INTERFACES.find((candidate) => candidate.getEvent(name) !== null);
-  if (contract === undefined) throw new Error(`no contract declares the event ${name}`);
-  return contract;
-}
-
-function values(fields: readonly Field[]): fc.Arbitrary<Record<string, unknown>> {
-  const entries = fields.map((field) => {
-    if ("fields" in field) return [field.name, values(field.fields)] as const;
-    return [
-      field.name,
-      structs([{ ...(field as ScalarField), name: "v" }]).map(({ v }) => v),
-    ] as const;
-  });
-  return fc.record(Object.fromEntries(entries)) as fc.Arbitrary<Record<string, unknown>>;
-}
+const isNumbered = ({ inputs }: EventFragment) => inputs.at(-1)?.name === "revision";
 
 describe("law events", () => {
+  for (const [emitter, contract] of Object.entries(CONTRACTS)) {
+    it(`are all that the ${emitter} numbers`, () => {
+      const numbered = contract.fragments
+        .filter((fragment) => fragment.type === "event")
+        .filter((fragment) => isNumbered(fragment as EventFragment));
+      expect(names.filter((name) => EMITTER_OF[name] === emitter)).to.have.members(
+        numbered.map((fragment) => (fragment as EventFragment).name),
+      );
+    });
+  }
+
   for (const name of names) {
     it(`reads ${name} as the contract writes it, and keeps it through JSON`, () => {
-      const contract = contractOf(name);
+      const contract = CONTRACTS[EMITTER_OF[name]];
       const fragment = contract.getEvent(name);
       if (fragment === null) throw new Error(name);
       const fields: readonly Field[] = LAW_EVENTS[name];
       fc.assert(
-        fc.property(values(fields), (args) => {
+        fc.property(structs(fields), (args) => {
           const inputs = fragment.inputs.map((input) => args[input.name] ?? fillerFor(input.type));
           const log = contract.encodeEventLog(fragment, inputs);
           const decoded = contract.decodeEventLog(fragment, log.data, log.topics);
@@ -61,10 +63,21 @@ describe("law events", () => {
     });
   }
 
+  it("takes a text as long as the contracts do, and no longer", () => {
+    const told = (length: number) => ({
+      name: "EndpointSet",
+      args: { customer: `0x${"11".repeat(20)}`, url: "u".repeat(length), revision: 1 },
+      blockNumber: 1,
+      logIndex: 0,
+    });
+    expect(parseEvent(told(256))).to.deep.equal(told(256));
+    expect(parseEvent(told(257))).to.have.property("refusal", "malformed");
+  });
+
   it("refuses JSON that is not an event", () => {
     const good = eventToJson({
       name: "AttemptAbandoned",
-      args: { epoch: 1, attempt: 0 },
+      args: { epoch: 1, attempt: 0, revision: 1 },
       blockNumber: 1,
       logIndex: 0,
     } as LawEvent);
@@ -74,8 +87,8 @@ describe("law events", () => {
       "AttemptAbandoned",
       {},
       { ...good, name: "toString" },
-      { ...good, args: { epoch: 1, attempt: 65_536 } },
-      { ...good, args: { epoch: 1 } },
+      { ...good, args: { epoch: 1, attempt: 2 ** 32, revision: 1 } },
+      { ...good, args: { epoch: 1, attempt: 0 } },
       { ...good, blockNumber: -1 },
       { ...good, extra: 1 },
     ];

@@ -23,8 +23,10 @@ import {
   deployment,
   escrowDomain,
   keyOf,
+  keySet,
   lawOf,
   limit,
+  opened,
   receiptOf,
   registryDomain,
   signReceipt,
@@ -69,9 +71,19 @@ describe("verifyReceipt", () => {
   });
 
   it("refuses a revoked device from the epoch of the revocation on, and no earlier one", () => {
-    const under = lawOf(["DeviceRevoked", { device, fromEpoch: 2 }]);
+    const under = lawOf(["DeviceRevoked", { device, fromEpoch: 2, reason: "stolen" }]);
     const at = (epoch: number) => refusalOf(of({ epoch }), under);
     expect([at(1), at(2), at(3)]).to.deep.equal(["verified", "device-revoked", "device-revoked"]);
+  });
+
+  it("tells the manufacturer's reason for a revocation", () => {
+    const messageFor = (reason: string) => {
+      const under = lawOf(["DeviceRevoked", { device, fromEpoch: 2, reason }]);
+      return verifyReceipt(of({ epoch: 3 }), { law: under, domain: registryDomain });
+    };
+    const revoked = `device ${device} is revoked from epoch 2 on:`;
+    expect(messageFor("stolen")).to.have.property("message", `${revoked} stolen`);
+    expect(messageFor("")).to.have.property("message", `${revoked} no reason was given`);
   });
 
   it("refuses a customer that is not admitted in that epoch", () => {
@@ -84,13 +96,18 @@ describe("verifyReceipt", () => {
   });
 
   it("refuses a key that is not the customer's in that epoch", () => {
-    const under = lawOf(["KeyRemoved", { customer, key: gateway, fromEpoch: 2 }]);
+    const under = lawOf(keySet("customer-1", "gateway-1", 0n, 2));
     expect([1, 2].map((epoch) => refusalOf(of({ epoch }), under))).to.deep.equal([
       "verified",
       "key-unknown",
     ]);
     expect(refusalOf(of({}, { gateway: "gateway-2" }))).to.equal("key-unknown");
     expect(refusalOf(of({}, { gateway: "customer-1" }))).to.equal("key-unknown");
+  });
+
+  it("takes a sequence from 1 on", () => {
+    const refusals = [0, 1].map((sequence) => refusalOf(of({ sequence })));
+    expect(refusals).to.deep.equal(["malformed", "verified"]);
   });
 
   for (const resource of ["egressBytes", "storageByteSeconds", "computeMilliseconds"] as const) {
@@ -215,7 +232,7 @@ describe("checkAllSigned", () => {
 });
 
 describe("refuseUnlessOpen", () => {
-  const open = [4, 5].map((epoch) => ({ epoch, endsAt: 0, sealTime: 0, closesAt: 0 }));
+  const open = opened(4, 5);
 
   it("passes open epochs and names them when it refuses another", () => {
     expect([4, 5].map((epoch) => refuseUnlessOpen(epoch, open))).to.deep.equal([
@@ -232,12 +249,11 @@ describe("refuseUnlessOpen", () => {
 });
 
 describe("verifyVoucher", () => {
-  const currentEpoch = 2;
+  const context = { law, domain: escrowDomain, open: opened(1, 2) };
   const check = (fields: Partial<Voucher>, under = law, key = "gateway-1") => {
-    const voucher = { customer, epoch: 1, cumulative: 100n, ...fields };
+    const voucher = { customer, epoch: 1, amount: 100n, ...fields };
     const signature = sign(voucherDigest(escrowDomain, voucher), keyOf(key));
-    const context = { law: under, domain: escrowDomain, currentEpoch };
-    const outcome = verifyVoucher({ voucher, signature }, context);
+    const outcome = verifyVoucher({ voucher, signature }, { ...context, law: under });
     return isRefused(outcome) ? outcome.refusal : outcome.key;
   };
 
@@ -245,7 +261,7 @@ describe("verifyVoucher", () => {
     expect(check({})).to.equal(gateway);
   });
 
-  it("takes the epochs that have begun", () => {
+  it("takes the open epochs, and none that is sealed or has not begun", () => {
     expect([0, 1, 2, 3].map((epoch) => check({ epoch }))).to.deep.equal([
       "epoch-closed",
       gateway,
@@ -257,17 +273,52 @@ describe("verifyVoucher", () => {
   it("refuses strangers, keys of others and forgeries", () => {
     expect(check({ customer: address("stranger") })).to.equal("customer-unknown");
     expect(check({}, law, "gateway-2")).to.equal("key-unknown");
-    const voucher = { customer, epoch: 1, cumulative: 1n };
-    const context = { law, domain: escrowDomain, currentEpoch };
+    const voucher = { customer, epoch: 1, amount: 1n };
     const forged = verifyVoucher({ voucher, signature: new Uint8Array(64) }, context);
     expect(forged).to.have.property("refusal", "customer-signature-invalid");
   });
 
-  it("refuses one that promises nothing beyond what is paid", () => {
-    const under = lawOf(collected("customer-1", 1, 100n));
-    expect([check({ cumulative: 100n }, under), check({ cumulative: 101n }, under)]).to.deep.equal([
+  it("refuses a customer and a key from the epoch on in which they no longer count", () => {
+    const dismissed = lawOf(["CustomerDismissed", { customer, fromEpoch: 2 }]);
+    expect([1, 2].map((epoch) => check({ epoch }, dismissed))).to.deep.equal([
+      gateway,
+      "customer-unknown",
+    ]);
+    const removed = lawOf(keySet("customer-1", "gateway-1", 0n, 2));
+    expect([1, 2].map((epoch) => check({ epoch }, removed))).to.deep.equal([
+      gateway,
+      "key-unknown",
+    ]);
+  });
+
+  it("refuses one that promises nothing beyond what is paid for its epoch", () => {
+    const under = lawOf(collected("customer-1", 1, 100n), collected("customer-2", 2, 999n));
+    expect([100n, 101n].map((amount) => check({ amount }, under))).to.deep.equal([
       "stale",
       gateway,
     ]);
+    expect(check({ epoch: 2, amount: 1n }, under)).to.equal(gateway);
+  });
+
+  it("refuses one that promises more than its key may in that epoch", () => {
+    const under = lawOf(
+      keySet("customer-1", "gateway-1", 100n),
+      keySet("customer-1", "gateway-2", 300n),
+      keySet("customer-1", "gateway-1", 200n, 2),
+    );
+    const at = (epoch: number, amount: bigint, key?: string) =>
+      check({ epoch, amount }, under, key);
+    expect([at(1, 100n), at(1, 101n)]).to.deep.equal([gateway, "over-cap"]);
+    expect([at(2, 200n), at(2, 201n)]).to.deep.equal([gateway, "over-cap"]);
+    expect(at(1, 300n, "gateway-2")).to.equal(address("gateway-2"));
+  });
+
+  it("checks what is cheap before it recovers the signature", () => {
+    const voucher = { customer, epoch: 1, amount: 0n };
+    const recover = () => {
+      throw new Error("recovered for nothing");
+    };
+    const signed = { voucher, signature: new Uint8Array(64) };
+    expect(verifyVoucher(signed, { ...context, recover })).to.have.property("refusal", "stale");
   });
 });
