@@ -1,6 +1,6 @@
 import { type Address, fromHex, type Hex, toHex } from "@link-rewards/core/encoding/bytes";
 import { hashRecords, verifyProof } from "@link-rewards/core/encoding/tree";
-import { encodeRewards, type RewardLeaf } from "@link-rewards/core/epoch/records";
+import { REWARD_BYTES, type RewardLeaf, rewardAt } from "@link-rewards/core/epoch/records";
 import { proveFromFiles, type RangeReader } from "@link-rewards/core/judge/proof";
 
 /** A root as the chain has it. */
@@ -20,9 +20,9 @@ export async function proveLeaf(
   index: number,
   account: Address,
 ): Promise<ProvenLeaf | undefined> {
-  const { leaf, proof } = await proveFromFiles(read, leaves, index);
-  const record = encodeRewards([leaf]);
-  const leafHash = hashRecords(record, record.length);
+  const { row, proof } = await proveFromFiles(read, "rewards", leaves, index);
+  const leaf = rewardAt(row, 0);
+  const leafHash = hashRecords(row, REWARD_BYTES);
   const isProven =
     leaf.account === account && verifyProof(fromHex(root), leaves, index, leafHash, proof);
   return isProven ? { ...leaf, index, proof: proof.map(toHex) } : undefined;

@@ -7,6 +7,7 @@ import { closeCommand } from "./commands/close.ts";
 import { forgoCommand } from "./commands/forgo.ts";
 import { endProgress } from "./commands/print.ts";
 import { proofCommand } from "./commands/proof.ts";
+import { refundCommand } from "./commands/refund.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { statusCommand } from "./commands/status.ts";
 import { watchCommand } from "./commands/watch.ts";
@@ -32,6 +33,7 @@ export function run(argv: readonly string[]): Promise<void> {
     forgoCommand(),
     proofCommand(),
     claimCommand(),
+    refundCommand(),
     whyCommand(),
     auditCommand(),
   ];

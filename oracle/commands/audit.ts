@@ -16,7 +16,7 @@ export function auditCommand() {
   return bundlesCommand("audit")
     .summary("recompute final epochs from the chain and the public files")
     .description(
-      "Replays the chain's history, verifies every signature in the bundles, recomputes values, rewards and both trees, and compares each stage with what is published and final. Needs no key and nothing of the oracle's.\n\nExit codes: 0 agrees, 1 differs (the first divergence is named), 2 data not available, 3 usage.",
+      "Replays the chain's history, verifies every signature in the bundles, recomputes values, invoices, rewards and the three trees, and compares each stage with what is published and final. Needs no key and nothing of the oracle's.\n\nExit codes: 0 agrees, 1 differs (the first divergence is named), 2 data not available, 3 usage.",
     )
     .argument("<epoch>", 'an epoch, or "all"', epochOrAll)
     .addHelpText(
@@ -67,7 +67,8 @@ function render(verdicts: readonly EpochVerdict[]): string {
     String(epoch.leaves),
     epoch.value === undefined ? "" : tokens(epoch.value),
     epoch.counted === undefined ? "" : tokens(epoch.counted),
-    epoch.pot === undefined ? "" : tokens(epoch.pot),
+    epoch.delta === undefined ? "" : tokens(epoch.delta),
+    epoch.fee === undefined ? "" : tokens(epoch.fee),
   ]);
   const notes = verdicts.flatMap(({ epoch, divergence, message }) => {
     if (divergence === undefined)
@@ -77,7 +78,16 @@ function render(verdicts: readonly EpochVerdict[]): string {
     if (divergence.found !== undefined) lines.push(`  found    ${divergence.found}`);
     return lines;
   });
-  const head = ["epoch", "verdict", "contributions", "accounts", "value", "counted", "pot"];
+  const head = [
+    "epoch",
+    "verdict",
+    "contributions",
+    "accounts",
+    "value",
+    "counted",
+    "earned",
+    "fee",
+  ];
   return [table(head, rows), ...notes].join("\n");
 }
 

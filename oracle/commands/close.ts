@@ -1,24 +1,27 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
-import { Option } from "@commander-js/extra-typings";
+import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { openSigner } from "@link-rewards/host/keys";
 import { wholeNumber } from "@link-rewards/host/options";
 import { EXIT } from "@link-rewards/host/program";
 import { createSender } from "@link-rewards/host/transactions";
+import { parseEther } from "ethers";
 import type { CloseAction, CloseOutcome } from "../member/close.ts";
 import { jsonOption, memberCommand } from "./options.ts";
 import { print, tokens } from "./print.ts";
 
 const DEFAULT_LEASE_SECONDS = 300;
 const DEFAULT_LEAST_SHARE_BPS = 5_000;
-/** One account with more than half of an epoch's pot is worth a line in the log. */
+/** One account with more than half of what an epoch pays out is worth a line in the log. */
 const ACCOUNT_SHARE_BPS = 5_000;
+/** In LinkToken. About what the gas of one voucher costs on a cheap chain: `--link-price` compares with the real price. */
+const DEFAULT_COLLECT_MINIMUM = "0.001";
 
 export function closeCommand() {
   return memberCommand("close")
     .summary("collect what customers owe and take due epochs to their end")
     .description(
-      "Run it from cron at any time, any number of times, two at once: it collects the vouchers of ended epochs, seals and computes the epoch that is due, publishes its bundle, has it signed, proposes it, and finalizes what is ripe. A dry run says what would be done; --execute does it.\n\nExit codes: 0 done or nothing due, 1 an epoch is held and a person must look, 2 failed and may be repeated, 3 usage.",
+      "Run it from cron at any time, any number of times, two at once: it brings back what customers paid too much where their balance does not cover their vouchers, collects those of the epoch that has ended, many in one transaction, seals and computes the epoch that is due, publishes its bundle, has it signed, proposes it, and finalizes what is ripe. A dry run says what would be done; --execute does it.\n\nExit codes: 0 done or nothing due, 1 an epoch is held and a person must look, 2 failed and may be repeated, 3 usage.",
     )
     .addOption(
       new Option("--sender-key-file <file>", "key that pays the gas; the member's when not given"),
@@ -34,6 +37,20 @@ export function closeCommand() {
         .argParser(wholeNumber),
     )
     .addOption(
+      new Option(
+        "--collect-minimum <LTK>",
+        "leave vouchers, and refunds, that would bring less than this",
+      )
+        .default(parseEther(DEFAULT_COLLECT_MINIMUM), DEFAULT_COLLECT_MINIMUM)
+        .argParser(decimals),
+    )
+    .addOption(
+      new Option(
+        "--link-price <coins>",
+        "what one LTK is worth in the chain's coin: also leave those that bring less than their share of the gas costs",
+      ).argParser(decimals),
+    )
+    .addOption(
       new Option("--lease-seconds <n>", "how long a killed run keeps others from working")
         .default(DEFAULT_LEASE_SECONDS)
         .argParser(wholeNumber),
@@ -43,7 +60,8 @@ export function closeCommand() {
       const { withOracle } = await import("../member/open.ts");
       const { close, plan } = await import("../member/close.ts");
       const outcome = await withOracle(options, async (oracle, signer, log) => {
-        if (!options.execute) return plan(oracle);
+        const collect = { minimum: options.collectMinimum, linkPrice: options.linkPrice };
+        if (!options.execute) return plan(oracle, collect);
         const paying = options.senderKeyFile
           ? await openSigner({ keyFile: options.senderKeyFile })
           : signer;
@@ -55,6 +73,7 @@ export function closeCommand() {
         });
         return close(oracle, {
           sender,
+          collect,
           guards: { leastShareBps: options.leastShareBps, accountShareBps: ACCOUNT_SHARE_BPS },
           release: options.release,
           holder: `${hostname()}:${process.pid}:${randomUUID()}`,
@@ -64,6 +83,16 @@ export function closeCommand() {
       print(options.json, outcome, () => render(outcome));
       process.exitCode = outcome.held === undefined ? EXIT.ok : EXIT.differs;
     });
+}
+
+/** An amount with up to 18 decimals, in the smallest unit. */
+function decimals(text: string): bigint {
+  try {
+    if (/^[0-9]/.test(text)) return parseEther(text);
+  } catch {
+    // Told below.
+  }
+  throw new InvalidArgumentError("must be a number with at most 18 decimals, such as 0.05");
 }
 
 function render({ executed, actions, epoch, waiting, held }: CloseOutcome): string {
@@ -79,7 +108,9 @@ function describe(action: CloseAction): string {
   switch (action.action) {
     case "collect":
       return `collect ${tokens(action.amount)} LTK of ${action.customer} for epoch ${action.epoch}`;
-    case "uncollectable":
+    case "refund":
+      return `refund ${tokens(action.amount)} LTK that ${action.customer} paid too much for epoch ${action.epoch}`;
+    case "leave":
       return `leave the voucher of ${action.customer} for epoch ${action.epoch}: ${action.reason}`;
     case "advance":
       return `advance epoch ${action.epoch} from ${action.from} to ${action.to}`;

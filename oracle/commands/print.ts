@@ -28,6 +28,11 @@ export function tokens(wei: bigint): string {
   return `${whole}.${shown.padEnd(1, "0")}${cut}`;
 }
 
+/** To the wei, where lines are to add up. */
+export function exactTokens(wei: bigint): string {
+  return formatEther(wei);
+}
+
 export function checksummed(address: string): string {
   return getAddress(address);
 }

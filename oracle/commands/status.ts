@@ -1,25 +1,31 @@
-import { ZERO_HASH } from "@link-rewards/core/encoding/bytes";
+import { type Address, lowercaseHex, ZERO_HASH } from "@link-rewards/core/encoding/bytes";
 import { endOf, epochAt, sealTimeOf } from "@link-rewards/core/law/clock";
+import { ZeroAddress } from "ethers";
+import type { Suite } from "../edge/chain.ts";
 import { chainCommand, jsonOption, withChain } from "./options.ts";
-import { print, tokens, utc } from "./print.ts";
+import { checksummed, print, tokens, utc } from "./print.ts";
 
 export function statusCommand() {
   return chainCommand("status")
     .summary("where the epochs stand on chain")
     .description(
-      "Reads the chain alone: the running epoch, the last final one, what is pending, and what is due next.",
+      "Reads the chain alone: the running epoch, the last final one, what is pending, what is due next, and the members with the fees that wait for them.",
     )
     .addOption(jsonOption())
     .action((options) =>
       withChain(options, async (chain) => {
-        const { ledger, distributor, token, registry } = chain.suite;
-        const [head, lastFinal, proposal, accounts, undistributed] = await Promise.all([
-          chain.head(),
-          ledger.lastFinal(),
-          ledger.proposal(),
-          registry.accounts(),
-          token.balanceOf(await distributor.getAddress()),
-        ]);
+        const { ledger, distributor, token, registry, quorum } = chain.suite;
+        const [head, lastFinal, proposal, accounts, undistributed, closedAt, threshold, members] =
+          await Promise.all([
+            chain.head(),
+            ledger.lastFinal(),
+            ledger.proposal(),
+            registry.accounts(),
+            token.balanceOf(await distributor.getAddress()),
+            ledger.closedAt(),
+            quorum.threshold(),
+            membersOf(quorum),
+          ]);
         const current = epochAt(chain.deployment, head.timestamp);
         const next = Number(proposal.epoch);
         const status = {
@@ -41,18 +47,62 @@ export function statusCommand() {
             pending: proposal.digest === ZERO_HASH ? null : proposal.digest,
             finalizableAt: Number(proposal.finalizableAt),
           },
+          closedAt: closedAt === 0n ? null : Number(closedAt),
+          threshold: Number(threshold),
+          members,
         };
         print(options.json, status, () =>
           [
             `block        ${status.block} at ${utc(status.time)}`,
             `running      epoch ${current}, ends ${utc(status.currentEpochEndsAt)}`,
             `last final   epoch ${status.lastFinal.epoch}, ${tokens(status.lastFinal.total)} LTK released in all, ${tokens(undistributed)} LTK not claimed`,
-            `next         epoch ${next}, attempt ${status.next.attempt}, sealed at ${utc(status.next.sealTime)}`,
+            status.closedAt === null
+              ? `next         epoch ${next}, attempt ${status.next.attempt}, sealed at ${utc(status.next.sealTime)}`
+              : `closed       at ${utc(status.closedAt)}: nothing is proposed any more`,
             status.next.pending === null
               ? "pending      nothing"
               : `pending      ${status.next.pending}, final from ${utc(status.next.finalizableAt)} on`,
+            `threshold    ${threshold} of the active members must sign`,
+            ...members.map(
+              ({ slot, key, isActive, untilEpoch, fees }) =>
+                `member ${String(slot).padEnd(5)} ${checksummed(key)} ${isActive ? "active" : "not active"}${untilEpoch === null ? "" : `, leaves with epoch ${untilEpoch}`}, ${tokens(fees)} LTK of fees wait`,
+            ),
           ].join("\n"),
         );
       }),
     );
+}
+
+type MemberStatus = {
+  readonly slot: number;
+  readonly key: Address;
+  readonly isActive: boolean;
+  readonly fromEpoch: number;
+  /** Null while it has not left. */
+  readonly untilEpoch: number | null;
+  readonly bond: bigint;
+  readonly fees: bigint;
+};
+
+/** Everybody who has or had a slot, by the newest key. */
+async function membersOf(quorum: Suite["quorum"]): Promise<readonly MemberStatus[]> {
+  const members: MemberStatus[] = [];
+  for (let slot = 0; ; slot++) {
+    const key = lowercaseHex(await quorum.memberAt(slot));
+    if (key === ZeroAddress) return members;
+    const [{ bond, fromEpoch, untilEpoch }, isActive, fees] = await Promise.all([
+      quorum.memberOf(key),
+      quorum.isActive(key),
+      quorum.feesOf(slot),
+    ]);
+    members.push({
+      slot,
+      key,
+      isActive,
+      fromEpoch: Number(fromEpoch),
+      untilEpoch: untilEpoch === 0n ? null : Number(untilEpoch),
+      bond,
+      fees,
+    });
+  }
 }

@@ -6,7 +6,13 @@ import { keyOptions, wholeNumber } from "@link-rewards/host/options";
 import { EXIT } from "@link-rewards/host/program";
 import { reasonOf } from "../edge/chain.ts";
 import { type AuditInput, auditInput } from "../outsider/audit.ts";
-import { proofCall, type Watched, watchPending } from "../outsider/watch.ts";
+import {
+  proofCall,
+  type Vetoed,
+  type Watched,
+  watchPending,
+  watchVetoed,
+} from "../outsider/watch.ts";
 import { bundlesCommand, withChain } from "./options.ts";
 import { print, utc, verdictText, warnOfSlowness } from "./print.ts";
 
@@ -17,7 +23,7 @@ export function watchCommand() {
   return bundlesCommand("watch")
     .summary("verify every proposal while it can still be undone")
     .description(
-      "Follows the chain and verifies each pending proposal from scratch, as an audit does. Needs no key. Ends with exit code 1 at the first proposal that differs, or 2 when its bundle cannot be had, so that a supervisor raises the alarm. With --defend and a funded key it sends the fraud proof, where the ledger has one, and goes on watching.",
+      "Follows the chain and verifies each pending proposal from scratch, as an audit does. Needs no key. Ends with exit code 1 at the first proposal that differs, or 2 when its bundle cannot be had, so that a supervisor raises the alarm. With --defend and a funded key it sends the fraud proof, where the ledger has one, against one that was vetoed too, and goes on watching.",
     )
     .addOption(new Option("--once", "look at what is pending now, and end").default(false))
     .addOption(
@@ -39,16 +45,14 @@ export function watchCommand() {
             onSlow: warnOfSlowness,
           });
           const watched = await watchPending(input);
-          if (watched === undefined) {
-            if (options.once)
-              print(options.json, { pending: null }, () => "no proposal is pending");
-          } else if (!agreed.has(watched.digest)) {
-            const defence = signer && (await defend(input, watched, signer));
-            report(options.json, watched, defence);
-            if (watched.verdict.verdict === "agrees") agreed.add(watched.digest);
-            else if (defence === undefined || options.once) return exitCodeOf(watched);
-          }
-          if (options.once) return EXIT.ok;
+          const isNew = watched !== undefined && !agreed.has(watched.digest);
+          const defence = isNew && signer ? await defend(input, watched, signer) : undefined;
+          const vetoed = signer === undefined ? [] : await defendAgainstVetoed(input, signer);
+          if (options.once || isNew || vetoed.length > 0)
+            report(options.json, watched, defence, vetoed);
+          if (watched?.verdict.verdict === "agrees") agreed.add(watched.digest);
+          else if (watched && (defence === undefined || options.once)) return exitCodeOf(watched);
+          if (options.once) return vetoed.length === 0 ? EXIT.ok : EXIT.differs;
           await sleep(options.interval * 1000);
         }
       });
@@ -60,7 +64,7 @@ type Defence = { readonly transaction: string } | { readonly notSent: string };
 
 async function defend(
   input: AuditInput,
-  { report, proof }: Watched,
+  { report, proof }: Pick<Watched, "report" | "proof">,
   signer: Signer,
 ): Promise<Defence | undefined> {
   if (proof === undefined) return undefined;
@@ -71,28 +75,67 @@ async function defend(
     await sent.wait();
     return { transaction: sent.hash };
   } catch (error) {
-    // Somebody was faster, or the guardian vetoed, or the node is down.
+    // Somebody was faster, or the node is down. A veto in between saves nobody: the proof holds all the same.
     return { notSent: reasonOf(error) };
   }
+}
+
+type DefendedVetoed = Omit<Vetoed, "report"> & { readonly defence: Defence | undefined };
+
+async function defendAgainstVetoed(
+  input: AuditInput,
+  signer: Signer,
+): Promise<readonly DefendedVetoed[]> {
+  const defended: DefendedVetoed[] = [];
+  for (const { report, ...vetoed } of await watchVetoed(input)) {
+    const defence = await defend(input, { report, proof: vetoed.proof }, signer);
+    defended.push({ ...vetoed, defence });
+  }
+  return defended;
 }
 
 function exitCodeOf({ verdict }: Watched): number {
   return verdict.verdict === "differs" ? EXIT.differs : EXIT.unavailable;
 }
 
-function report(json: boolean, watched: Watched, defence: Defence | undefined): void {
+/** One document for each look. */
+function report(
+  json: boolean,
+  watched: Watched | undefined,
+  defence: Defence | undefined,
+  vetoed: readonly DefendedVetoed[],
+): void {
+  const pending = watched ? pendingFacts(watched, defence) : { pending: null };
+  const convicted = vetoed.map((one) => ({ ...one, proof: one.proof.name }));
+  const found = convicted.length === 0 ? pending : { ...pending, vetoed: convicted };
+  print(json, found, () =>
+    [
+      ...(watched ? pendingLines(watched, defence) : ["no proposal is pending"]),
+      ...vetoed.flatMap(({ epoch, attempt, proof, defence: sent }) => [
+        `epoch ${epoch} attempt ${attempt}: was vetoed, and is a fraud`,
+        adviceFor(proof.name, sent),
+      ]),
+    ].join("\n"),
+  );
+}
+
+function pendingFacts(watched: Watched, defence: Defence | undefined) {
   const { report: _, verdict, proof, ...pending } = watched;
   const { rewards: _rewards, computed: _computed, ...facts } = verdict;
-  const found = { ...pending, verdict: facts, proof: proof?.name ?? null, defence };
-  print(json, found, () => {
-    const lines = [
-      `epoch ${pending.epoch} attempt ${pending.attempt}: ${verdictText(facts.verdict)} (final from ${utc(pending.finalizableAt)} on)`,
-    ];
-    if (facts.divergence) lines.push(`${facts.divergence.file}: ${facts.divergence.message}`);
-    if (facts.message) lines.push(facts.message);
-    if (facts.verdict !== "agrees") lines.push(adviceFor(proof?.name, defence));
-    return lines.join("\n");
-  });
+  return { ...pending, verdict: facts, proof: proof?.name ?? null, defence };
+}
+
+function pendingLines(
+  { epoch, attempt, finalizableAt, verdict, proof }: Watched,
+  defence: Defence | undefined,
+): readonly string[] {
+  const lines = [
+    `epoch ${epoch} attempt ${attempt}: ${verdictText(verdict.verdict)} (final from ${utc(finalizableAt)} on)`,
+  ];
+  if (verdict.divergence) lines.push(`${verdict.divergence.file}: ${verdict.divergence.message}`);
+  if (verdict.message) lines.push(verdict.message);
+  if (verdict.verdict !== "agrees") lines.push(adviceFor(proof?.name, defence));
+  return lines;
 }
 
 function adviceFor(proof: string | undefined, defence: Defence | undefined): string {

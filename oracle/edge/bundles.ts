@@ -9,7 +9,7 @@ import { MANIFEST_FILE } from "@link-rewards/core/epoch/manifest";
 
 /** A manifest names every customer that paid, and no more than that: 100 bytes each, a million of them. */
 const MAX_MANIFEST_BYTES = 128 * 1024 * 1024;
-/** Ten million contributions. A mirror that sends more is not sending this epoch. */
+/** More than 16 million contributions, which no epoch has. A mirror that sends more is not sending this one. */
 const MAX_FILE_BYTES = 4 * 1024 * 1024 * 1024 - 1;
 const FETCH_TIMEOUT_MS = 60_000;
 
@@ -42,8 +42,16 @@ function sourceOf(source: Omit<BundleSource, "bundle">): BundleSource {
   return { ...source, bundle: (epoch) => readBundle((file) => source.read(epoch, file)) };
 }
 
+/** OpenSSL takes no more than 2^31 bytes at once, and a table can have more. */
+const HASHED_AT_ONCE_BYTES = 2 ** 30;
+
 /** What files are named by in a manifest, by the fastest there is here: a bundle is hashed whole. */
-export const nativeSha256: Sha256 = (bytes) => createHash("sha256").update(bytes).digest();
+export const nativeSha256: Sha256 = (bytes) => {
+  const hash = createHash("sha256");
+  for (let at = 0; at < bytes.length; at += HASHED_AT_ONCE_BYTES)
+    hash.update(bytes.subarray(at, at + HASHED_AT_ONCE_BYTES));
+  return hash.digest();
+};
 
 function folderSource(folder: string): BundleSource {
   const path = (epoch: number, file: string) => join(folder, String(epoch), file);

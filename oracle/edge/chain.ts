@@ -8,17 +8,28 @@ import quorumArtifact from "@link-rewards/contracts/OracleQuorum.json" with { ty
 import distributorArtifact from "@link-rewards/contracts/RewardDistributor.json" with {
   type: "json",
 };
+import programmeArtifact from "@link-rewards/contracts/RewardProgramme.json" with { type: "json" };
 import type { CustomerEscrow } from "@link-rewards/contracts/types/CustomerEscrow";
 import type { DeviceRegistry } from "@link-rewards/contracts/types/DeviceRegistry";
 import type { EpochLedger } from "@link-rewards/contracts/types/EpochLedger";
 import type { LinkToken } from "@link-rewards/contracts/types/LinkToken";
 import type { OracleQuorum } from "@link-rewards/contracts/types/OracleQuorum";
 import type { RewardDistributor } from "@link-rewards/contracts/types/RewardDistributor";
+import type { RewardProgramme } from "@link-rewards/contracts/types/RewardProgramme";
 import { type Address, type Hex, lowercaseHex } from "@link-rewards/core/encoding/bytes";
+import { isRefused } from "@link-rewards/core/encoding/refusal";
 import type { Block, BlockMark } from "@link-rewards/core/law/block";
 import { sealTimeOf } from "@link-rewards/core/law/clock";
 import { eventFromLog } from "@link-rewards/core/law/event-from-log";
-import { isLawEventName, type LawEvent } from "@link-rewards/core/law/events";
+import {
+  EMITTER_OF,
+  type Emitter,
+  eventToJson,
+  isLawEventName,
+  type LawEvent,
+  parseEvent,
+} from "@link-rewards/core/law/events";
+import type { Law } from "@link-rewards/core/law/law";
 import type { Contracts, Deployment } from "@link-rewards/core/signed/deployment";
 import {
   type BaseContract,
@@ -34,6 +45,7 @@ import {
 const ARTIFACTS = {
   LinkToken: tokenArtifact,
   DeviceRegistry: registryArtifact,
+  RewardProgramme: programmeArtifact,
   CustomerEscrow: escrowArtifact,
   OracleQuorum: quorumArtifact,
   EpochLedger: ledgerArtifact,
@@ -49,11 +61,25 @@ const RPC_TIMEOUT_MS = 30_000;
 export type Suite = {
   readonly token: LinkToken;
   readonly registry: DeviceRegistry;
+  readonly programme: RewardProgramme;
   readonly escrow: CustomerEscrow;
   readonly quorum: OracleQuorum;
   readonly ledger: EpochLedger;
   readonly distributor: RewardDistributor;
 };
+
+/** How many law events of each contract are known. */
+export type Revisions = Law["revisions"];
+
+/** `through`: the last block whose events are given. */
+export type EventPage = { readonly events: readonly LawEvent[]; readonly through: number };
+
+/** The node's answer about events is not all there is, as that of a node that lags behind: wrong now, not for ever. */
+export type IncompleteEvents = Error & { readonly incompleteEvents: true };
+
+export function isIncompleteEvents(error: unknown): error is IncompleteEvents {
+  return error instanceof Error && "incompleteEvents" in error;
+}
 
 export type Chain = {
   readonly provider: JsonRpcProvider;
@@ -65,8 +91,11 @@ export type Chain = {
   finalized(): Promise<Block>;
   /** Undefined when the chain has no block of that number. */
   block(number: number): Promise<Block | undefined>;
-  /** The law's events of the blocks from..to, in the order of the chain. */
-  events(from: number, to: number): AsyncIterable<{ events: LawEvent[]; through: number }>;
+  /**
+   * The law's events of the blocks from..to, in the order of the chain, after those that `known` counts. Throws
+   * IncompleteEvents before the last page, or at the first gap, when the node has not given them all.
+   */
+  events(from: number, to: number, known: Revisions): AsyncIterable<EventPage>;
   close(): void;
 };
 
@@ -97,7 +126,6 @@ export async function connectChain(options: {
       genesis: Number(await suite.registry.genesis()),
       epochSeconds: Number(await suite.registry.epochSeconds()),
       graceSeconds: Number(await suite.registry.graceSeconds()),
-      emissionShare: await suite.ledger.emissionShare(),
     };
     const block = (tag: number | "latest" | "finalized") => blockOf(provider, tag);
     const head = async () => required(await block("latest"), "a latest block");
@@ -114,7 +142,7 @@ export async function connectChain(options: {
         return required(await block(Math.max(0, number - confirmations)), "a confirmed block");
       },
       block,
-      events: (from, to) => readEvents(provider, contracts, from, to),
+      events: (from, to, known) => readEvents({ provider, suite, contracts }, from, to, known),
       close: () => provider.destroy(),
     };
   } catch (error) {
@@ -129,6 +157,7 @@ function connectSuite(contracts: Contracts, runner: ContractRunner): Suite {
   return {
     token: connect<LinkToken>(contracts.linkToken, ARTIFACTS.LinkToken),
     registry: connect<DeviceRegistry>(contracts.deviceRegistry, ARTIFACTS.DeviceRegistry),
+    programme: connect<RewardProgramme>(contracts.rewardProgramme, ARTIFACTS.RewardProgramme),
     escrow: connect<CustomerEscrow>(contracts.customerEscrow, ARTIFACTS.CustomerEscrow),
     quorum: connect<OracleQuorum>(contracts.oracleQuorum, ARTIFACTS.OracleQuorum),
     ledger: connect<EpochLedger>(contracts.epochLedger, ARTIFACTS.EpochLedger),
@@ -153,23 +182,29 @@ export async function sealBlockOf(chain: Chain, epoch: number): Promise<BlockMar
 export function revertReason(error: unknown): string | undefined {
   if (!isError(error, "CALL_EXCEPTION")) return undefined;
   const parsed = error.revert ?? (error.data ? parseRevert(error.data) : undefined);
-  if (!parsed) return error.reason ?? error.shortMessage;
-  return `${parsed.name}(${[...parsed.args].map(String).join(", ")})`;
+  if (parsed) return `${parsed.name}(${[...parsed.args].map(String).join(", ")})`;
+  // For ethers every call that fails was a revert, also when the node could not make it.
+  const words = nodesWords(error);
+  if (words !== undefined && !/revert/i.test(words)) return undefined;
+  return error.reason ?? error.shortMessage;
 }
 
 /** One line. A node's own words are in the middle of what ethers says around them, which has the RPC URL in it. */
 export function reasonOf(error: unknown): string {
-  const {
-    shortMessage,
-    error: answer,
-    message,
-  } = Object(error) as {
-    shortMessage?: string;
-    error?: { message?: string };
-    message?: string;
-  };
-  const reason = revertReason(error) ?? answer?.message ?? shortMessage ?? message ?? String(error);
+  const { shortMessage, message } = Object(error) as { shortMessage?: string; message?: string };
+  const reason =
+    revertReason(error) ?? nodesWords(error) ?? shortMessage ?? message ?? String(error);
   return reason.replaceAll(/\s*\n\s*/g, " ");
+}
+
+type NodesAnswer = { readonly message?: string };
+
+function nodesWords(error: unknown): string | undefined {
+  const { error: answer, info } = Object(error) as {
+    error?: NodesAnswer;
+    info?: { error?: NodesAnswer };
+  };
+  return answer?.message ?? info?.error?.message;
 }
 
 const ALL_ERRORS = new Interface(
@@ -215,9 +250,14 @@ async function checkWiring(suite: Suite, contracts: Contracts): Promise<void> {
     ["EpochLedger.escrow", () => suite.ledger.escrow(), contracts.customerEscrow],
     ["EpochLedger.quorum", () => suite.ledger.quorum(), contracts.oracleQuorum],
     ["EpochLedger.distributor", () => suite.ledger.distributor(), contracts.rewardDistributor],
-    ["EpochLedger.token", () => suite.ledger.token(), contracts.linkToken],
+    ["RewardProgramme.token", () => suite.programme.token(), contracts.linkToken],
+    ["RewardProgramme.ledger", () => suite.programme.ledger(), contracts.epochLedger],
+    ["CustomerEscrow.token", () => suite.escrow.token(), contracts.linkToken],
+    ["CustomerEscrow.programme", () => suite.escrow.programme(), contracts.rewardProgramme],
     ["CustomerEscrow.ledger", () => suite.escrow.ledger(), contracts.epochLedger],
+    ["OracleQuorum.token", () => suite.quorum.token(), contracts.linkToken],
     ["OracleQuorum.ledger", () => suite.quorum.ledger(), contracts.epochLedger],
+    ["RewardDistributor.token", () => suite.distributor.token(), contracts.linkToken],
     ["RewardDistributor.ledger", () => suite.distributor.ledger(), contracts.epochLedger],
   ];
   for (const [name, read, expected] of links) {
@@ -244,18 +284,35 @@ async function blockOf(
     : { number: block.number, hash: block.hash as Hex, timestamp: block.timestamp };
 }
 
+type Connected = {
+  readonly provider: JsonRpcProvider;
+  readonly suite: Suite;
+  readonly contracts: Contracts;
+};
+
 async function* readEvents(
-  provider: JsonRpcProvider,
-  contracts: Contracts,
+  connected: Connected,
   from: number,
   to: number,
-) {
-  const emitters = [
-    contracts.deviceRegistry,
-    contracts.customerEscrow,
-    contracts.epochLedger,
-    contracts.oracleQuorum,
-  ];
+  known: Revisions,
+): AsyncIterable<EventPage> {
+  const counted = { ...known };
+  for await (const page of readLogs(connected, from, to)) {
+    countEvents(counted, page.events);
+    // Before the last page is given: whoever stores it has then stored a history with nothing left out.
+    if (page.through === to) await requireAll(connected, counted, to);
+    yield page;
+  }
+  // Also what was read before, by whomever.
+  if (from > to) await requireAll(connected, counted, to);
+}
+
+async function* readLogs(
+  { provider, contracts }: Connected,
+  from: number,
+  to: number,
+): AsyncIterable<EventPage> {
+  const emitters = [...new Set(Object.values(EMITTER_OF))].map((emitter) => contracts[emitter]);
   let size = LOG_BLOCKS;
   for (let start = from; start <= to; ) {
     const through = Math.min(to, start + size - 1);
@@ -276,8 +333,83 @@ async function* readEvents(
   }
 }
 
+function countEvents(counted: Revisions, events: readonly LawEvent[]): void {
+  for (const { name, args, blockNumber } of events) {
+    const emitter = EMITTER_OF[name];
+    const expected = counted[emitter] + 1;
+    if (args.revision !== expected) {
+      const found = `${name} in block ${blockNumber} is number ${args.revision}`;
+      throw incomplete(emitter, `expected number ${expected}, found that ${found}`);
+    }
+    counted[emitter] = expected;
+  }
+}
+
+/** Each contract says how many events there are: an empty answer of a node that lags behind does not pass for all. */
+async function requireAll(connected: Connected, counted: Revisions, block: number): Promise<void> {
+  let [said, found, at] = [await revisionsAt(connected.suite, block), counted, block];
+  if (said === undefined) {
+    // Full nodes keep the state of the newest blocks only: what happened since is counted with it there.
+    at = await connected.provider.getBlockNumber();
+    found = { ...counted };
+    for await (const { events } of readLogs(connected, block + 1, at)) countEvents(found, events);
+    said = await revisionsAt(connected.suite, at);
+  }
+  if (said === undefined) throw new Error(`the RPC node has no state of its own block ${at}`);
+  for (const emitter of Object.keys(said) as Emitter[]) {
+    if (said[emitter] === found[emitter]) continue;
+    const expected = `expected ${said[emitter]}, its revision at block ${at}`;
+    throw incomplete(emitter, `${expected}, found ${found[emitter]}`);
+  }
+}
+
+function incomplete(emitter: Emitter, message: string): IncompleteEvents {
+  const contract = `${emitter.charAt(0).toUpperCase()}${emitter.slice(1)}`;
+  return Object.assign(
+    new Error(
+      `the RPC node did not give all events of ${contract}: ${message}; ask again later, or another node`,
+    ),
+    { incompleteEvents: true as const },
+  );
+}
+
+/** What nodes say that have thrown the state of a block away: geth, Erigon, Nethermind, Besu, Reth. */
+const PRUNED =
+  /missing trie node|historical state|state .*not available|no state available|world state unavailable|pruned|pruning/i;
+
+/** Undefined when the node has no state of that block any more. */
+async function revisionsAt(suite: Suite, block: number): Promise<Revisions | undefined> {
+  const revisionOf = async (contract: {
+    revision(overrides: { blockTag: number }): Promise<bigint>;
+  }) => {
+    try {
+      return Number(await contract.revision({ blockTag: block }));
+    } catch (error) {
+      // Nothing is at the address yet.
+      if (isError(error, "BAD_DATA") && error.value === "0x") return 0;
+      throw error;
+    }
+  };
+  try {
+    const [deviceRegistry, rewardProgramme, customerEscrow, epochLedger, oracleQuorum] =
+      await Promise.all(
+        [suite.registry, suite.programme, suite.escrow, suite.ledger, suite.quorum].map(revisionOf),
+      );
+    return {
+      deviceRegistry,
+      rewardProgramme,
+      customerEscrow,
+      epochLedger,
+      oracleQuorum,
+    } as Revisions;
+  } catch (error) {
+    if (PRUNED.test(reasonOf(error))) return undefined;
+    throw error;
+  }
+}
+
 const LAW_INTERFACE = new Interface(
-  [registryArtifact, escrowArtifact, ledgerArtifact, quorumArtifact].flatMap(({ abi }) =>
+  Object.values(ARTIFACTS).flatMap(({ abi }) =>
     (abi as { type: string; name?: string }[]).filter(
       ({ type, name }) => type === "event" && isLawEventName(name ?? ""),
     ),
@@ -287,7 +419,15 @@ const LAW_INTERFACE = new Interface(
 function toLawEvent(log: Log): LawEvent | undefined {
   const parsed = LAW_INTERFACE.parseLog(log);
   if (parsed === null || !isLawEventName(parsed.name)) return undefined;
-  return eventFromLog(parsed.name, parsed.args, log.blockNumber, log.index);
+  const event = eventFromLog(parsed.name, parsed.args, log.blockNumber, log.index);
+  // A contract emits printable text alone; a node may answer anything, and no database takes everything.
+  const checked = parseEvent(eventToJson(event));
+  if (isRefused(checked)) {
+    throw new Error(
+      `the RPC node's log ${log.index} of block ${log.blockNumber}: ${checked.message}`,
+    );
+  }
+  return checked;
 }
 
 function required<T>(value: T | undefined, what: string): T {

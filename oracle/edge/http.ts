@@ -416,7 +416,10 @@ function serveVouchers(app: FastifyInstance, { ingest }: HttpServerOptions): voi
           200: json("Stored, now or before.", "TakenVoucher"),
           ...REFUSED_BODY,
           409: json("One that promises more is stored, or as much is paid.", "Refused"),
-          422: json("Not by a key of an admitted customer, or for a time to come.", "Refused"),
+          422: json(
+            "Not by a key of an admitted customer, over that key's cap, or for an epoch that is not open.",
+            "Refused",
+          ),
           503: BUSY,
         },
       },
@@ -431,7 +434,8 @@ function serveVouchers(app: FastifyInstance, { ingest }: HttpServerOptions): voi
     {
       schema: {
         summary: "The vouchers still to be collected",
-        description: "The highest of each customer and epoch. Anyone may collect them.",
+        description:
+          "The highest of each customer for the epochs that are not sealed. Anyone may collect them.",
         response: { 200: json("By epoch.", "Vouchers") },
       },
     },

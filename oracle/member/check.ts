@@ -1,4 +1,5 @@
 import { statfs } from "node:fs/promises";
+import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import { RULES_HASH } from "@link-rewards/core/epoch/rules";
 import { epochAt } from "@link-rewards/core/law/clock";
 import { readDeploymentFile } from "@link-rewards/host/deployment";
@@ -9,8 +10,8 @@ export type Finding = { readonly name: string; readonly ok: boolean; readonly me
 
 /** A clock that is off by more keeps epochs open too long, or closes them too early. */
 const MAX_SKEW_SECONDS = 30;
-/** A proposal and its finalization cost about 0.3 million gas. */
-const LEAST_GAS = 3_000_000n;
+/** A hundred vouchers cost about five million gas, a proposal and its finalization less than half a million. */
+const LEAST_GAS = 10_000_000n;
 const LEAST_FREE_BYTES = 1024 ** 3;
 
 /** What must be right for this oracle to do its work. Connecting has checked the chain id and the contracts' links. */
@@ -72,24 +73,30 @@ async function rules({ chain }: Oracle, now: number): Promise<Finding> {
 
 async function member({ chain, member: { address } }: Oracle): Promise<Finding> {
   const { quorum } = chain.suite;
-  if (await quorum.isActive(address))
-    return finding("member", true, `${address} is an active member`);
-  const { known, bond, leftAt } = await quorum.memberOf(address);
-  if (!known)
-    return finding(
-      "member",
-      false,
-      `${address} is not a member: governance adds it with addMember`,
+  const { known, slot, bond, fromEpoch, untilEpoch } = await quorum.memberOf(address);
+  const is = (ok: boolean, message: string) => finding("member", ok, `${address} ${message}`);
+  if (!known) return is(false, "is not a member: governance adds it with addMember");
+  if (await quorum.isActive(address)) {
+    const [threshold, seats, fees] = await Promise.all([
+      quorum.threshold(),
+      quorum.seats(),
+      quorum.feesOf(slot),
+    ]);
+    const leaves = untilEpoch === 0n ? "" : ` until epoch ${untilEpoch}`;
+    return is(
+      true,
+      `is an active member in slot ${slot}${leaves}; ${threshold} of ${seats} must sign, and ${fees} wei of fees wait for withdrawFees`,
     );
-  if (leftAt !== 0n) return finding("member", false, `${address} left the quorum`);
+  }
+  const current = await quorum.currentEpoch();
+  if (untilEpoch !== 0n && untilEpoch <= current)
+    return is(false, `left the quorum in epoch ${untilEpoch}`);
+  const newest = lowercaseHex(await quorum.memberAt(slot));
+  if (newest !== address) return is(false, `was replaced as the key of slot ${slot} by ${newest}`);
   const minimum = await quorum.minimumBond();
   return bond < minimum
-    ? finding(
-        "member",
-        false,
-        `${address} has a bond of ${bond} wei of ${minimum}: pay it with depositBond`,
-      )
-    : finding("member", false, `${address} is a member from the next epoch on`);
+    ? is(false, `has a bond of ${bond} wei of ${minimum}: pay it with depositBond`)
+    : is(true, `is a member from epoch ${fromEpoch > current ? fromEpoch : current + 1n} on`);
 }
 
 async function gas({ chain, member: { address } }: Oracle): Promise<Finding> {

@@ -1,11 +1,8 @@
-import type { Address } from "@link-rewards/core/encoding/bytes";
-import { toCompact } from "@link-rewards/core/encoding/signature";
-import { epochAt, sealTimeOf } from "@link-rewards/core/law/clock";
-import { collected } from "@link-rewards/core/law/law";
-import { type SignedVoucher, voucherToJson } from "@link-rewards/core/signed/voucher";
+import { sealTimeOf } from "@link-rewards/core/law/clock";
+import type { Law } from "@link-rewards/core/law/law";
 import type { Sender } from "@link-rewards/host/transactions";
-import { revertReason } from "../edge/chain.ts";
 import type { EpochRow } from "../store/store.ts";
+import { type CollectAction, collectVouchers, planCollect } from "./collect.ts";
 import type { Guards } from "./guards.ts";
 import type { Oracle } from "./oracle.ts";
 import {
@@ -17,21 +14,11 @@ import {
   type StepOutcome,
   sealStep,
 } from "./steps.ts";
+import type { CollectTerms } from "./terms.ts";
 
 /** What one run did, or in a dry run would do next. */
 export type CloseAction =
-  | {
-      readonly action: "collect";
-      readonly customer: Address;
-      readonly epoch: number;
-      readonly amount: bigint;
-    }
-  | {
-      readonly action: "uncollectable";
-      readonly customer: Address;
-      readonly epoch: number;
-      readonly reason: string;
-    }
+  | CollectAction
   | {
       readonly action: "advance";
       readonly epoch: number;
@@ -51,6 +38,7 @@ export type CloseOutcome = {
 
 export type CloseOptions = {
   readonly sender: Sender;
+  readonly collect: CollectTerms;
   readonly guards: Guards;
   /** Passes over the guards and releases a held epoch, once a person has looked. */
   readonly release: boolean;
@@ -88,12 +76,14 @@ async function run(
 ): Promise<CloseOutcome> {
   const actions: CloseAction[] = [];
   await oracle.follower.refresh();
-  actions.push(...(await collectVouchers(oracle, options.sender)));
+  actions.push(...(await collectVouchers(oracle, options.sender, options.collect, renew)));
   for (let step = 0; step < MAX_STEPS; step++) {
     if (!(await renew()))
       return { executed: true, actions, waiting: "the lease was lost to another close" };
     await oracle.follower.refresh();
     const row = await currentRow(oracle);
+    const closed = reasonOfClosing(oracle.follower.law(), row.epoch);
+    if (closed !== undefined) return { executed: true, actions, epoch: row.epoch, held: closed };
     const outcome = await stepOf(oracle, options, row, actions);
     const after = await oracle.store.getEpoch(row.epoch);
     if (after !== undefined && after.state !== row.state) {
@@ -108,17 +98,13 @@ async function run(
 }
 
 /** What a run would do next, without doing it. */
-export async function plan(oracle: Oracle): Promise<CloseOutcome> {
+export async function plan(oracle: Oracle, collect: CollectTerms): Promise<CloseOutcome> {
   await oracle.follower.refresh();
   const { chain, store, follower } = oracle;
-  const owed = await owedVouchers(oracle);
-  const actions: CloseAction[] = owed.map(({ voucher, amount }) => ({
-    action: "collect",
-    customer: voucher.voucher.customer,
-    epoch: voucher.voucher.epoch,
-    amount,
-  }));
+  const actions: CloseAction[] = [...(await planCollect(oracle, collect))];
   const epoch = follower.law().lastFinal.epoch + 1;
+  const closed = reasonOfClosing(follower.law(), epoch);
+  if (closed !== undefined) return { executed: false, actions, epoch, held: closed };
   const row = (await store.getEpoch(epoch)) ?? { epoch, state: "open" as const };
   const sealTime = sealTimeOf(chain.deployment, epoch);
   const { timestamp } = await chain.finalized();
@@ -128,6 +114,12 @@ export async function plan(oracle: Oracle): Promise<CloseOutcome> {
   }
   actions.push({ action: "advance", epoch, from: row.state, to: "as far as it goes" });
   return { executed: false, actions, epoch };
+}
+
+/** Why nothing more comes of an epoch, once the ledger is closed. */
+function reasonOfClosing({ closedAfter }: Law, epoch: number): string | undefined {
+  if (closedAfter === undefined || epoch <= closedAfter) return undefined;
+  return `the ledger was closed for good after epoch ${closedAfter}: nothing is proposed any more, and customers take back what they paid since with refund`;
 }
 
 /** The epoch after our last final one: an epoch that is final on chain but not yet here is taken to its end first. */
@@ -200,66 +192,4 @@ async function abandon(
   await sender.send(`abandon/${epoch}/${attempt}`, await ledger.abandon.populateTransaction(epoch));
   actions.push({ action: "abandon", epoch, attempt });
   return { moved: true };
-}
-
-type OwedVoucher = { readonly voucher: SignedVoucher; readonly amount: bigint };
-
-/** The running epoch's vouchers still grow: they are collected once it has ended, in the grace. */
-async function owedVouchers({ chain, store }: Oracle): Promise<readonly OwedVoucher[]> {
-  const { escrow } = chain.suite;
-  const { timestamp } = await chain.head();
-  const current = epochAt(chain.deployment, timestamp);
-  const purses = new Map<Address, { collected: bigint; balance: bigint }>();
-  const owed: OwedVoucher[] = [];
-  for (const voucher of await store.vouchers()) {
-    const { customer, epoch, cumulative } = voucher.voucher;
-    if (epoch >= current) continue;
-    const purse = purses.get(customer) ?? {
-      collected: await escrow.collected(customer),
-      balance: await escrow.balanceOf(customer),
-    };
-    purses.set(customer, purse);
-    const rest = cumulative - purse.collected;
-    const amount = rest < purse.balance ? rest : purse.balance;
-    if (amount <= 0n) continue;
-    purse.collected += amount;
-    purse.balance -= amount;
-    owed.push({ voucher, amount });
-  }
-  return owed;
-}
-
-/** Paid by what is final: a reorg could take a payment back that only the newest block has. */
-async function dropPaidVouchers({ store, follower }: Oracle): Promise<void> {
-  const customers = (await store.vouchers()).map(({ voucher }) => voucher.customer);
-  for (const customer of new Set(customers)) {
-    await store.dropVouchers(customer, collected(follower.law(), customer));
-  }
-}
-
-async function collectVouchers(oracle: Oracle, sender: Sender): Promise<readonly CloseAction[]> {
-  await dropPaidVouchers(oracle);
-  const actions: CloseAction[] = [];
-  const { escrow } = oracle.chain.suite;
-  for (const { voucher } of await owedVouchers(oracle)) {
-    const { customer, epoch, cumulative } = voucher.voucher;
-    const before = await escrow.collected(customer);
-    try {
-      const call = await escrow.collect.populateTransaction(
-        voucherToJson(voucher.voucher) as never,
-        toCompact(voucher.signature),
-      );
-      await sender.send(`collect/${customer}/${epoch}/${cumulative}`, call);
-    } catch (error) {
-      const reason = revertReason(error);
-      if (reason === undefined) throw error;
-      // One customer's voucher must not stand in the way of the others'.
-      actions.push({ action: "uncollectable", customer, epoch, reason });
-      continue;
-    }
-    const amount = (await escrow.collected(customer)) - before;
-    actions.push({ action: "collect", customer, epoch, amount });
-    oracle.log("voucher collected", { customer, epoch, amount: amount.toString() });
-  }
-  return actions;
 }

@@ -1,7 +1,7 @@
-import type { BlockMark } from "@link-rewards/core/law/block";
+import type { Block, BlockMark } from "@link-rewards/core/law/block";
 import { emptyLaw, type Law } from "@link-rewards/core/law/law";
 import { applyEvent } from "@link-rewards/core/law/replay";
-import type { Chain } from "../edge/chain.ts";
+import { type Chain, isIncompleteEvents } from "../edge/chain.ts";
 import type { Store } from "../store/store.ts";
 
 /** The law as of the newest finalized block, kept in memory over the stored events. */
@@ -9,42 +9,79 @@ export type LawFollower = {
   law(): Law;
   /** The block up to which the law is read; undefined before the first refresh. */
   through(): BlockMark | undefined;
-  /** Reads what the chain has finalized since; resumable, and safe when two processes do it at once. */
-  refresh(onProgress?: (through: number, target: number) => void): Promise<void>;
+  /**
+   * Reads what the chain has finalized since; resumable, and safe when two processes do it at once. Throws
+   * IncompleteEvents when the node did not give all of it.
+   */
+  refresh(onProgress?: OnProgress): Promise<void>;
 };
+
+type OnProgress = (through: number, target: number) => void;
 
 export function followLaw(chain: Chain, store: Store): LawFollower {
   let law = emptyLaw();
+  let through: BlockMark | undefined;
+  /** What is read, and how far. Another law than the one that is asked only while it is read anew. */
+  let reading = law;
   let applied: BlockMark | undefined;
 
-  async function fetchEvents(onProgress?: (through: number, target: number) => void) {
+  async function readOn(onProgress: OnProgress | undefined): Promise<void> {
     const target = await chain.finalized();
-    let cursor = await store.cursor();
-    if (cursor !== undefined && (await chain.block(cursor.number))?.hash !== cursor.hash) {
-      // Finality was too shallow, or the node is another chain's. Nothing read before can be trusted: read all again.
-      cursor = await beforeStart(chain);
-      await store.rollback(cursor);
+    await leaveFork();
+    await applyStored();
+    try {
+      // Another process of ours that reads the same chain was faster: go on from what it stored.
+      while (!(await fetchEvents(target, onProgress))) await applyStored();
+    } catch (error) {
+      if (isIncompleteEvents(error)) await forgetIncomplete();
+      throw error;
     }
-    const from = cursor === undefined ? chain.startBlock : cursor.number + 1;
-    let after = cursor;
-    for await (const { events, through } of chain.events(from, target.number)) {
-      const mark = through === target.number ? target : await chain.block(through);
+    await applyStored();
+    law = reading;
+    through = applied;
+  }
+
+  /** Finality was too shallow, or the node is another chain's: nothing read before can be trusted, all is read again. */
+  async function leaveFork(): Promise<void> {
+    const cursor = await store.cursor();
+    if (cursor !== undefined && (await chain.block(cursor.number))?.hash !== cursor.hash)
+      await store.rollback(await beforeStart(chain));
+  }
+
+  /** False when the store was moved on meanwhile. */
+  async function fetchEvents(target: Block, onProgress: OnProgress | undefined): Promise<boolean> {
+    let after = applied;
+    const from = after === undefined ? chain.startBlock : after.number + 1;
+    const to = Math.max(target.number, after?.number ?? 0);
+    for await (const page of chain.events(from, to, reading.revisions)) {
+      const mark = page.through === target.number ? target : await chain.block(page.through);
       if (mark === undefined)
-        throw new Error(`the RPC node lost block ${through} while it was read`);
+        throw new Error(`the RPC node lost block ${page.through} while it was read`);
       const reached = { number: mark.number, hash: mark.hash };
-      // Another process of ours reads the same chain and was faster: what it stored is what we would have.
-      if (!(await store.appendEvents(after, events, reached))) return;
+      if (!(await store.appendEvents(after, page.events, reached))) return false;
       after = reached;
-      onProgress?.(through, target.number);
+      onProgress?.(page.through, target.number);
     }
+    return true;
+  }
+
+  /** What was stored since all of it was known to be there goes, so that it is asked for again. */
+  async function forgetIncomplete(): Promise<void> {
+    await store.rollback(through ?? (await beforeStart(chain)));
+    reading = emptyLaw();
+    applied = undefined;
   }
 
   /** Whoever asks meanwhile gets the law as it was: a law that is half read would refuse what is right. */
-  async function applyStored() {
+  async function applyStored(): Promise<void> {
     const cursor = await store.cursor();
-    const next = (await isForked(cursor)) ? emptyLaw() : law;
-    for await (const event of store.events(next.position.blockNumber + 1)) applyEvent(next, event);
-    law = next;
+    if (await isForked(cursor)) reading = emptyLaw();
+    const from = reading.position.blockNumber + 1;
+    for await (const event of store.events(from)) {
+      // What another process of ours has stored since the cursor was read is for the next time.
+      if (event.blockNumber > (cursor?.number ?? -1)) break;
+      applyEvent(reading, event);
+    }
     applied = cursor;
   }
 
@@ -57,10 +94,10 @@ export function followLaw(chain: Chain, store: Store): LawFollower {
   let last: Promise<void> = Promise.resolve();
   return {
     law: () => law,
-    through: () => applied,
+    through: () => through,
     refresh(onProgress) {
       // One after the other: two at once would apply an event twice.
-      const refreshed = last.then(() => fetchEvents(onProgress)).then(applyStored);
+      const refreshed = last.then(() => readOn(onProgress));
       last = refreshed.catch(() => undefined);
       return refreshed;
     },

@@ -1,8 +1,14 @@
-import { toHex } from "@link-rewards/core/encoding/bytes";
+import { type Address, readUint, toHex } from "@link-rewards/core/encoding/bytes";
+import { BYTES_OF } from "@link-rewards/core/encoding/fields";
 import { isRefused } from "@link-rewards/core/encoding/refusal";
 import { parseManifest } from "@link-rewards/core/epoch/manifest";
-import { type DeviceRecord, decodeDevices } from "@link-rewards/core/epoch/records";
+import {
+  CONTRIBUTION_BYTES,
+  CONTRIBUTION_INPUT_BYTES,
+  recordAt,
+} from "@link-rewards/core/epoch/records";
 import { ledgerDomain } from "@link-rewards/core/signed/deployment";
+import { SIGNED_RECEIPT_BYTES } from "@link-rewards/core/signed/receipt";
 import { type Report, reportDigest } from "@link-rewards/core/signed/report";
 import { finalBundle } from "./attest.ts";
 import type { Oracle } from "./oracle.ts";
@@ -11,7 +17,7 @@ import type { Oracle } from "./oracle.ts";
 export type Guards = {
   /** Hold when contributions or devices are fewer than this part of the last epoch's, in ten-thousandths. */
   readonly leastShareBps: number;
-  /** Warn when one account gets more than this part of an epoch's pot, in ten-thousandths. */
+  /** Warn when one account earns more than this part of all that an epoch pays out, in ten-thousandths. */
   readonly accountShareBps: number;
 };
 
@@ -28,25 +34,46 @@ export async function reasonToHold(
   if (vetoed !== undefined) return `the guardian vetoed this report in attempt ${vetoed}`;
   const manifest = parseManifest(await bundles.read(report.epoch, "manifest.json"));
   if (isRefused(manifest)) return `the published manifest cannot be read: ${manifest.message}`;
-  const devices = decodeDevices(await bundles.read(report.epoch, "devices.bin"));
-  const large = largeAccounts(devices, manifest.pot, guards.accountShareBps);
-  for (const { accountIndex, reward } of large) {
+  const served = summarize(await bundles.read(report.epoch, "contributions.bin"));
+  for (const [account, earned] of served.accounts) {
+    if (earned * BigInt(BPS) <= manifest.delta * BigInt(guards.accountShareBps)) continue;
     log("one account takes a large share", {
       epoch: report.epoch,
-      accountIndex,
-      reward: reward.toString(),
+      account,
+      earned: earned.toString(),
     });
   }
   if (report.epoch === 1) return undefined;
-  const last = parseManifest((await finalBundle(oracle, report.epoch - 1)).manifest);
-  if (isRefused(last))
-    return `the manifest of epoch ${report.epoch - 1} cannot be read: ${last.message}`;
+  const { files } = await finalBundle(oracle, report.epoch - 1);
+  const last = summarize(files.get("contributions.bin") ?? new Uint8Array());
   for (const name of ["contributions", "devices"] as const) {
-    if (manifest[name] * BPS < last[name] * guards.leastShareBps) {
-      return `${name} fell from ${last[name]} to ${manifest[name]}`;
+    if (served[name] * BPS < last[name] * guards.leastShareBps) {
+      return `${name} fell from ${last[name]} to ${served[name]}`;
     }
   }
   return undefined;
+}
+
+type Served = {
+  readonly contributions: number;
+  readonly devices: number;
+  /** What each account earned, in wei. */
+  readonly accounts: ReadonlyMap<Address, bigint>;
+};
+
+function summarize(file: Uint8Array): Served {
+  const contributions = Math.floor(file.length / CONTRIBUTION_BYTES);
+  const devices = new Set<Address>();
+  const accounts = new Map<Address, bigint>();
+  for (let i = 0; i < contributions; i++) {
+    const row = recordAt(file, CONTRIBUTION_BYTES, i);
+    // A receipt begins with its device. Rows are not decoded whole: there are millions.
+    devices.add(toHex(row.subarray(0, BYTES_OF.address)));
+    const account = toHex(row.subarray(SIGNED_RECEIPT_BYTES, CONTRIBUTION_INPUT_BYTES));
+    const earned = readUint(row, CONTRIBUTION_INPUT_BYTES, BYTES_OF.uint96);
+    accounts.set(account, (accounts.get(account) ?? 0n) + earned);
+  }
+  return { contributions, devices: devices.size, accounts };
 }
 
 /** The same bundle has another digest in each attempt. An attempt that was abandoned since does not undo a veto. */
@@ -57,14 +84,4 @@ function vetoedAttempt(oracle: Oracle, report: Report): number | undefined {
     if (vetoed.has(toHex(digest))) return attempt;
   }
   return undefined;
-}
-
-function largeAccounts(devices: readonly DeviceRecord[], pot: bigint, shareBps: number) {
-  const rewards = new Map<number, bigint>();
-  for (const { accountIndex, reward } of devices) {
-    rewards.set(accountIndex, (rewards.get(accountIndex) ?? 0n) + reward);
-  }
-  return [...rewards]
-    .filter(([, reward]) => reward * BigInt(BPS) > pot * BigInt(shareBps))
-    .map(([accountIndex, reward]) => ({ accountIndex, reward }));
 }

@@ -2,8 +2,8 @@ import { type Address, concatBytes, fromHex, toHex } from "@link-rewards/core/en
 import { isRefused, type Refusal, type Refused, refuse } from "@link-rewards/core/encoding/refusal";
 import type { Recover } from "@link-rewards/core/encoding/signature";
 import { HASH_BYTES } from "@link-rewards/core/encoding/tree";
-import { epochAt, type OpenEpoch, openEpochs, sealTimeOf } from "@link-rewards/core/law/clock";
-import type { Law } from "@link-rewards/core/law/law";
+import { type OpenEpoch, openEpochs, sealTimeOf } from "@link-rewards/core/law/clock";
+import { type Law, paid } from "@link-rewards/core/law/law";
 import {
   checkAllSigned,
   checkLawful,
@@ -85,6 +85,7 @@ export type Ingest = {
   acceptVoucher(body: unknown): Promise<VoucherResult | Refused>;
   open(): Terms;
   head(epoch: number, device: Address, customer: Address): Promise<HeadAnswer | undefined>;
+  /** Those that can still be collected, as far as is known here. */
   vouchers(): Promise<readonly SignedVoucher[]>;
   /** Receipts and vouchers taken in and not answered yet. */
   depth(): number;
@@ -207,7 +208,7 @@ export function createIngest(options: IngestOptions): Ingest {
     const verified = verifyVoucher(signed, {
       law: law(),
       domain: voucherDomain,
-      currentEpoch: epochAt(deployment, now()),
+      open: openEpochs(deployment, now(), marginSeconds),
       ...recover,
     });
     if (isRefused(verified)) return verified;
@@ -250,7 +251,14 @@ export function createIngest(options: IngestOptions): Ingest {
       const head = await store.head(epoch, device, customer);
       return head && headToJson(head, receiptDigest(receiptDomain, head.receipt));
     },
-    vouchers: () => store.vouchers(),
+    async vouchers() {
+      const [inForce, at] = [law(), now()];
+      const stored = await store.vouchers();
+      return stored.filter(
+        ({ voucher: { customer, epoch, amount } }) =>
+          at < sealTimeOf(deployment, epoch) && amount > paid(inForce, customer, epoch),
+      );
+    },
     depth: queue.depth,
     drain: queue.drain,
   };

@@ -24,7 +24,7 @@ import {
 } from "@link-rewards/core/signed/report";
 import type { Sender } from "@link-rewards/host/transactions";
 import { nativeSha256 } from "../edge/bundles.ts";
-import { sealBlockOf } from "../edge/chain.ts";
+import { revertReason, sealBlockOf } from "../edge/chain.ts";
 import { recoverInPool } from "../edge/recover-pool.ts";
 import type { EpochRow, Store } from "../store/store.ts";
 import { attest, previousRewards } from "./attest.ts";
@@ -39,6 +39,9 @@ import { type Oracle, receiptContext } from "./oracle.ts";
 
 /** Receipts copied from a peer in one commit. */
 const COPY_BATCH = 500;
+
+/** A member that signed has left since, or more must sign by now: members are asked again, for the same report. */
+const NO_LONGER_SIGNED = /^(SignerNotActive|TooFewSignatures)\(/;
 
 /** A step's answer: the epoch moved on, or it cannot yet, or a person must look. */
 export type StepOutcome =
@@ -201,10 +204,17 @@ export async function proposeStep(
     report,
     signatures.map(({ signature }) => toCompact(signature)),
   );
-  const { hash, outcome } = await sender.send(`propose/${row.epoch}/${report.attempt}`, call);
-  if (outcome === "reverted") {
-    // Somebody else's transaction came first; the next look at the chain says which.
-    return { waiting: `the proposal ${hash} was reverted` };
+  try {
+    const { hash, outcome } = await sender.send(`propose/${row.epoch}/${report.attempt}`, call);
+    if (outcome === "reverted") {
+      // Somebody else's transaction came first; the next look at the chain says which.
+      return { waiting: `the proposal ${hash} was reverted` };
+    }
+  } catch (error) {
+    const reason = revertReason(error) ?? "";
+    if (!NO_LONGER_SIGNED.test(reason)) throw error;
+    await retry(store, row);
+    return { waiting: `the signatures are no longer enough: ${reason}` };
   }
   await follower.refresh();
   return proposed(store, row.epoch);
@@ -264,7 +274,7 @@ async function proposed(store: Store, epoch: number): Promise<StepOutcome> {
   return MOVED;
 }
 
-/** The attempt has ended: the same bundle is signed again for the next one. */
+/** The attempt, or a signer's time, has ended: the same bundle is signed again. */
 async function retry(store: Store, row: EpochRow): Promise<StepOutcome> {
   await store.advance(row.epoch, row.state, "published");
   return MOVED;

@@ -2,10 +2,14 @@ import { type Hex, toHex } from "@link-rewards/core/encoding/bytes";
 import { rootOver } from "@link-rewards/core/encoding/tree";
 import type { PublishedBundle } from "@link-rewards/core/epoch/bundle";
 import type { ComputedEpoch } from "@link-rewards/core/epoch/compute-epoch";
-import type { DataFile } from "@link-rewards/core/epoch/manifest";
-import { CONTRIBUTION_BYTES, firstRecords, REWARD_BYTES } from "@link-rewards/core/epoch/records";
+import {
+  firstRecords,
+  REWARD_BYTES,
+  ROW_BYTES,
+  type Table,
+} from "@link-rewards/core/epoch/records";
 import { checkBundle, type Divergence } from "@link-rewards/core/judge/divergence";
-import type { FinalEpoch, Law } from "@link-rewards/core/law/law";
+import { accountsAt, type FinalEpoch, type Law } from "@link-rewards/core/law/law";
 import type { Report } from "@link-rewards/core/signed/report";
 import { loadSecp256k1 } from "@link-rewards/host/secp256k1";
 import {
@@ -31,9 +35,12 @@ export type EpochVerdict = {
   readonly leaves: number;
   readonly value?: bigint;
   readonly counted?: bigint;
-  readonly pot?: bigint;
+  /** What its accounts earned, and the members' share; in wei. */
+  readonly delta?: bigint;
+  readonly fee?: bigint;
   readonly root: Hex;
   readonly contributionRoot: Hex;
+  readonly invoiceRoot: Hex;
   readonly bundleHash: Hex;
 };
 
@@ -91,8 +98,10 @@ export async function auditReport(
   report: Report,
   previousRewards: Uint8Array | undefined,
 ): Promise<Audited> {
-  const { epoch, contributions, leaves, root, contributionRoot, bundleHash } = report;
-  const facts = { epoch, contributions, leaves, root, contributionRoot, bundleHash };
+  const { epoch, contributions, root, contributionRoot, invoiceRoot, bundleHash } = report;
+  const leaves = accountsAt(input.law, epoch);
+  const roots = { root, contributionRoot, invoiceRoot };
+  const facts = { epoch, contributions, leaves, ...roots, bundleHash };
   const unavailable = (message: string): Audited => ({
     ...facts,
     verdict: "unavailable",
@@ -110,11 +119,11 @@ export async function auditReport(
     const { deployment } = input.chain;
     const { reason } = loadSecp256k1();
     if (reason !== undefined) input.onSlow?.(reason);
-    const [signers, roots] = await Promise.all([
+    const [signers, second] = await Promise.all([
       recoverContributions(deployment, published, (done, total) =>
         input.onProgress?.(epoch, done, total),
       ),
-      secondRoots(published, report),
+      secondRoots(published, facts),
     ]);
     const outcome = checkBundle({
       signers,
@@ -127,19 +136,20 @@ export async function auditReport(
       published,
       report,
     });
-    const rewards = firstWithRoot(report, [
+    const rewards = firstWithRoot(facts, [
       outcome.computed?.files.get("rewards.bin"),
       published.files.get("rewards.bin"),
     ]);
-    const divergence = outcome.agrees ? compareRoots(roots, report) : outcome.divergence;
-    const { value, counted, pot } = outcome.computed?.manifest ?? {};
+    const divergence = outcome.agrees ? compareRoots(second, roots) : outcome.divergence;
+    const { value, counted, delta, fee } = outcome.computed?.manifest ?? {};
     return {
       ...facts,
       verdict: divergence === undefined ? "agrees" : "differs",
       ...(divergence && { divergence }),
       ...(value !== undefined && { value }),
       ...(counted !== undefined && { counted }),
-      ...(pot !== undefined && { pot }),
+      ...(delta !== undefined && { delta }),
+      ...(fee !== undefined && { fee }),
       ...(outcome.computed && { computed: outcome.computed }),
       rewards,
     };
@@ -168,7 +178,7 @@ export async function rewardsOf(
 }
 
 function firstWithRoot(
-  { root, leaves }: Pick<Report, "root" | "leaves">,
+  { root, leaves }: Pick<FinalEpoch, "root" | "leaves">,
   candidates: readonly (Uint8Array | undefined)[],
 ): Uint8Array | undefined {
   return candidates
@@ -181,37 +191,39 @@ function firstWithRoot(
     );
 }
 
-type Roots = Pick<Report, "root" | "contributionRoot">;
+/** Each table's root in a report. */
+const ROOT_OF = {
+  contributions: "contributionRoot",
+  invoices: "invoiceRoot",
+  rewards: "root",
+} as const satisfies Record<Table, keyof Report>;
+const TABLES = Object.keys(ROOT_OF) as readonly Table[];
 
-/** Both roots of published files, by a tree builder that shares no code with ours. */
+type Roots = Pick<Report, (typeof ROOT_OF)[Table]>;
+
+/** The roots of published files, by a tree builder that shares no code with ours. */
 export async function secondRoots(
   { files }: PublishedBundle,
-  { leaves, contributions }: Pick<Report, "leaves" | "contributions">,
+  { leaves, contributions }: Pick<EpochVerdict, "leaves" | "contributions">,
 ): Promise<Roots> {
-  const rootOver = (name: DataFile, recordBytes: number, count: number) => {
-    const file = files.get(name) ?? new Uint8Array();
-    return secondRoot(firstRecords(file, recordBytes, count), recordBytes);
+  const rootOf = async (table: Table) => {
+    const file = files.get(`${table}.bin`) ?? new Uint8Array();
+    const count = table === "rewards" ? leaves : contributions;
+    const rows = firstRecords(file, ROW_BYTES[table], count);
+    return [ROOT_OF[table], await secondRoot(rows, ROW_BYTES[table])] as const;
   };
-  const [root, contributionRoot] = await Promise.all([
-    rootOver("rewards.bin", REWARD_BYTES, leaves),
-    rootOver("contributions.bin", CONTRIBUTION_BYTES, contributions),
-  ]);
-  return { root, contributionRoot };
+  return Object.fromEntries(await Promise.all(TABLES.map(rootOf))) as Roots;
 }
 
-export function compareRoots(second: Roots, report: Report): Divergence | undefined {
-  const trees = [
-    ["root", "rewards.bin"],
-    ["contributionRoot", "contributions.bin"],
-  ] as const;
-  const differing = trees.find(([root]) => second[root] !== report[root]);
-  if (differing === undefined) return undefined;
-  const [root, file] = differing;
+export function compareRoots(second: Roots, report: Roots): Divergence | undefined {
+  const table = TABLES.find((name) => second[ROOT_OF[name]] !== report[ROOT_OF[name]]);
+  if (table === undefined) return undefined;
+  const file = `${table}.bin`;
   return {
     stage: "report",
     file,
     message: `merkletreejs builds another root over ${file} than the report has`,
-    expected: report[root],
-    found: second[root],
+    expected: report[ROOT_OF[table]],
+    found: second[ROOT_OF[table]],
   };
 }

@@ -2,14 +2,18 @@ import { emptyLaw, type Law } from "@link-rewards/core/law/law";
 import { applyEvent } from "@link-rewards/core/law/replay";
 import type { Chain } from "../edge/chain.ts";
 
-/** The law from the chain alone, as an outsider reads it: up to the newest block, so that what is pending is in it. */
+/**
+ * The law from the chain alone, as an outsider reads it: up to the newest block, so that what is pending is in it. Throws
+ * IncompleteEvents when the node did not give all of it.
+ */
 export async function readLaw(
   chain: Chain,
   onProgress?: (through: number, target: number) => void,
 ): Promise<Law> {
   const law = emptyLaw();
   const target = await chain.head();
-  for await (const { events, through } of chain.events(chain.startBlock, target.number)) {
+  const pages = chain.events(chain.startBlock, target.number, law.revisions);
+  for await (const { events, through } of pages) {
     for (const event of events) applyEvent(law, event);
     onProgress?.(through, target.number);
   }

@@ -1,6 +1,6 @@
 import type { Hex } from "@link-rewards/core/encoding/bytes";
 import { type FraudProof, findFraud, type Opening } from "@link-rewards/core/judge/fraud";
-import { indexOf } from "@link-rewards/core/law/law";
+import { accountsAt, indexOf } from "@link-rewards/core/law/law";
 import type { Report } from "@link-rewards/core/signed/report";
 import type { Call } from "@link-rewards/host/transactions";
 import { isBundleUnavailable } from "../edge/bundles.ts";
@@ -20,7 +20,7 @@ export type Watched = {
 
 /** Verifies the pending proposal from scratch; undefined when none is pending. Needs no key. */
 export async function watchPending(input: AuditInput): Promise<Watched | undefined> {
-  const { law, source } = input;
+  const { law } = input;
   if (law.pending === undefined) return undefined;
   const { report, digest, finalizableAt } = law.pending;
   const { epoch, attempt } = report;
@@ -28,18 +28,40 @@ export async function watchPending(input: AuditInput): Promise<Watched | undefin
   const verdict = await auditReport(input, report, previousRewards);
   const found = { epoch, attempt, digest, finalizableAt, report, verdict };
   if (verdict.verdict === "agrees") return found;
+  const proof = await proofOf(input, report, previousRewards);
+  return proof === undefined ? found : { ...found, proof };
+}
+
+/** What the ledger convicts for although the guardian has vetoed it, until its epoch is final. */
+export type Vetoed = Omit<Watched, "finalizableAt" | "verdict"> & Required<Pick<Watched, "proof">>;
+
+export async function watchVetoed(input: AuditInput): Promise<readonly Vetoed[]> {
+  const found: Vetoed[] = [];
+  for (const { report, digest } of input.law.vetoed.values()) {
+    const { epoch, attempt } = report;
+    const proof = await proofOf(input, report, await rewardsOf(input, epoch - 1));
+    if (proof !== undefined) found.push({ epoch, attempt, digest, report, proof });
+  }
+  return found;
+}
+
+async function proofOf(
+  { law, source }: AuditInput,
+  report: Report,
+  previousRewards: Uint8Array | undefined,
+): Promise<FraudProof | undefined> {
   try {
-    const proof = findFraud({
+    return findFraud({
       report,
-      rewards: await source.read(epoch, "rewards.bin"),
+      leaves: accountsAt(law, report.epoch),
+      rewards: await source.read(report.epoch, "rewards.bin"),
       previousRewards: previousRewards ?? new Uint8Array(),
       previousRoot: law.lastFinal.root,
       indexOf: (account) => indexOf(law, account),
     });
-    return proof === undefined ? found : { ...found, proof };
   } catch (error) {
     // Withheld leaves cannot be opened: the alarm is for the guardian.
-    if (isBundleUnavailable(error)) return found;
+    if (isBundleUnavailable(error)) return undefined;
     throw error;
   }
 }
@@ -55,10 +77,10 @@ export async function proofCall(
     proof: [...siblings],
   });
   switch (proof.name) {
-    case "proveOverlap":
-      return ledger.proveOverlap.populateTransaction(report, opened(proof.a), opened(proof.b));
-    case "proveMalformed":
-      return ledger.proveMalformed.populateTransaction(report, opened(proof.opening));
+    case "proveGap":
+      return ledger.proveGap.populateTransaction(report, proof.openings.map(opened), proof.index);
+    case "proveMisplaced":
+      return ledger.proveMisplaced.populateTransaction(report, opened(proof.opening));
     case "proveEmptyLeaf":
       return ledger.proveEmptyLeaf.populateTransaction(report, proof.index, [...proof.proof]);
     case "proveRegression":

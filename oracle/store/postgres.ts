@@ -451,53 +451,47 @@ function byteaOfHex(hex: string): string {
 
 // Vouchers
 
-const CUMULATIVE = [{ name: "cumulative", type: "uint96" }] as const;
+const AMOUNT = [{ name: "amount", type: "uint96" }] as const;
 
-const GET_CUMULATIVE = "SELECT cumulative FROM vouchers WHERE customer = $1 AND epoch = $2";
+const GET_AMOUNT = "SELECT amount FROM vouchers WHERE customer = $1 AND epoch = $2";
 const PUT_VOUCHER = `
-  INSERT INTO vouchers (customer, epoch, cumulative, signature) VALUES ($1, $2, $3, $4)
+  INSERT INTO vouchers (customer, epoch, amount, signature) VALUES ($1, $2, $3, $4)
   ON CONFLICT (customer, epoch) DO UPDATE SET
-  cumulative = excluded.cumulative, signature = excluded.signature`;
+  amount = excluded.amount, signature = excluded.signature`;
 const GET_VOUCHERS = "SELECT * FROM vouchers ORDER BY epoch, customer";
-// Big-endian: bytewise order is the order of the amounts.
-const DROP_VOUCHERS = "DELETE FROM vouchers WHERE customer = $1 AND cumulative <= $2";
+const DROP_VOUCHERS = "DELETE FROM vouchers WHERE epoch < $1";
 
-type VoucherTable = Pick<Store, "putVoucher" | "vouchers" | "dropVouchers">;
+type VoucherTable = Pick<Store, "putVoucher" | "vouchers" | "dropVouchersBefore">;
 
 function voucherTable({ query, write }: Database): VoucherTable {
   return {
     putVoucher: ({ voucher, signature }) =>
       write(async (q) => {
-        const { epoch, cumulative } = voucher;
+        const { epoch, amount } = voucher;
         const customer = fromHex(voucher.customer);
-        const [row] = await q(GET_CUMULATIVE, [customer, epoch]);
-        const stored = row && toAmount(row.cumulative);
-        if (stored === cumulative) return "known";
-        if (stored !== undefined && stored > cumulative) return "stale";
-        await q(PUT_VOUCHER, [customer, epoch, packFields(CUMULATIVE, { cumulative }), signature]);
+        const [row] = await q(GET_AMOUNT, [customer, epoch]);
+        const stored = row && toAmount(row.amount);
+        if (stored === amount) return "known";
+        if (stored !== undefined && stored > amount) return "stale";
+        await q(PUT_VOUCHER, [customer, epoch, packFields(AMOUNT, { amount }), signature]);
         return "accepted";
       }),
 
     vouchers: async () =>
-      (await query(GET_VOUCHERS)).map(({ customer, epoch, cumulative, signature }) => ({
-        voucher: {
-          customer: toHex(customer),
-          epoch,
-          cumulative: toAmount(cumulative),
-        } satisfies Voucher,
+      (await query(GET_VOUCHERS)).map(({ customer, epoch, amount, signature }) => ({
+        voucher: { customer: toHex(customer), epoch, amount: toAmount(amount) } satisfies Voucher,
         signature,
       })),
 
-    dropVouchers: (customer, collected) =>
+    dropVouchersBefore: (epoch) =>
       write(async (q) => {
-        const cumulative = packFields(CUMULATIVE, { cumulative: collected });
-        await q(DROP_VOUCHERS, [fromHex(customer), cumulative]);
+        await q(DROP_VOUCHERS, [epoch]);
       }),
   };
 }
 
-function toAmount(cumulative: Uint8Array): bigint {
-  return unpackFields(CUMULATIVE, cumulative).cumulative;
+function toAmount(packed: Uint8Array): bigint {
+  return unpackFields(AMOUNT, packed).amount;
 }
 
 // Events

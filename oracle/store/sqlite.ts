@@ -453,33 +453,29 @@ function fromColumns(columns: readonly Column[], row: Row): object {
 // Vouchers
 
 const VOUCHER_VALUES = valueColumns(VOUCHER_FIELDS);
-const CUMULATIVE = [{ name: "cumulative", type: "uint96" }] as const;
 const VOUCHER_COLUMNS = ["customer", ...VOUCHER_VALUES.map(({ name }) => name), "signature"];
 
-const GET_CUMULATIVE = "SELECT cumulative FROM vouchers WHERE customer = ? AND epoch = ?";
+const GET_AMOUNT = "SELECT amount FROM vouchers WHERE customer = ? AND epoch = ?";
 const PUT_VOUCHER = `
   INSERT INTO vouchers (${VOUCHER_COLUMNS}) VALUES (${VOUCHER_COLUMNS.map(() => "?")})
   ON CONFLICT (customer, epoch) DO UPDATE SET
-  cumulative = excluded.cumulative, signature = excluded.signature`;
+  amount = excluded.amount, signature = excluded.signature`;
 const GET_VOUCHERS = `
   SELECT vouchers.*, address FROM vouchers JOIN customers ON customers.id = customer
   ORDER BY epoch, address`;
-// Big-endian: bytewise order is the order of the amounts.
-const DROP_VOUCHERS = `
-  DELETE FROM vouchers
-  WHERE customer = (SELECT id FROM customers WHERE address = ?) AND cumulative <= ?`;
+const DROP_VOUCHERS = "DELETE FROM vouchers WHERE epoch < ?";
 
-type VoucherTable = Pick<Store, "putVoucher" | "vouchers" | "dropVouchers">;
+type VoucherTable = Pick<Store, "putVoucher" | "vouchers" | "dropVouchersBefore">;
 
 function voucherTable({ sql, customers }: Database, { write }: Writer): VoucherTable {
   return {
     putVoucher: ({ voucher, signature }) =>
       write(() => {
         const customer = customers.idOf(voucher.customer);
-        const row = sql(GET_CUMULATIVE).get(customer, voucher.epoch);
+        const row = sql(GET_AMOUNT).get(customer, voucher.epoch);
         const stored = row && toVoucher({ ...row, epoch: voucher.epoch }, voucher.customer);
-        if (stored?.cumulative === voucher.cumulative) return "known";
-        if (stored !== undefined && stored.cumulative > voucher.cumulative) return "stale";
+        if (stored?.amount === voucher.amount) return "known";
+        if (stored !== undefined && stored.amount > voucher.amount) return "stale";
         const values = VOUCHER_VALUES.map((column) => toColumn(column, voucher));
         sql(PUT_VOUCHER).run(customer, ...values, signature);
         return "accepted";
@@ -493,12 +489,9 @@ function voucherTable({ sql, customers }: Database, { write }: Writer): VoucherT
           signature: row.signature as Uint8Array,
         })),
 
-    dropVouchers: (customer, collected) =>
+    dropVouchersBefore: (epoch) =>
       write(() => {
-        sql(DROP_VOUCHERS).run(
-          fromHex(customer),
-          packFields(CUMULATIVE, { cumulative: collected }),
-        );
+        sql(DROP_VOUCHERS).run(epoch);
       }),
   };
 }

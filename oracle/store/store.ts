@@ -26,13 +26,10 @@ export type Store = TransactionJournal & {
 
   /** Keeps the highest of each (customer, epoch). */
   putVoucher(voucher: VerifiedVoucher): Promise<"accepted" | "known" | "stale">;
-  /**
-   * The highest voucher of each (customer, epoch), by epoch. One for each epoch, because an amount counts for the
-   * epoch its voucher names: collecting only the newest would leave the epoch before it unpaid.
-   */
+  /** The highest voucher of each (customer, epoch), by epoch and customer. */
   vouchers(): Promise<readonly SignedVoucher[]>;
-  /** Drops vouchers that promise no more than the customer has paid. */
-  dropVouchers(customer: Address, collected: bigint): Promise<void>;
+  /** Drops the vouchers of all epochs before `epoch`. */
+  dropVouchersBefore(epoch: number): Promise<void>;
 
   /** The last block whose events are stored; undefined before the first. */
   cursor(): Promise<BlockMark | undefined>;

@@ -48,7 +48,7 @@ for (const [chain, startChain] of Object.entries(CHAINS)) {
       );
       const [hash, total, leaves] = root.split("\n");
       expect(hash).to.equal((await distributor.rootOf(1)).root);
-      expect(total).to.match(/^6000000000000000000\b/);
+      expect(total).to.match(/^3600000000000000000\b/);
       expect(leaves).to.equal("3");
     });
 
@@ -66,7 +66,7 @@ for (const [chain, startChain] of Object.entries(CHAINS)) {
       ]);
       expect(proof.code, proof.stderr).to.equal(0);
       const { to, calldata, claimable } = JSON.parse(proof.stdout);
-      expect(claimable).to.equal("3000000000000000000");
+      expect(claimable).to.equal("1800000000000000000");
       // A throw-away chain's well-known key: nowhere else may a key be an argument.
       const key = devnet.role("bystander").privateKey;
       await cast("send", to, calldata, "--private-key", key);

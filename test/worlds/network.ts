@@ -19,7 +19,7 @@ import { type MemberOracle, memberOracle } from "../oracle/support/member-oracle
 
 /**
  * The world as a network: a real chain with members whose oracles run as processes, owners with a device each, and
- * customers; everything is in effect from epoch 1 on. What runs of the oracle, the pages and the programs are tested on.
+ * customers; what they have and are is in effect when epoch 1 begins or, for members, when its report is due. What runs of the oracle, the pages and the programs are tested on.
  */
 export type MemberWorld = {
   readonly devnet: Devnet;
@@ -40,10 +40,10 @@ export type MemberWorld = {
     url: string,
     receipts: readonly Partial<Receipt>[],
   ): Promise<readonly Record<string, unknown>[]>;
-  /** What a customer owes in all, up to and with `epoch`, signed. */
-  promise(epoch: number, cumulative: bigint, customer?: number): SignedVoucher;
+  /** What a customer owes for `epoch`, signed. */
+  promise(epoch: number, amount: bigint, customer?: number): SignedVoucher;
   /** Submits such a promise. */
-  owe(url: string, epoch: number, cumulative: bigint, customer?: number): Promise<void>;
+  owe(url: string, epoch: number, amount: bigint, customer?: number): Promise<void>;
   /** Ends `epoch` on chain, its grace not yet. */
   endEpoch(epoch: number): Promise<void>;
   sealEpoch(epoch: number): Promise<void>;
@@ -146,9 +146,9 @@ async function worldOn(
       ),
     };
   };
-  const promise: MemberWorld["promise"] = (epoch, cumulative, index = 0) => {
+  const promise: MemberWorld["promise"] = (epoch, amount, index = 0) => {
     const debtor = lowercaseHex((customers[index] as HDNodeWallet).address);
-    const voucher = { customer: debtor, epoch, cumulative };
+    const voucher = { customer: debtor, epoch, amount };
     const signature = sign(voucherDigest(voucherDomain, voucher), keyOf(gateways[index]));
     return { voucher, signature };
   };
@@ -178,8 +178,8 @@ async function worldOn(
       return answer.results as readonly Record<string, unknown>[];
     },
     promise,
-    async owe(url, epoch, cumulative, index) {
-      const promised = promise(epoch, cumulative, index);
+    async owe(url, epoch, amount, index) {
+      const promised = promise(epoch, amount, index);
       await post(url, "/v1/vouchers", signedVoucherToJson(promised));
     },
     endEpoch: (epoch) => warpToSeal(epoch, 0),

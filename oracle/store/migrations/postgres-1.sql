@@ -27,7 +27,7 @@ CREATE TABLE equivocations (
 CREATE TABLE vouchers (
   customer BYTEA NOT NULL,
   epoch BIGINT NOT NULL,
-  cumulative BYTEA NOT NULL,
+  amount BYTEA NOT NULL,
   signature BYTEA NOT NULL,
   PRIMARY KEY (customer, epoch)
 );

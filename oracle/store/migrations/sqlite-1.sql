@@ -39,7 +39,7 @@ CREATE TABLE equivocations (
 CREATE TABLE vouchers (
   customer BIGINT NOT NULL REFERENCES customers (id),
   epoch BIGINT NOT NULL,
-  cumulative BLOB NOT NULL,
+  amount BLOB NOT NULL,
   signature BLOB NOT NULL,
   PRIMARY KEY (customer, epoch)
 );

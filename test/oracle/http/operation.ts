@@ -108,7 +108,7 @@ describe("operation", () => {
       const signature = new Uint8Array(64).fill(7);
       const answers = [
         { member: address("member"), signature },
-        { declined: "record 3 of devices.bin differs" },
+        { declined: "record 3 of invoices.bin differs" },
         { refusal: "malformed" as const, message: "report must be an object" },
       ];
       const asked: unknown[] = [];
@@ -121,7 +121,7 @@ describe("operation", () => {
       const given = [await ask(), await ask(), await ask()];
       expect(given.map(({ status, body }) => [status, body])).to.deep.equal([
         [200, { member: address("member"), signature: toHex(signature) }],
-        [409, { message: "record 3 of devices.bin differs" }],
+        [409, { message: "record 3 of invoices.bin differs" }],
         [400, answers[2]],
       ]);
       expect(asked[0]).to.deep.equal({ report: {} });

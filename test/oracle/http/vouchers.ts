@@ -1,14 +1,22 @@
 import { toHex } from "@link-rewards/core/encoding/bytes";
 import { sign } from "@link-rewards/core/encoding/signature";
-import { endOf } from "@link-rewards/core/law/clock";
+import { endOf, sealTimeOf } from "@link-rewards/core/law/clock";
 import { signedVoucherToJson } from "@link-rewards/core/signed/submission";
 import { type SignedVoucher, type Voucher, voucherDigest } from "@link-rewards/core/signed/voucher";
 import { expect } from "chai";
-import { address, collected, deployment, escrowDomain, keyOf, lawOf } from "../../worlds/paper.ts";
-import { type Served, serve } from "./served.ts";
+import {
+  address,
+  collected,
+  deployment,
+  escrowDomain,
+  keyOf,
+  keySet,
+  lawOf,
+} from "../../worlds/paper.ts";
+import { MARGIN_SECONDS, type Served, serve } from "./served.ts";
 
 function signed(fields: Partial<Voucher> = {}, key = "gateway-1"): SignedVoucher {
-  const voucher = { customer: address("customer-1"), epoch: 1, cumulative: 100n, ...fields };
+  const voucher = { customer: address("customer-1"), epoch: 1, amount: 100n, ...fields };
   return { voucher, signature: sign(voucherDigest(escrowDomain, voucher), keyOf(key)) };
 }
 
@@ -36,20 +44,48 @@ describe("POST /v1/vouchers", () => {
   it("knows the same one again, takes a higher one, and refuses a lower one as stale", async () => {
     expect(await refusalOf(signed())).to.deep.equal([200, "accepted"]);
     expect(await refusalOf(signed())).to.deep.equal([200, "known"]);
-    expect(await refusalOf(signed({ cumulative: 101n }))).to.deep.equal([200, "accepted"]);
+    expect(await refusalOf(signed({ amount: 101n }))).to.deep.equal([200, "accepted"]);
     expect(await refusalOf(signed())).to.deep.equal([409, "stale"]);
   });
 
-  it("refuses as stale what is paid already", async () => {
+  it("refuses as stale what is paid for that epoch already", async () => {
+    served.at(endOf(deployment, 1));
     served.under(lawOf(collected("customer-1", 1, 100n)));
     expect(await refusalOf(signed())).to.deep.equal([409, "stale"]);
-    expect(await refusalOf(signed({ cumulative: 101n }))).to.deep.equal([200, "accepted"]);
+    expect(await refusalOf(signed({ epoch: 2 }))).to.deep.equal([200, "accepted"]);
+    expect(await refusalOf(signed({ amount: 101n }))).to.deep.equal([200, "accepted"]);
   });
 
   it("refuses one for an epoch that has not begun, and takes it when it has", async () => {
     expect(await refusalOf(signed({ epoch: 2 }))).to.deep.equal([422, "epoch-closed"]);
     served.at(endOf(deployment, 1));
     expect(await refusalOf(signed({ epoch: 2 }))).to.deep.equal([200, "accepted"]);
+  });
+
+  it("refuses one that is too late to be collected before its epoch is sealed", async () => {
+    const closesAt = sealTimeOf(deployment, 1) - MARGIN_SECONDS;
+    served.at(closesAt - 1);
+    expect(await refusalOf(signed())).to.deep.equal([200, "accepted"]);
+    served.at(closesAt);
+    expect(await refusalOf(signed({ amount: 101n }))).to.deep.equal([422, "epoch-closed"]);
+  });
+
+  it("refuses what is over its key's cap: more would never be collected", async () => {
+    served.under(lawOf(keySet("customer-1", "gateway-1", 150n)));
+    expect(await refusalOf(signed({ amount: 151n }))).to.deep.equal([422, "over-cap"]);
+    expect(await refusalOf(signed({ amount: 150n }))).to.deep.equal([200, "accepted"]);
+  });
+
+  it("no longer lists what is paid, or void because its epoch is sealed", async () => {
+    const listed = async () => (await served.request("/v1/vouchers")).body.vouchers;
+    await hand(signedVoucherToJson(signed()));
+    expect(await listed()).to.have.length(1);
+    served.under(lawOf(collected("customer-1", 1, 100n)));
+    expect(await listed()).to.deep.equal([]);
+    served.under(lawOf(collected("customer-1", 1, 99n)));
+    expect(await listed()).to.have.length(1);
+    served.at(sealTimeOf(deployment, 1));
+    expect(await listed()).to.deep.equal([]);
   });
 
   it("refuses a customer nobody admitted, and a key that is not the customer's", async () => {
@@ -71,7 +107,7 @@ describe("POST /v1/vouchers", () => {
       {},
       { voucher },
       { voucher, signature: "0x" },
-      { voucher: { ...voucher, cumulative: 100 }, signature },
+      { voucher: { ...voucher, amount: 100 }, signature },
       { voucher: { ...voucher, more: 1 }, signature },
     ];
     for (const body of wrong) {

@@ -1,15 +1,7 @@
-import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
-import type { VerifiedVoucher } from "@link-rewards/core/law/verify";
 import { expect } from "chai";
 import { LTK, type MemberWorld, startMemberWorld } from "../../worlds/network.ts";
 import { checkpoint } from "../support/checkpoint.ts";
-import {
-  inStore,
-  lastFinalEpoch,
-  proposals,
-  publishedFiles,
-  remembered,
-} from "../support/chronicle.ts";
+import { lastFinalEpoch, proposals, publishedFiles, remembered } from "../support/chronicle.ts";
 import {
   type BundleFiles,
   bundleOf,
@@ -113,30 +105,6 @@ describe("close, when a person must look", () => {
         [1, 2],
       ]);
       expect(await publishedFiles(oracle, 1)).to.deep.equal(files);
-    });
-
-    it("leaves a voucher that the escrow refuses and collects the others (TAP 214: one poison record blocks the good ones)", async () => {
-      const { suite, role } = world.devnet;
-      const treasury = role("treasury");
-      const stranger = lowercaseHex(role("bystander").address);
-      await (await suite.token.connect(treasury).approve(suite.escrow, LTK)).wait();
-      await (await suite.escrow.connect(treasury).depositFor(stranger, LTK)).wait();
-      const good = world.promise(1, 4n * LTK);
-      const bad = { ...good, voucher: { ...good.voucher, customer: stranger } };
-      await inStore(oracle, async (store) => {
-        for (const signed of [bad, good]) await store.putVoucher(signed as VerifiedVoucher);
-      });
-      const { code, outcome } = await oracle.close();
-      expect(code).to.equal(0);
-      expect(outcome.actions).to.deep.include({
-        action: "collect",
-        customer: good.voucher.customer,
-        epoch: 1,
-        amount: String(LTK),
-      });
-      const refused = outcome.actions?.find(({ action }) => action === "uncollectable");
-      expect(refused).to.include({ customer: stranger, epoch: 1 });
-      expect(refused?.reason).to.match(/^KeyUnknown\(/);
     });
 
     it("waits, and does not spin, while the end of an attempt is not final yet", async () => {

@@ -75,6 +75,28 @@ describe("following the law", () => {
     expect(second.law()).to.deep.equal(await readLaw(second.chain));
   });
 
+  it("leaves for the next time what another run stores while it reads", async () => {
+    const device = newDevice();
+    const other = await follower(0);
+    await other.refresh();
+    await enrol(device);
+    let asked = 0;
+    const slow = await follower(0, (store) => ({
+      ...store,
+      async cursor() {
+        const cursor = await store.cursor();
+        asked += 1;
+        // Between where it stands and what is stored: the second question is the one that events follow.
+        if (asked === 2) await other.refresh();
+        return cursor;
+      },
+    }));
+    await slow.refresh();
+    expect(asked).to.be.above(2);
+    expect(knows(slow.law(), device)).to.equal(true);
+    expect(slow.law()).to.deep.equal(await readLaw(slow.chain));
+  });
+
   it("reads only what is as many blocks deep as it was told", async () => {
     const device = newDevice();
     const deep = await follower(3);
@@ -190,9 +212,9 @@ function slowly(store: Store): Store {
 /** Notes from which block on events are asked for. */
 function spyOn(chain: Chain, note: (from: number) => void): Chain["events"] {
   const { events } = chain;
-  return (from, to) => {
+  return (from, to, known) => {
     note(from);
-    return events(from, to);
+    return events(from, to, known);
   };
 }
 

@@ -9,7 +9,13 @@ import { expect } from "chai";
 import { openBundles } from "../../../oracle/edge/bundles.ts";
 import { LTK, type MemberWorld, startMemberWorld } from "../../worlds/network.ts";
 import { lastFinalEpoch, proposals, publishedFiles } from "../support/chronicle.ts";
-import type { Closed, MemberOracle, Serving } from "../support/member-oracle.ts";
+import {
+  type Closed,
+  type MemberOracle,
+  memberOracle,
+  type Serving,
+} from "../support/member-oracle.ts";
+import { startRpcProxy } from "../support/rpc-proxy.ts";
 
 /** Nobody listens there. */
 const DOWN = "http://127.0.0.1:9";
@@ -189,6 +195,34 @@ describe("three members of which two must sign", () => {
     const away = await first.close();
     expect(stepsOf(away, 4)).to.deep.equal(["attested", "proposed", "final"]);
     expect(await publishedFiles(first, 4)).to.deep.equal(await publishedFiles(third, 4));
+  });
+
+  it("ask for signatures anew when one that signed has left before the proposal", async () => {
+    const { devnet } = world;
+    const { ledger, quorum } = devnet.suite;
+    await world.submit(urls[0], [{ epoch: 5 }, { epoch: 5 }]);
+    await world.sealEpoch(5);
+    const { selector } = ledger.getFunction("propose").fragment;
+    const proxy = await startRpcProxy(devnet.rpcUrl);
+    proxy.handle(async ({ methods, body }, forward) => {
+      if (methods.includes("eth_estimateGas") && body.includes(selector)) throw new Error("cut");
+      return forward();
+    });
+    const { wallet, data } = first;
+    const behind = await memberOracle({ devnet, name: "behind", wallet, rpcUrl: proxy.url, data });
+    const cut = await behind.close(...peers(urls[1]));
+    await proxy.close();
+    expect(cut.code).to.equal(2);
+    await (await quorum.connect(second.wallet.connect(devnet.provider)).exit()).wait();
+    await world.endEpoch(6);
+    const left = await first.close(...peers(urls[1], urls[2]));
+    expect(left.code, left.stderr).to.equal(0);
+    expect(left.outcome.waiting).to.contain(`SignerNotActive(${second.wallet.address})`);
+    const { code, outcome, stderr } = await first.close(...peers(urls[1], urls[2]));
+    expect(code, stderr).to.equal(0);
+    expect(stepsOf({ code, outcome, stderr }, 5)).to.deep.equal(["attested", "proposed"]);
+    expect(await signers()).to.deep.equal([0, 2]);
+    expect(await proposals(world)).to.deep.include([5, 0]);
   });
 
   it("show no trace of a fault in their logs", async () => {

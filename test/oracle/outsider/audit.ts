@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { at } from "@link-rewards/core/encoding/at";
-import { CONTRIBUTION_BYTES, DEVICE_BYTES, REWARD_BYTES } from "@link-rewards/core/epoch/records";
+import { CONTRIBUTION_BYTES, INVOICE_BYTES, REWARD_BYTES } from "@link-rewards/core/epoch/records";
 import type { Law } from "@link-rewards/core/law/law";
 import { readDeploymentFile } from "@link-rewards/host/deployment";
 import { expect } from "chai";
@@ -58,7 +58,7 @@ describe("audit", () => {
     const serving = await oracle.serve();
     for (const epoch of [1, 2]) {
       await world.submit(serving.url, [{ epoch }, { epoch, egressBytes: 7n }, { epoch }]);
-      await world.owe(serving.url, epoch, BigInt(epoch) * 2n * LTK);
+      await world.owe(serving.url, epoch, 2n * LTK);
       await world.endEpoch(epoch);
       await oracle.close();
       await world.sealEpoch(epoch);
@@ -130,6 +130,7 @@ describe("audit", () => {
       status: () => [],
       proof: () => [owner(), "--bundles", copy],
       why: () => [owner(), "1", "--bundles", copy],
+      refund: () => [world.customer.address, "--bundles", copy],
       claim: () => [owner(), "--bundles", copy, "--key-file", keyFile],
     };
     for (const [name, args] of Object.entries(works)) {
@@ -149,12 +150,13 @@ describe("audit", () => {
     const places = [
       ["contributions.bin", CONTRIBUTION_BYTES + 200, 1],
       ["contributions.fence", 3, 0],
-      ["devices.bin", 2 * DEVICE_BYTES + 30, 2],
-      ["devices.fence", 0, 0],
+      ["contributions.bin", 2 * CONTRIBUTION_BYTES - 1, 1],
+      ["invoices.bin", 2 * INVOICE_BYTES + 50, 2],
+      ["invoices.fence", 0, 0],
       ["rewards.bin", REWARD_BYTES + 25, 1],
     ] as const;
     for (const [file, position, record] of places) {
-      it(`${file}, record ${record}`, async () => {
+      it(`${file}, record ${record}, byte ${position}`, async () => {
         await flip(1, file, position);
         const { verdict, divergence } = await verdictOf(1);
         expect(verdict).to.equal("differs");
@@ -162,18 +164,20 @@ describe("audit", () => {
       });
     }
 
-    it("rewards.tree, where there should be nothing", async () => {
-      await writeFile(join(copy, "1", "rewards.tree"), new Uint8Array(32));
-      const { divergence } = await verdictOf(1);
-      expect(divergence).to.include({ file: "rewards.tree", record: 0 });
-    });
+    for (const file of ["contributions.tree", "invoices.tree", "rewards.tree"]) {
+      it(`${file}, where there should be nothing`, async () => {
+        await writeFile(join(copy, "1", file), new Uint8Array(32));
+        const { divergence } = await verdictOf(1);
+        expect(divergence).to.include({ file, record: 0 });
+      });
+    }
 
     it("manifest.json, the field", async () => {
       const manifest = await readFile(join(copy, "1", "manifest.json"), "latin1");
-      await flip(1, "manifest.json", manifest.indexOf('"pot":"') + '"pot":"'.length);
+      await flip(1, "manifest.json", manifest.indexOf('"delta":"') + '"delta":"'.length);
       const { divergence } = await verdictOf(1);
       expect(divergence).to.include({ stage: "manifest", file: "manifest.json" });
-      expect(divergence?.message).to.contain("pot");
+      expect(divergence?.message).to.contain("delta");
     });
 
     it("and in its own process ends with exit code 1", async () => {
@@ -206,8 +210,8 @@ describe("audit", () => {
     await truncate(join(copy, "1", "contributions.bin"), CONTRIBUTION_BYTES + 9);
     expect((await verdictOf(1)).divergence).to.include({ file: "contributions.bin", record: 1 });
     await cp(oracle.bundles, copy, { recursive: true });
-    await truncate(join(copy, "1", "devices.bin"), DEVICE_BYTES);
-    expect((await verdictOf(1)).divergence).to.include({ file: "devices.bin", record: 1 });
+    await truncate(join(copy, "1", "invoices.bin"), INVOICE_BYTES);
+    expect((await verdictOf(1)).divergence).to.include({ file: "invoices.bin", record: 1 });
   });
 
   it("condemns no later epoch for a bad file of an earlier one (own prototype)", async () => {
@@ -226,11 +230,11 @@ describe("audit", () => {
   });
 
   it("says what is missing, and does not call it wrong (Rocket Pool 857: a published file lost)", async () => {
-    await rm(join(copy, "1", "devices.bin"));
+    await rm(join(copy, "1", "invoices.bin"));
     const { code, epochs } = await audit("all");
     expect(code).to.equal(2);
     expect(epochs.map(({ verdict }) => verdict)).to.deep.equal(["unavailable", "agrees"]);
-    expect(epochs[0]?.message).to.contain("devices.bin of epoch 1");
+    expect(epochs[0]?.message).to.contain("invoices.bin of epoch 1");
   });
 
   it("takes the last rewards from the chain's root, and says so when no file leads to it", async () => {

@@ -1,6 +1,6 @@
 import { toHex, ZERO_HASH } from "@link-rewards/core/encoding/bytes";
 import { rootOver } from "@link-rewards/core/encoding/tree";
-import { CONTRIBUTION_BYTES, REWARD_BYTES } from "@link-rewards/core/epoch/records";
+import { CONTRIBUTION_BYTES, INVOICE_BYTES, REWARD_BYTES } from "@link-rewards/core/epoch/records";
 import { expect } from "chai";
 import { secondRoot } from "../../../oracle/edge/second-tree.ts";
 import { secondRoots } from "../../../oracle/outsider/audit.ts";
@@ -37,28 +37,37 @@ describe("the second tree builder", () => {
 
 describe("the second roots of a bundle", () => {
   const report = { leaves: 5_000, contributions: 3 };
-  const rootsOf = (rewards: Uint8Array, contributions: Uint8Array) =>
+  const rootsOf = (leaves: number, rows: number) =>
     secondRoots(
       {
         manifest: new Uint8Array(),
         files: new Map([
-          ["rewards.bin", rewards],
-          ["contributions.bin", contributions],
+          ["rewards.bin", recordsOf(leaves)],
+          ["contributions.bin", recordsOf(rows, CONTRIBUTION_BYTES)],
+          ["invoices.bin", recordsOf(rows, INVOICE_BYTES)],
         ]),
       },
       report,
     );
 
   it("are over what the report counts, however long the files are made", async () => {
-    const honest = await rootsOf(recordsOf(5_000), recordsOf(3, CONTRIBUTION_BYTES));
-    const longer = await rootsOf(recordsOf(9_000), recordsOf(70_000, CONTRIBUTION_BYTES));
-    expect(longer).to.deep.equal(honest);
-    expect(honest.root).to.equal(toHex(rootOver(recordsOf(5_000), REWARD_BYTES)));
+    const rootOf = (count: number, size: number) => toHex(rootOver(recordsOf(count, size), size));
+    const honest = await rootsOf(5_000, 3);
+    expect(honest).to.deep.equal({
+      root: rootOf(5_000, REWARD_BYTES),
+      contributionRoot: rootOf(3, CONTRIBUTION_BYTES),
+      invoiceRoot: rootOf(3, INVOICE_BYTES),
+    });
+    expect(await rootsOf(9_000, 70_000)).to.deep.equal(honest);
   });
 
   it("are those of no record when the files are missing", async () => {
     const none = await secondRoots({ manifest: new Uint8Array(), files: new Map() }, report);
-    expect(none).to.deep.equal({ root: ZERO_HASH, contributionRoot: ZERO_HASH });
+    expect(none).to.deep.equal({
+      root: ZERO_HASH,
+      contributionRoot: ZERO_HASH,
+      invoiceRoot: ZERO_HASH,
+    });
   });
 });
 

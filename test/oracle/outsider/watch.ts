@@ -30,6 +30,7 @@ type Watched = {
   readonly verdict?: EpochVerdict;
   readonly proof?: string | null;
   readonly defence?: { readonly transaction?: string };
+  readonly vetoed?: readonly Pick<Watched, "epoch" | "attempt" | "proof" | "defence">[];
 };
 
 describe("watch", () => {
@@ -52,7 +53,7 @@ describe("watch", () => {
     const serving = await oracle.serve();
     for (const epoch of [1, 2]) {
       await world.submit(serving.url, [{ epoch }, { epoch }, { epoch }]);
-      await world.owe(serving.url, epoch, BigInt(epoch) * 3n * LTK);
+      await world.owe(serving.url, epoch, 3n * LTK);
       await world.endEpoch(epoch);
       await oracle.close();
       await world.sealEpoch(epoch);
@@ -106,13 +107,21 @@ describe("watch", () => {
     const forgeries: readonly [string, string, string, () => Forgery][] = [
       [
         "two slices that overlap (the same wei promised twice)",
-        "proveOverlap",
+        "proveGap",
         "record 1",
         () => ({ leaves: leaves.map((leaf, i) => (i === 1 ? { ...leaf, prefix: 0n } : leaf)) }),
       ],
       [
+        "a gap between two slices (tokens that belong to nobody)",
+        "proveGap",
+        "record 0",
+        () => ({
+          leaves: [{ ...leafAt(0), cumulative: leafAt(0).cumulative - 1n }, ...leaves.slice(1)],
+        }),
+      ],
+      [
         "a slice beyond the total",
-        "proveMalformed",
+        "proveGap",
         "record 2",
         () => ({
           leaves: [leafAt(0), leafAt(1), { ...leafAt(2), cumulative: leafAt(2).cumulative + 1n }],
@@ -121,7 +130,7 @@ describe("watch", () => {
       ],
       [
         "two accounts at each other's index",
-        "proveMalformed",
+        "proveMisplaced",
         "record 0",
         () => ({ leaves: inOrder([leafAt(1), leafAt(0), leafAt(2)]) }),
       ],
@@ -158,10 +167,27 @@ describe("watch", () => {
         expect([revoked?.args.epoch, revoked?.args.prover]).to.deep.equal([2n, bystander.address]);
         expect(await quorum.isActive(oracle.wallet.address)).to.equal(false);
         expect(await token.balanceOf(bystander.address)).to.equal(
-          world.devnet.parameters.minimumBond / 2n,
+          world.devnet.parameters.minimumBond / 10n,
         );
       });
     }
+  });
+
+  it("convicts also what the guardian has vetoed before, once", async () => {
+    await proposeForged({
+      leaves: leaves.map((leaf, i) => (i === 1 ? { ...leaf, prefix: 0n } : leaf)),
+    });
+    const { ledger, quorum } = world.devnet.suite;
+    const { digest } = await ledger.proposal();
+    await (await ledger.connect(world.devnet.role("guardian")).veto(digest)).wait();
+    const { code, vetoed = [], stderr } = await defendOnce();
+    expect([code, vetoed.length], stderr).to.deep.equal([1, 1]);
+    expect(vetoed[0]).to.include({ epoch: 2, attempt: 0, proof: "proveGap" });
+    expect(vetoed[0]?.defence?.transaction).to.match(/^0x[0-9a-f]{64}$/);
+    const [revoked] = await ledger.queryFilter(ledger.filters.RootRevoked());
+    expect([revoked?.args.digest, revoked?.args.prover]).to.deep.equal([digest, bystander.address]);
+    expect(await quorum.isActive(oracle.wallet.address)).to.equal(false);
+    expect(await defendOnce()).to.deep.equal({ code: 0, stderr: "", pending: null });
   });
 
   it("names the proof without a key, and sends nothing", async () => {
@@ -170,7 +196,7 @@ describe("watch", () => {
     });
     const block = await world.devnet.provider.getBlockNumber();
     const { code, proof, defence } = await watchOnce();
-    expect([code, proof, defence]).to.deep.equal([1, "proveOverlap", undefined]);
+    expect([code, proof, defence]).to.deep.equal([1, "proveGap", undefined]);
     expect(await world.devnet.provider.getBlockNumber()).to.equal(block);
   });
 
@@ -180,7 +206,7 @@ describe("watch", () => {
     });
     await appendFile(join(published, "2", "rewards.bin"), Buffer.alloc(REWARD_BYTES + 1));
     const { proof, defence } = await defendOnce();
-    expect(proof).to.equal("proveOverlap");
+    expect(proof).to.equal("proveGap");
     expect(defence).to.have.property("transaction");
   });
 
@@ -192,7 +218,7 @@ describe("watch", () => {
     const { devnet } = world;
     const wallet = devnet.wallet(9);
     await addMember(devnet, wallet.address, 1);
-    await world.endEpoch(3);
+    await world.endEpoch(4);
     const successor = await memberOracle({ devnet, name: "successor", wallet, data: oracle.data });
     expect((await successor.close()).code).to.equal(0);
     await publishFiles(published, 2, await bundleOf(oracle, 2));
@@ -203,7 +229,7 @@ describe("watch", () => {
     expect(await bundleOf(oracle, 2)).to.deep.equal(honest);
   });
 
-  it("raises the alarm for a pot that is mis-shared, which no proof convicts for and the guardian vetoes", async () => {
+  it("raises the alarm for earnings that are mis-shared, which no proof convicts for and the guardian vetoes", async () => {
     const had = leavesOf(await bundleOf(oracle, 1));
     const { total } = manifestOf(honest);
     const before = had.reduce((sum, { cumulative }) => sum + cumulative, 0n);

@@ -421,10 +421,10 @@ export function storeSuite(engine: StoreEngine): void {
     });
 
     describe("vouchers", () => {
-      const promise = (epoch: number, cumulative: bigint, remake = 0) =>
-        crowd.verifiedVoucher({ epoch, cumulative }, remake);
+      const promise = (epoch: number, amount: bigint, remake = 0) =>
+        crowd.verifiedVoucher({ epoch, amount }, remake);
       const kept = async () =>
-        (await store.vouchers()).map(({ voucher }) => [voucher.epoch, voucher.cumulative]);
+        (await store.vouchers()).map(({ voucher }) => [voucher.epoch, voucher.amount]);
 
       it("are kept as they were signed, to the last wei", async () => {
         const voucher = promise(7, maxOf("uint96"));
@@ -444,7 +444,7 @@ export function storeSuite(engine: StoreEngine): void {
       });
 
       it("are one for each customer and epoch, by epoch", async () => {
-        const others = { customer: otherCustomer, epoch: 1, cumulative: 7n };
+        const others = { customer: otherCustomer, epoch: 1, amount: 7n };
         await store.putVoucher(promise(2, 20n));
         await store.putVoucher(promise(1, 10n));
         await store.putVoucher(crowd.verifiedVoucher(others));
@@ -456,18 +456,15 @@ export function storeSuite(engine: StoreEngine): void {
         ]);
       });
 
-      it("are dropped up to what was paid, this customer's only", async () => {
+      it("are dropped by epoch, every customer's", async () => {
         await store.putVoucher(promise(1, 255n));
         await store.putVoucher(promise(2, 256n));
         await store.putVoucher(promise(3, 257n));
-        await store.putVoucher(crowd.verifiedVoucher({ customer: otherCustomer, cumulative: 1n }));
-        await store.dropVouchers(customer, 256n);
-        expect(await kept()).to.deep.equal([
-          [1, 1n],
-          [3, 257n],
-        ]);
-        await store.dropVouchers(crowd.devices[0] as Hex, 10n ** 20n);
-        expect(await kept()).to.have.length(2);
+        await store.putVoucher(crowd.verifiedVoucher({ customer: otherCustomer, amount: 1n }));
+        await store.dropVouchersBefore(3);
+        expect(await kept()).to.deep.equal([[3, 257n]]);
+        await store.dropVouchersBefore(3);
+        expect(await kept()).to.have.length(1);
       });
     });
 
