@@ -1,33 +1,65 @@
 import { contractsOf, type DeploymentFile } from "@link-rewards/client/deployment-file";
-import type { Address } from "@link-rewards/core/encoding/bytes";
+import { lastBlockBefore } from "@link-rewards/client/last-block-before";
+import {
+  type Address,
+  type Hex,
+  lowercaseHex,
+  ZERO_ADDRESS,
+} from "@link-rewards/core/encoding/bytes";
+import type { Block } from "@link-rewards/core/law/block";
 import type { Tariff } from "@link-rewards/core/law/events";
 import { Contract, JsonRpcProvider } from "ethers";
 import type { NodeRefused } from "./refusal.ts";
 
-/** The few things the device side asks the contracts, each for one epoch or as of now. */
+/** The few things the device side asks the contracts, each for one epoch or as of now. Amounts are in wei. */
 export type Chain = {
-  /** Admitted, with this key, in this epoch, and with something to pay with. */
-  checkCustomer(customer: Address, key: Address, epoch: number): Promise<NodeRefused | undefined>;
+  /** What a customer may buy with this key in this epoch; refused when it may buy nothing. */
+  standingOf(customer: Address, key: Address, epoch: number): Promise<Standing | NodeRefused>;
   tariffAt(epoch: number): Promise<Tariff>;
-  /** What the customer has paid in all, in wei. */
-  collected(customer: Address): Promise<bigint>;
+  /** The most that vouchers signed with this key are paid for in an epoch. */
+  capAt(customer: Address, key: Address, epoch: number): Promise<bigint>;
+  /** The earliest epoch that vouchers are paid for: of those before it, all are void. */
+  collectableEpoch(): Promise<number>;
+  /** What the customer has paid for an epoch. */
+  paid(customer: Address, epoch: number): Promise<bigint>;
+  /** What the customer has in the escrow, less what thaws. */
+  spendable(customer: Address): Promise<bigint>;
+  /** The most that the programme pays for an inspector in an epoch; undefined for who is none in it. */
+  shareAt(customer: Address, epoch: number): Promise<bigint | undefined>;
+  /** Whether what the device delivers in an epoch earns for anybody. */
+  isEarningAt(device: Address, epoch: number): Promise<boolean>;
+  /** What nobody could choose: the hash of the last block before the epoch began. */
+  seedOf(epoch: number): Promise<Hex>;
   close(): void;
 };
 
+/** How much a key may promise in an epoch, and what service costs in it. */
+export type Standing = { readonly cap: bigint; readonly tariff: Tariff };
+
 /** Compared with the contracts' ABI by a test. */
+export const REGISTRY_ABI = [
+  "function endOf(uint256 epoch) view returns (uint256)",
+  "function ownerAt(address device, uint32 epoch) view returns (address)",
+] as const;
+export const PROGRAMME_ABI = [
+  "function isInspectorAt(address inspector, uint32 epoch) view returns (bool)",
+  "function shareAt(uint32 epoch) view returns (uint256)",
+] as const;
 export const ESCROW_ABI = [
   "function isCustomerAt(address customer, uint32 epoch) view returns (bool)",
-  "function isKeyAt(address customer, address key, uint32 epoch) view returns (bool)",
+  "function capAt(address customer, address key, uint32 epoch) view returns (uint96)",
   "function balanceOf(address customer) view returns (uint256)",
-  "function collected(address customer) view returns (uint256)",
+  "function thawOf(address customer) view returns (uint96 amount, uint40 withdrawableAt)",
+  "function collectableEpoch() view returns (uint32)",
+  "function paid(address customer, uint32 epoch) view returns (uint256)",
 ] as const;
 export const LEDGER_ABI = [
-  "function tariffAt(uint32 epoch) view returns (tuple(uint96 egressPrice, uint96 storagePrice, uint96 computePrice, uint32 rewardCapBps) tariff)",
+  "function tariffAt(uint32 epoch) view returns (tuple(uint96 egressPrice, uint96 storagePrice, uint96 computePrice, uint16 feeBps))",
 ] as const;
 
 export function connectChain(rpcUrl: string, deployment: DeploymentFile): Chain {
-  const { chainId } = deployment;
-  const { customerEscrow, epochLedger } = contractsOf(deployment);
+  const { chainId, startBlock } = deployment;
+  const contracts = contractsOf(deployment);
   // Calls made at once still go as one batch; what is asked one after the other waits for no others.
   const provider = new JsonRpcProvider(rpcUrl, chainId, { staticNetwork: true, batchStallTime: 0 });
   const ask = (address: Address, abi: readonly string[]) => {
@@ -35,33 +67,78 @@ export function connectChain(rpcUrl: string, deployment: DeploymentFile): Chain 
     return (name: string, ...args: readonly unknown[]) =>
       contract.getFunction(name).staticCall(...args);
   };
-  const askEscrow = ask(customerEscrow, ESCROW_ABI);
-  const askLedger = ask(epochLedger, LEDGER_ABI);
-  return {
-    async checkCustomer(customer, key, epoch) {
-      if (!(await askEscrow("isCustomerAt", customer, epoch))) {
+  const askRegistry = ask(contracts.deviceRegistry, REGISTRY_ABI);
+  const askProgramme = ask(contracts.rewardProgramme, PROGRAMME_ABI);
+  const askEscrow = ask(contracts.customerEscrow, ESCROW_ABI);
+  const askLedger = ask(contracts.epochLedger, LEDGER_ABI);
+
+  const blockAt = async (number: number | "latest"): Promise<Block> => {
+    const block = await provider.getBlock(number);
+    if (block === null) throw new Error(`the RPC node does not have block ${number}`);
+    return { number: block.number, hash: block.hash as Hex, timestamp: block.timestamp };
+  };
+
+  const chain: Chain = {
+    async standingOf(customer, key, epoch) {
+      const [admitted, cap, tariff, balance, share] = await Promise.all([
+        askEscrow("isCustomerAt", customer, epoch),
+        chain.capAt(customer, key, epoch),
+        chain.tariffAt(epoch),
+        askEscrow("balanceOf", customer),
+        chain.shareAt(customer, epoch),
+      ]);
+      if (!admitted) {
         return {
           refusal: "customer-unknown",
           message: `${customer} is not a customer in epoch ${epoch}`,
         };
       }
-      if (!(await askEscrow("isKeyAt", customer, key, epoch))) {
+      if (cap === 0n) {
         return {
           refusal: "key-unknown",
           message: `${key} is not a key of ${customer} in epoch ${epoch}`,
         };
       }
-      if ((await askEscrow("balanceOf", customer)) > 0n) return undefined;
-      return { refusal: "customer-uncovered", message: `${customer} has nothing in the escrow` };
+      // The programme pays for an inspector, whatever its balance.
+      if ((share ?? balance) > 0n) {
+        return { cap: share !== undefined && share < cap ? share : cap, tariff };
+      }
+      const empty = share === undefined ? "nothing in the escrow" : "no share of the programme";
+      return { refusal: "customer-uncovered", message: `${customer} has ${empty}` };
     },
     async tariffAt(epoch) {
-      const { egressPrice, storagePrice, computePrice, rewardCapBps } = await askLedger(
+      const { egressPrice, storagePrice, computePrice, feeBps } = await askLedger(
         "tariffAt",
         epoch,
       );
-      return { egressPrice, storagePrice, computePrice, rewardCapBps: Number(rewardCapBps) };
+      return { egressPrice, storagePrice, computePrice, feeBps: Number(feeBps) };
     },
-    collected: (customer) => askEscrow("collected", customer),
+    capAt: (customer, key, epoch) => askEscrow("capAt", customer, key, epoch),
+    collectableEpoch: async () => Number(await askEscrow("collectableEpoch")),
+    paid: (customer, epoch) => askEscrow("paid", customer, epoch),
+    async spendable(customer) {
+      const [balance, [thawing]]: readonly [bigint, readonly [bigint]] = await Promise.all([
+        askEscrow("balanceOf", customer),
+        askEscrow("thawOf", customer),
+      ]);
+      return balance > thawing ? balance - thawing : 0n;
+    },
+    async shareAt(customer, epoch) {
+      const [isInspector, share] = await Promise.all([
+        askProgramme("isInspectorAt", customer, epoch),
+        askProgramme("shareAt", epoch),
+      ]);
+      return isInspector ? share : undefined;
+    },
+    isEarningAt: async (device, epoch) =>
+      (await askRegistry("ownerAt", device, epoch)) !== ZERO_ADDRESS,
+    async seedOf(epoch) {
+      const begins = Number(await askRegistry("endOf", epoch - 1));
+      const last = await lastBlockBefore(blockAt, begins, startBlock, await blockAt("latest"));
+      if (last === undefined) throw new Error(`epoch ${epoch} has not begun on chain`);
+      return lowercaseHex(last.hash);
+    },
     close: () => provider.destroy(),
   };
+  return chain;
 }

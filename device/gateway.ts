@@ -26,7 +26,7 @@ const program = new Command("link-gateway")
     "after",
     `
 A customer from nothing to its first receipt:
-  node device/gateway.ts key --key-file gateway.key      CustomerEscrow.addKey(its address); it counts from the next epoch
+  node device/gateway.ts key --key-file gateway.key      CustomerEscrow.setKey(its address, the most it may promise an epoch); it counts from the next epoch
   CustomerEscrow.deposit(amount)                         what vouchers are paid from
   node device/gateway.ts run --nodes nodes.txt --file film.mp4 …
 
@@ -39,7 +39,7 @@ await runProgram(program);
 function keyCommand() {
   return new Command("key")
     .description(
-      "Makes a gateway's key and prints its address, for CustomerEscrow.addKey. Never writes over a key.",
+      "Makes a gateway's key and prints its address, for CustomerEscrow.setKey. Never writes over a key.",
     )
     .requiredOption("--key-file <file>", "new file, readable by you alone")
     .addOption(jsonOption())
@@ -68,12 +68,17 @@ function runCommand() {
     .option("--folder <folder>", "the gateway's memory", "gateway-state")
     .option("--rounds <n>", "stop after so many", wholeNumber)
     .option("--interval <seconds>", "between two rounds", wholeNumber, 30)
+    .option(
+      "--inspector",
+      "buy for the reward programme: from all devices in turn, in an order drawn from the chain, as far as its share goes",
+      false,
+    )
     .option("--pay-share <percent>", "how much of its debt it promises", percent, 100)
     .addOption(jsonOption())
     .action(async (options) => {
       const deployment = await readDeploymentFile(options.deployment);
       const chain = connectChain(options.rpc, deployment);
-      const { customer, payShare } = options;
+      const { customer, inspector, payShare } = options;
       const contracts = contractsOf(deployment);
       const gateway = await startGateway({
         chainId: deployment.chainId,
@@ -85,8 +90,8 @@ function runCommand() {
         nodes: () => readNodes(options.nodes),
         files: options.file,
         folder: options.folder,
-        tariffAt: chain.tariffAt,
-        collected: () => chain.collected(customer),
+        chain,
+        inspector,
         payBasisPoints: () => 100 * payShare,
         log: logToStderr(options.json),
       });
@@ -97,7 +102,7 @@ function runCommand() {
         const { epoch, visits } = await gateway.serveRound();
         const { signed, vouchers, failures } = await gateway.settle();
         const good = visits.filter((visit) => visit.failures.length === 0).length;
-        const promised = vouchers.at(-1)?.cumulative ?? 0n;
+        const promised = vouchers.find((each) => each.epoch === epoch)?.amount ?? 0n;
         print(options.json, {
           round,
           epoch,

@@ -21,7 +21,7 @@ export const MAX_SEGMENTS = 4_096;
 /** Keeps the node answering others: it looks up after each segment. */
 export const MAX_HASHES_PER_SEGMENT = 50_000;
 
-export function millisecondsOf({ segments, hashesPerSegment }: Job): bigint {
+export function millisecondsOf({ segments, hashesPerSegment }: Omit<Job, "seed">): bigint {
   return BigInt(Math.floor((segments * hashesPerSegment) / HASHES_PER_MILLISECOND));
 }
 

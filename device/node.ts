@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { once } from "node:events";
-import { Command } from "@commander-js/extra-typings";
+import { Command, Option } from "@commander-js/extra-typings";
 import { contractsOf } from "@link-rewards/client/deployment-file";
 import { toHex } from "@link-rewards/core/encoding/bytes";
 import { domainSeparator } from "@link-rewards/core/encoding/typed";
@@ -18,6 +18,7 @@ import {
 import { askedToStop, runProgram } from "@link-rewards/host/program";
 import { connectChain } from "./chain.ts";
 import { logToStderr } from "./log.ts";
+import { nextNonce } from "./node/consents.ts";
 import { drawQr } from "./node/qr.ts";
 import { startNode } from "./node/start.ts";
 import { jsonOption, oracleOption, print } from "./options.ts";
@@ -37,6 +38,8 @@ A device from nothing to its first receipt:
 How receipts work: docs/receipt-protocol.md`,
   );
 
+const WEEK_SECONDS = 604_800;
+
 program.addCommand(keyCommand()).addCommand(bindCommand()).addCommand(serveCommand());
 await runProgram(program);
 
@@ -50,37 +53,47 @@ function keyCommand() {
     .action(async ({ keyFile, json }) => print(json, { device: await createKeyFile(keyFile) }));
 }
 
+function folderOption() {
+  return new Option(
+    "--folder <folder>",
+    "the device's memory; never put back an older copy",
+  ).default("device-state");
+}
+
 function bindCommand() {
   const key = keyOptions();
   return new Command("bind")
     .description(
-      "Prints the device's signed consent to belong to an account: JSON for the claim page, and on a terminal its QR code. Anyone may also send it to DeviceRegistry.bind, where r and vs are the signature's halves. It counts from the next epoch on.",
+      "Prints the device's signed consent to belong to an account: JSON for the claim page, and on a terminal its QR code. Anyone may also send it to DeviceRegistry.bind, where r and vs are the signature's halves. It counts from the next epoch on, and outranks every consent the device signed before.",
     )
     .addOption(deploymentOption())
     .addOption(key.keystore)
     .addOption(key.passwordFile)
     .addOption(key.keyFile)
     .requiredOption("--account <address>", "who earns what the device earns", address)
-    .requiredOption("--nonce <n>", "DeviceRegistry.nonces(device)", wholeNumber)
-    .requiredOption(
+    .option(
       "--deadline <seconds>",
-      "unix time after which the signature is void",
+      "unix time after which the signature is void (default: in a week)",
       wholeNumber,
     )
+    .addOption(folderOption())
     .option("--qr", "draw the QR code on stderr (default: when that is a terminal)")
     .option("--no-qr", "do not")
-    .action(async ({ account, nonce, deadline, deployment, qr, ...files }) => {
+    .action(async ({ account, deployment, folder, qr, ...options }) => {
       const file = await readDeploymentFile(deployment);
       const { chainId } = file;
       const { deviceRegistry: registry } = contractsOf(file);
-      const signer = await openSigner(files);
+      const signer = await openSigner(options);
       const device = signer.address;
+      const now = Math.floor(Date.now() / 1_000);
+      const nonce = await nextNonce(folder, device, now);
+      const { deadline = now + WEEK_SECONDS } = options;
       const bind = { device, account, nonce: BigInt(nonce), deadline: BigInt(deadline) };
       const signature = toHex(
         await signer.sign(bindDigest(domainSeparator(chainId, registry), bind)),
       );
       const consent = JSON.stringify({
-        ...({ chainId, registry, device, account, deadline } satisfies Consent),
+        ...({ chainId, registry, device, account, nonce, deadline } satisfies Consent),
         signature,
       });
       if (qr ?? process.stderr.isTTY) process.stderr.write(drawQr(consent));
@@ -100,11 +113,7 @@ function serveCommand() {
     .addOption(key.keystore)
     .addOption(key.passwordFile)
     .addOption(key.keyFile)
-    .option(
-      "--folder <folder>",
-      "the device's memory; never put back an older copy",
-      "device-state",
-    )
+    .addOption(folderOption())
     .option("--host <host>", "address to listen on", "127.0.0.1")
     .option("--port <port>", "0 takes any free one", wholeNumber, 8420)
     .option("--member <address...>", "oracle members whose acknowledgements count", addresses)
@@ -112,7 +121,7 @@ function serveCommand() {
     .addOption(jsonOption())
     .addHelpText(
       "after",
-      "\nWith --rpc it serves only customers that are admitted, with the key they use, and have a deposit; without, it learns from the oracle's refusals.",
+      "\nWith --rpc it serves only customers that are admitted, with the key they use, up to that key's cap, and have something to pay with; without, it learns from the oracle's refusals.",
     )
     .action(async (options) => {
       const deployment = await readDeploymentFile(options.deployment);
@@ -126,7 +135,7 @@ function serveCommand() {
         host: options.host,
         port: options.port,
         log: logToStderr(options.json),
-        ...(chain && { checkCustomer: chain.checkCustomer }),
+        ...(chain && { standingOf: chain.standingOf }),
         ...(options.member && { members: options.member }),
         ...(options.contentLimit && { contentLimitBytes: options.contentLimit }),
       });

@@ -30,7 +30,7 @@ export const NODE_REFUSALS = {
     remedy: "Sign a receipt for what was received.",
   },
   "customer-uncovered": {
-    meaning: "The customer has nothing in the escrow to pay with.",
+    meaning: "The customer has nothing in the escrow, or no share of the programme, to pay with.",
     remedy: "Deposit.",
   },
 } as const satisfies Record<string, { meaning: string; remedy: string }>;
@@ -53,6 +53,7 @@ const STATUS: Partial<Record<NodeRefusal, number>> = {
   "totals-short": 409,
   "credit-exhausted": 402,
   "customer-uncovered": 402,
+  "over-cap": 402,
   "customer-unknown": 403,
   "key-unknown": 403,
   "customer-signature-invalid": 401,

@@ -1,14 +1,14 @@
 import { join } from "node:path";
-import { type Address, lowercaseHex, toHex } from "@link-rewards/core/encoding/bytes";
+import { type Address, lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import { isRefused, type Refused } from "@link-rewards/core/encoding/refusal";
-import { parseSignature } from "@link-rewards/core/encoding/signature";
 import {
   type Amounts,
   parseSignedReceipt,
   type SignedReceipt,
   signedReceiptToJson,
 } from "@link-rewards/core/signed/receipt";
-import { parseVoucher, type SignedVoucher, voucherToJson } from "@link-rewards/core/signed/voucher";
+import { parseSignedVoucher, signedVoucherToJson } from "@link-rewards/core/signed/submission";
+import type { SignedVoucher } from "@link-rewards/core/signed/voucher";
 import { z } from "zod";
 import { amountsToJson, parseAmounts } from "../amounts.ts";
 import { openStateFile } from "../state.ts";
@@ -27,27 +27,20 @@ export type Tally = {
   head: SignedReceipt | undefined;
 };
 
-/** What the customer owes for one epoch, and the voucher that says so. */
-export type Debt = {
-  readonly epoch: number;
-  owed: bigint;
-  voucher: SignedVoucher | undefined;
-  delivered: boolean;
-};
+/** What the customer promised for an epoch: the highest voucher signed for it. */
+export type Promised = SignedVoucher & { delivered: boolean };
 
 export type LedgerPages = {
   /** Receipts of this epoch and before may have been signed by a ledger that is lost. */
   since: number | undefined;
-  /** Owed for the epochs that are closed, and so not among the debts, in wei. */
-  carried: bigint | undefined;
   tallies: Tally[];
-  debts: Debt[];
+  /** By epoch: each begins anew. */
+  promised: Promised[];
 };
 
 const PAGES = z.object({
   customer: z.string(),
   since: z.int().optional(),
-  carried: z.string().optional(),
   tallies: z.array(
     z.object({
       epoch: z.int(),
@@ -59,39 +52,26 @@ const PAGES = z.object({
       head: z.unknown().optional(),
     }),
   ),
-  debts: z.array(
-    z.object({
-      epoch: z.int(),
-      owed: z.string(),
-      voucher: z.unknown().optional(),
-      signature: z.unknown().optional(),
-      delivered: z.boolean(),
-    }),
-  ),
+  promised: z.array(z.looseObject({ delivered: z.boolean() })),
 });
 
 /** One file, one gateway: two that pay for one customer need one ledger. */
 export function openLedger(folder: string, customer: Address) {
   return openStateFile<LedgerPages>(join(folder, "ledger.json"), {
-    initial: () => ({ since: undefined, carried: undefined, tallies: [], debts: [] }),
+    initial: () => ({ since: undefined, tallies: [], promised: [] }),
     parse: (json) => parsePages(json, customer),
-    toJson: ({ since, carried, tallies, debts }) => ({
+    toJson: ({ since, tallies, promised }) => ({
       customer,
       since,
-      carried: carried?.toString(),
       tallies: tallies.map((tally) => ({
         ...tally,
         verified: amountsToJson(tally.verified),
         promised: amountsToJson(tally.promised),
         head: tally.head && signedReceiptToJson(tally.head),
       })),
-      debts: debts.map(({ voucher, ...debt }) => ({
-        ...debt,
-        owed: debt.owed.toString(),
-        ...(voucher && {
-          voucher: voucherToJson(voucher.voucher),
-          signature: toHex(voucher.signature),
-        }),
+      promised: promised.map((each) => ({
+        ...signedVoucherToJson(each),
+        delivered: each.delivered,
       })),
     }),
   });
@@ -104,7 +84,6 @@ function parsePages(json: unknown, customer: Address): LedgerPages {
   }
   return {
     since: pages.since,
-    carried: pages.carried === undefined ? undefined : BigInt(pages.carried),
     tallies: pages.tallies.map((tally) => ({
       ...tally,
       device: lowercaseHex(tally.device),
@@ -112,17 +91,9 @@ function parsePages(json: unknown, customer: Address): LedgerPages {
       promised: parseAmounts(tally.promised),
       head: tally.head === undefined ? undefined : checked(parseSignedReceipt(tally.head)),
     })),
-    debts: pages.debts.map(({ epoch, owed, voucher, signature, delivered }) => ({
-      epoch,
-      owed: BigInt(owed),
-      delivered,
-      voucher:
-        voucher === undefined
-          ? undefined
-          : {
-              voucher: checked(parseVoucher(voucher)),
-              signature: checked(parseSignature(signature, "signature")),
-            },
+    promised: pages.promised.map((each) => ({
+      ...checked(parseSignedVoucher(each)),
+      delivered: each.delivered,
     })),
   };
 }

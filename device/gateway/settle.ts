@@ -1,35 +1,27 @@
-import { type Address, equalBytes } from "@link-rewards/core/encoding/bytes";
+import { equalBytes } from "@link-rewards/core/encoding/bytes";
 import { recover } from "@link-rewards/core/encoding/signature";
-import { valueAtTariff } from "@link-rewards/core/epoch/value";
-import type { Tariff } from "@link-rewards/core/law/events";
 import { type Receipt, receiptDigest, type SignedReceipt } from "@link-rewards/core/signed/receipt";
 import { voucherDigest } from "@link-rewards/core/signed/voucher";
 import type { DigestSigner } from "@link-rewards/host/keys";
 import { NOTHING, shortOf } from "../amounts.ts";
 import { type Backoff, type EpochView, type OracleClient, withBackoff } from "../oracle-client.ts";
 import type { StateFile } from "../state.ts";
-import type { Debt, LedgerPages, Tally } from "./ledger.ts";
+import { type BudgetParts, openBudget } from "./budget.ts";
+import type { LedgerPages, Promised, Tally } from "./ledger.ts";
 import type { Peer } from "./peer.ts";
 
-export type SettleParts = {
-  readonly customer: Address;
+export type SettleParts = BudgetParts & {
   readonly key: DigestSigner;
   readonly domains: { readonly registry: Uint8Array; readonly escrow: Uint8Array };
   readonly ledger: StateFile<LedgerPages>;
   readonly oracle: OracleClient;
   readonly epochs: EpochView;
   readonly peerAt: (url: string) => Peer;
-  readonly tariffAt: (epoch: number) => Promise<Tariff>;
-  /** What the customer has paid in all, in wei. */
-  readonly collected: () => Promise<bigint>;
-  /** How much of its debt for an epoch the customer promises, in ten-thousandths. */
-  readonly payBasisPoints: (epoch: number) => number;
   readonly backoff: Backoff;
 };
 
 /** More than one correction of the sequence means that the device changes its mind. */
 const MOST_DRAFTS = 3;
-const WHOLE = 10_000n;
 
 /** Signs for what was verified and gets the device's signature; says what went wrong. */
 export async function settleTally(parts: SettleParts, tally: Tally): Promise<string | undefined> {
@@ -92,85 +84,64 @@ export async function unsignedTallies({ ledger, epochs }: SettleParts): Promise<
   return unsigned;
 }
 
-/** Brings the debts up to the drafts, and the vouchers up to the debts. */
-export async function promiseDebts(parts: SettleParts): Promise<void> {
-  const { ledger, tariffAt, payBasisPoints } = parts;
-  const { tallies } = ledger.value;
-  await openDebts(parts);
-  for (const epoch of new Set(tallies.map((tally) => tally.epoch))) {
-    const tariff = await tariffAt(epoch);
-    const value = tallies
-      .filter((tally) => tally.epoch === epoch)
-      .reduce((sum, { promised }) => sum + valueAtTariff(promised, tariff), 0n);
-    const debt = debtOf(ledger.value, epoch);
-    const owed = (value * BigInt(payBasisPoints(epoch))) / WHOLE;
-    if (owed > debt.owed) debt.owed = owed;
+/** Those of `due` that may be signed for: what a draft says is owed, whatever its device answers. */
+export async function coveredTallies(
+  parts: SettleParts,
+  due: readonly Tally[],
+): Promise<{ readonly covered: readonly Tally[]; readonly failures: readonly string[] }> {
+  const covered: Tally[] = [];
+  const failures: string[] = [];
+  for (const epoch of epochsOf(due)) {
+    const budget = await openBudget(parts, epoch);
+    let value = budget.total("promised");
+    for (const tally of due.filter((each) => each.epoch === epoch)) {
+      const more = budget.valueFor(tally.verified) - budget.valueFor(tally.promised);
+      if (more > 0n && !budget.covers(value + more)) {
+        failures.push(`${tally.url} receipt: not signed for: ${budget.limit}`);
+        continue;
+      }
+      value += more;
+      covered.push(tally);
+    }
   }
-  await signVouchers(parts);
+  return { covered, failures };
 }
 
-/** A new ledger goes on from what was promised or paid before it; if in doubt it pays, never twice for one voucher. */
-async function openDebts({
-  ledger,
-  oracle,
-  collected,
-  customer,
-  key,
-  domains,
-  epochs,
-}: SettleParts) {
-  if (ledger.value.carried !== undefined) return;
-  let carried = await collected();
-  for (const { voucher, signature } of await oracle.vouchers()) {
-    if (voucher.customer !== customer || (await epochs.isOpen(voucher.epoch))) continue;
-    if (recover(voucherDigest(domains.escrow, voucher), signature) !== key.address) continue;
-    if (voucher.cumulative > carried) carried = voucher.cumulative;
-  }
-  ledger.value.carried = carried;
-}
-
-function debtOf({ debts }: LedgerPages, epoch: number): Debt {
-  const known = debts.find((debt) => debt.epoch === epoch);
-  if (known !== undefined) return known;
-  const debt: Debt = { epoch, owed: 0n, voucher: undefined, delivered: true };
-  debts.push(debt);
-  debts.sort((a, b) => a.epoch - b.epoch);
-  return debt;
-}
-
-/** A voucher names all that is owed up to its epoch, so a later one covers an earlier one that got lost. */
-async function signVouchers({ ledger, customer, key, domains }: SettleParts): Promise<void> {
-  let cumulative = ledger.value.carried ?? 0n;
-  for (const debt of ledger.value.debts) {
-    cumulative += debt.owed;
-    if (debt.owed === 0n || debt.voucher?.voucher.cumulative === cumulative) continue;
-    const voucher = { customer, epoch: debt.epoch, cumulative };
+/** Brings the vouchers up to the drafts. A higher one replaces a lower one, and nothing brings it down again. */
+export async function promiseDrafts(parts: SettleParts): Promise<void> {
+  const { ledger, customer, key, domains } = parts;
+  for (const epoch of epochsOf(ledger.value.tallies)) {
+    const budget = await openBudget(parts, epoch);
+    const amount = budget.promiseFor(budget.total("promised"));
+    const others = ledger.value.promised.filter(({ voucher }) => voucher.epoch !== epoch);
+    const before = ledger.value.promised.find(({ voucher }) => voucher.epoch === epoch);
+    if (amount <= (before?.voucher.amount ?? 0n)) continue;
+    const voucher = { customer, epoch, amount };
     const signature = await key.sign(voucherDigest(domains.escrow, voucher));
-    debt.voucher = { voucher, signature };
-    debt.delivered = false;
+    ledger.value.promised = [...others, { voucher, signature, delivered: false }].sort(
+      (a, b) => a.voucher.epoch - b.voucher.epoch,
+    );
   }
   await ledger.save();
 }
 
-/** Says what could not be delivered, and tries it again the next time. */
+/** Says what could not be delivered, and tries it again the next time, until it is void. */
 export async function deliverVouchers(parts: SettleParts): Promise<readonly string[]> {
   const failures: string[] = [];
-  for (const debt of parts.ledger.value.debts) {
-    const failure = debt.delivered ? undefined : await deliverVoucher(parts, debt);
-    if (failure === undefined) debt.delivered = true;
+  for (const each of parts.ledger.value.promised) {
+    const failure = each.delivered ? undefined : await deliverVoucher(parts, each);
+    if (failure === undefined) each.delivered = true;
     else failures.push(failure);
   }
-  await parts.ledger.save();
   return failures;
 }
 
 async function deliverVoucher(
   { oracle, backoff }: SettleParts,
-  { voucher }: Debt,
+  { voucher, signature }: Promised,
 ): Promise<string | undefined> {
-  if (voucher === undefined) return undefined;
   try {
-    const answer = await withBackoff(() => oracle.postVoucher(voucher), backoff);
+    const answer = await withBackoff(() => oracle.postVoucher({ voucher, signature }), backoff);
     // Stale: paid or promised already, which is what a voucher is for.
     if (answer.status !== "refused" || answer.refusal === "stale") return undefined;
     return `voucher: ${answer.refusal}: ${answer.message}`;
@@ -179,17 +150,17 @@ async function deliverVoucher(
   }
 }
 
-/** A closed epoch can change no more: once its voucher is delivered, its sum is carried and the rest forgotten. */
-export async function closeEpochs({ ledger, epochs }: SettleParts): Promise<void> {
+/** What an epoch delivered can change no more when it is closed; what was promised for it is void when it is sealed. */
+export async function closeEpochs({ ledger, epochs, chain }: SettleParts): Promise<void> {
   const pages = ledger.value;
-  const closed = new Set<number>();
-  for (const { epoch } of pages.tallies) {
-    if (!(await epochs.isOpen(epoch))) closed.add(epoch);
-  }
-  for (const { epoch, delivered } of pages.debts) if (!delivered) closed.delete(epoch);
-  if (pages.carried === undefined || closed.size === 0) return;
-  for (const { epoch, owed } of pages.debts) if (closed.has(epoch)) pages.carried += owed;
-  pages.debts = pages.debts.filter(({ epoch }) => !closed.has(epoch));
-  pages.tallies = pages.tallies.filter(({ epoch }) => !closed.has(epoch));
+  const collectable = await chain.collectableEpoch();
+  pages.promised = pages.promised.filter(({ voucher }) => voucher.epoch >= collectable);
+  const open = new Set<number>();
+  for (const epoch of epochsOf(pages.tallies)) if (await epochs.isOpen(epoch)) open.add(epoch);
+  pages.tallies = pages.tallies.filter(({ epoch }) => open.has(epoch));
   await ledger.save();
+}
+
+function epochsOf(items: readonly { readonly epoch: number }[]): ReadonlySet<number> {
+  return new Set(items.map(({ epoch }) => epoch));
 }

@@ -1,8 +1,9 @@
 import { randomBytes, randomInt } from "node:crypto";
-import type { Address } from "@link-rewards/core/encoding/bytes";
+import type { Address, Hex } from "@link-rewards/core/encoding/bytes";
+import { sumOf } from "@link-rewards/core/epoch/value";
 import type { Amounts } from "@link-rewards/core/signed/receipt";
 import { NOTHING, plus } from "../amounts.ts";
-import { chunkCount, keptFor } from "../content.ts";
+import { CHUNK_BYTES, chunkCount, keptFor } from "../content.ts";
 import { type Job, millisecondsOf } from "../job.ts";
 import type { Stopwatch } from "../stopwatch.ts";
 import type { KeptFile, Peer } from "./peer.ts";
@@ -40,6 +41,28 @@ export type VisitParts = {
   readonly work: Work;
   readonly stopwatch: Stopwatch;
 };
+
+/** More than the fetches before a challenge take: what is kept meanwhile counts too. */
+const FETCHING_MILLISECONDS = 60_000;
+
+/** The most that a visit can come to. */
+export function mostOf({
+  device,
+  epoch,
+  files,
+  work,
+  stopwatch,
+}: Omit<VisitParts, "peer" | "authorization">): Amounts {
+  const kept = files.map(({ contentTree: { root, size } }) => {
+    const passed = stopwatch.passed(nameOf(device, root), epoch);
+    return passed === undefined ? 0n : keptFor(size, passed + FETCHING_MILLISECONDS);
+  });
+  return {
+    egressBytes: files.length === 0 ? 0n : BigInt(work.ranges * work.chunksPerRange * CHUNK_BYTES),
+    storageByteSeconds: sumOf(kept),
+    computeMilliseconds: millisecondsOf({ segments: work.jobSegments, ...work }),
+  };
+}
 
 export async function visit(parts: VisitParts): Promise<Verified> {
   const results = [
@@ -86,7 +109,7 @@ async function challengeFiles(parts: VisitParts): Promise<Checked> {
   let storageByteSeconds = 0n;
   for (const { contentTree } of parts.files) {
     const index = await failedChallenge(parts, contentTree);
-    const name = `${parts.device}/${contentTree.root}`;
+    const name = nameOf(parts.device, contentTree.root);
     if (index === undefined) {
       storageByteSeconds += keptFor(contentTree.size, parts.stopwatch.lap(name, parts.epoch));
     } else {
@@ -95,6 +118,11 @@ async function challengeFiles(parts: VisitParts): Promise<Checked> {
     }
   }
   return { amounts: { storageByteSeconds }, failures };
+}
+
+/** Of the content's watch. */
+function nameOf(device: Address, root: Hex): string {
+  return `${device}/${root}`;
 }
 
 async function failedChallenge(

@@ -4,10 +4,10 @@ import { recover } from "@link-rewards/core/encoding/signature";
 import type { Amounts } from "@link-rewards/core/signed/receipt";
 import { NOTHING, plus, shortOf } from "../amounts.ts";
 import type { EpochView } from "../oracle-client.ts";
-import type { NodeRefused } from "../refusal.ts";
+import { isNodeRefused, type NodeRefused } from "../refusal.ts";
 import { parseAuthorization, type SignedSession, sessionDigest } from "../session.ts";
 import type { Book } from "./book.ts";
-import type { CheckCustomer } from "./countersign.ts";
+import { overCap, type StandingOf } from "./countersign.ts";
 import type { Meter } from "./meter.ts";
 
 /** Whom a request is counted for. */
@@ -21,7 +21,7 @@ export type AdmitParts = {
   readonly book: Book;
   readonly meter: Meter;
   readonly epochs: EpochView;
-  readonly checkCustomer: CheckCustomer;
+  readonly standingOf: StandingOf;
   readonly credit: Amounts;
 };
 
@@ -30,7 +30,7 @@ const ENDS_CUSTOMER: readonly Refusal[] = ["customer-unknown", "key-unknown", "i
 const ENDS_DEVICE: readonly Refusal[] = ["device-unknown", "device-unbound", "device-revoked"];
 
 export function admitter(parts: AdmitParts): Admit {
-  const { device, domain, epochs, checkCustomer, book, meter } = parts;
+  const { device, domain, epochs, standingOf, book, meter } = parts;
   const keyOf = rememberKeys((session) =>
     recover(sessionDigest(domain, { device, ...session }), session.signature),
   );
@@ -54,9 +54,13 @@ export function admitter(parts: AdmitParts): Admit {
         message: "Authorization does not have a low-s signature",
       };
     }
-    const stranger = await checkCustomer(customer, key, epoch);
+    const standing = await standingOf(customer, key, epoch);
+    if (isNodeRefused(standing)) return standing;
     return (
-      stranger ?? refusedBefore(parts, session) ?? overCredit(parts, session) ?? { customer, epoch }
+      refusedBefore(parts, session) ??
+      overCredit(parts, session) ??
+      // What has reached the cap is not gone on with: whatever comes next would be beyond it.
+      overCap(meter.totals(epoch, customer), standing, 1n) ?? { customer, epoch }
     );
   };
 }
@@ -113,10 +117,10 @@ function rememberKeys(keyOf: (session: SignedSession) => Address | undefined) {
 }
 
 /** Asks the chain once in a while instead of on every request. */
-export function rememberStanding(check: CheckCustomer, forMilliseconds: number): CheckCustomer {
+export function rememberStanding(standingOf: StandingOf, forMilliseconds: number): StandingOf {
   const known = new Map<
     string,
-    { readonly standing: NodeRefused | undefined; readonly until: number }
+    { readonly standing: Awaited<ReturnType<StandingOf>>; readonly until: number }
   >();
   return async (customer, key, epoch) => {
     const name = `${customer}${key}${epoch}`;
@@ -124,7 +128,7 @@ export function rememberStanding(check: CheckCustomer, forMilliseconds: number):
     if (remembered !== undefined && performance.now() < remembered.until)
       return remembered.standing;
     if (known.size >= MOST_KEYS) known.clear();
-    const standing = await check(customer, key, epoch);
+    const standing = await standingOf(customer, key, epoch);
     known.set(name, { standing, until: performance.now() + forMilliseconds });
     return standing;
   };

@@ -1,6 +1,6 @@
-import type { Address } from "@link-rewards/core/encoding/bytes";
 import { equalBytes } from "@link-rewards/core/encoding/bytes";
 import { recover } from "@link-rewards/core/encoding/signature";
+import { valueAtTariff } from "@link-rewards/core/epoch/value";
 import {
   type Amounts,
   type Receipt,
@@ -9,8 +9,9 @@ import {
 } from "@link-rewards/core/signed/receipt";
 import type { DigestSigner } from "@link-rewards/host/keys";
 import { amountsOf, largest, NOTHING, shortOf } from "../amounts.ts";
+import type { Chain, Standing } from "../chain.ts";
 import type { EpochView, OracleClient } from "../oracle-client.ts";
-import type { NodeRefused } from "../refusal.ts";
+import { isNodeRefused, type NodeRefused } from "../refusal.ts";
 import { type Book, type Entry, SEQUENCE_JUMP } from "./book.ts";
 import type { Meter } from "./meter.ts";
 
@@ -27,11 +28,8 @@ export type DraftRefused = NodeRefused & { readonly next?: number; readonly mete
 /** What a customer may leave unsigned because it was still on its way to it, or failed its checks. */
 export type Tolerance = { readonly percent: bigint; readonly least: Amounts };
 
-export type CheckCustomer = (
-  customer: Address,
-  key: Address,
-  epoch: number,
-) => Promise<NodeRefused | undefined>;
+/** What a customer may buy with a key in an epoch; refused when it may buy nothing. */
+export type StandingOf = Chain["standingOf"];
 
 export type CountersignParts = {
   readonly key: DigestSigner;
@@ -40,7 +38,7 @@ export type CountersignParts = {
   readonly meter: Meter;
   readonly oracle: OracleClient;
   readonly epochs: EpochView;
-  readonly checkCustomer: CheckCustomer;
+  readonly standingOf: StandingOf;
   readonly tolerance: Tolerance;
 };
 
@@ -67,8 +65,8 @@ async function countersign(
   const { key, book, domain } = parts;
   const { receipt, customerSignature } = draft;
   const digest = receiptDigest(domain, receipt);
-  const stranger = await refuseStranger(parts, draft, digest);
-  if (stranger !== undefined) return stranger;
+  const standing = await standingOfSigner(parts, draft, digest);
+  if (isNodeRefused(standing)) return standing;
 
   const entry = book.entry(receipt.epoch, receipt.customer) ?? (await beginEntry(parts, draft));
   if (
@@ -77,7 +75,7 @@ async function countersign(
   ) {
     return entry.signed;
   }
-  const refused = refuseDraft(parts, entry, receipt);
+  const refused = refuseDraft(parts, entry, receipt) ?? overCap(receipt, standing);
   if (refused !== undefined) return refused;
 
   entry.next = receipt.sequence + 1;
@@ -89,11 +87,11 @@ async function countersign(
   return entry.signed;
 }
 
-async function refuseStranger(
-  { key, book, epochs, checkCustomer }: CountersignParts,
+async function standingOfSigner(
+  { key, book, epochs, standingOf }: CountersignParts,
   { receipt, customerSignature }: Draft,
   digest: Uint8Array,
-): Promise<NodeRefused | undefined> {
+): Promise<Standing | NodeRefused> {
   const { device, customer, epoch } = receipt;
   if (device !== key.address) {
     return {
@@ -111,7 +109,7 @@ async function refuseStranger(
       message: "the customer's is not a low-s signature",
     };
   }
-  return checkCustomer(customer, signer, epoch);
+  return standingOf(customer, signer, epoch);
 }
 
 function refuseDraft(
@@ -130,6 +128,17 @@ function refuseDraft(
   if (short === undefined) return undefined;
   const message = `${short} is ${receipt[short]}, at least ${floor[short]} was served`;
   return { refusal: "totals-short", message, next, metered };
+}
+
+/** More than the cap of its key is never collected for all that a customer was served, so not for one device's part. */
+export function overCap(
+  amounts: Amounts,
+  { cap, tariff }: Standing,
+  margin = 0n,
+): NodeRefused | undefined {
+  const value = valueAtTariff(amounts, tariff);
+  if (value + margin <= cap) return undefined;
+  return { refusal: "over-cap", message: `worth ${value} wei; the key may promise ${cap}` };
 }
 
 function toleratedFloor(metered: Amounts, { percent, least }: Tolerance): Amounts {

@@ -1,15 +1,17 @@
 import { join } from "node:path";
 import type { Address } from "@link-rewards/core/encoding/bytes";
 import { domainSeparator } from "@link-rewards/core/encoding/typed";
+import { MAX_AMOUNT } from "@link-rewards/core/epoch/value";
 import type { Amounts } from "@link-rewards/core/signed/receipt";
 import type { DigestSigner } from "@link-rewards/host/keys";
+import type { Standing } from "../chain.ts";
 import { type Log, silent } from "../log.ts";
 import { type Backoff, connectOracle, viewEpochs } from "../oracle-client.ts";
 import { isNodeRefused } from "../refusal.ts";
 import { admitter, rememberStanding } from "./admit.ts";
 import { type Entry, openBook } from "./book.ts";
 import { openContents } from "./contents.ts";
-import { type CheckCustomer, countersigner, type Draft, type Tolerance } from "./countersign.ts";
+import { countersigner, type Draft, type StandingOf, type Tolerance } from "./countersign.ts";
 import { nodeHttp } from "./http.ts";
 import { createMeter } from "./meter.ts";
 import { startSubmitter } from "./submit.ts";
@@ -27,8 +29,8 @@ export type NodeOptions = {
   readonly host?: string;
   /** 0: any free one. */
   readonly port?: number;
-  /** Whether a customer and its key are good in an epoch; without it, the oracle's refusals teach the node. */
-  readonly checkCustomer?: CheckCustomer;
+  /** Whether a customer and its key are good in an epoch, and for how much; without it, the oracle's refusals teach. */
+  readonly standingOf?: StandingOf;
   readonly tolerance?: Tolerance;
   /** What a customer may receive beyond its last signed receipt. */
   readonly credit?: Amounts;
@@ -64,6 +66,11 @@ const DEFAULT_CREDIT: Amounts = {
 const DEFAULT_CONTENT_LIMIT_BYTES = 2 ** 33;
 const DEFAULT_EPOCH_MAX_AGE_MILLISECONDS = 1_000;
 const STANDING_MILLISECONDS = 30_000;
+/** Without the chain nothing has a price, so nothing is too much. */
+const UNKNOWN_STANDING: Standing = {
+  cap: MAX_AMOUNT,
+  tariff: { egressPrice: 0n, storagePrice: 0n, computePrice: 0n, feeBps: 0 },
+};
 const DEFAULT_BACKOFF: Backoff = {
   firstMilliseconds: 1_000,
   longestMilliseconds: 60_000,
@@ -79,8 +86,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const epochs = viewEpochs(oracle, maxAge);
   const limitBytes = options.contentLimitBytes ?? DEFAULT_CONTENT_LIMIT_BYTES;
   const contents = await openContents(join(folder, "contents"), limitBytes, log);
-  const checkCustomer = rememberStanding(
-    options.checkCustomer ?? (async () => undefined),
+  const standingOf = rememberStanding(
+    options.standingOf ?? (async () => UNKNOWN_STANDING),
     STANDING_MILLISECONDS,
   );
 
@@ -99,7 +106,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     meter,
     oracle,
     epochs,
-    checkCustomer,
+    standingOf,
     tolerance: options.tolerance ?? DEFAULT_TOLERANCE,
   });
   async function countersign(draft: Draft) {
@@ -113,7 +120,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   }
 
   const credit = options.credit ?? DEFAULT_CREDIT;
-  const admit = admitter({ device, domain, book, meter, epochs, checkCustomer, credit });
+  const admit = admitter({ device, domain, book, meter, epochs, standingOf, credit });
   const about = { device, chainId, registry };
   const app = nodeHttp({ about, admit, contents, meter, epochs, countersign });
   const url = await app.listen({ host: options.host ?? "127.0.0.1", port: options.port ?? 0 });

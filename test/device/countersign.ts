@@ -14,7 +14,15 @@ import {
 import { signerOf } from "@link-rewards/host/keys";
 import { expect } from "chai";
 import type { RunningNode } from "../../device/node/start.ts";
-import { address, keyOf, receiptOf, registryDomain, signReceipt } from "../worlds/paper.ts";
+import {
+  address,
+  keyOf,
+  NO_CAP,
+  receiptOf,
+  registryDomain,
+  signReceipt,
+  tariff,
+} from "../worlds/paper.ts";
 import {
   ask,
   customer,
@@ -116,13 +124,33 @@ describe("countersign", () => {
 
   it("refuses a customer or a key that the chain does not know", async () => {
     const node = await service.node({
-      checkCustomer: async (_customer, key) =>
-        key === address("gateway-1") ? undefined : { refusal: "key-unknown", message: `${key}` },
+      standingOf: async (_customer, key) =>
+        key === address("gateway-1")
+          ? { cap: NO_CAP, tariff }
+          : { refusal: "key-unknown", message: `${key}` },
     });
     const { status, body } = await sendDraft(node, draftOf({}, "gateway-2"));
     expect([status, body.refusal]).to.deep.equal([403, "key-unknown"]);
     const known = await sendDraft(node, draftOf({ sequence: FIRST_SEQUENCE }));
     expect(known.status).to.equal(200);
+  });
+
+  it("signs up to the cap of the customer's key in the epoch, and not a byte beyond", async () => {
+    const caps = new Map([
+      [1, 5n * 10n ** 6n],
+      [2, 6n * 10n ** 6n],
+    ]);
+    const node = await service.node({
+      standingOf: async (_customer, _key, epoch) => ({ cap: caps.get(epoch) ?? 0n, tariff }),
+    });
+    const drafted = (sequence: number, egressBytes: bigint, epoch = 1) =>
+      sendDraft(node, draftOf({ epoch, sequence, egressBytes }));
+    const beyond = await drafted(FIRST_SEQUENCE, 6n);
+    expect([beyond.status, beyond.body.refusal]).to.deep.equal([402, "over-cap"]);
+    expect(beyond.body.message).to.equal("worth 6000000 wei; the key may promise 5000000");
+    expect((await drafted(FIRST_SEQUENCE, 5n)).status).to.equal(200);
+    service.enter(2);
+    expect((await drafted(1, 6n, 2)).status).to.equal(200);
   });
 
   describe("totals", () => {

@@ -1,19 +1,32 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { valueAtTariff } from "@link-rewards/core/epoch/value";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { type Address, type Hex, keccak256, toHex, utf8 } from "@link-rewards/core/encoding/bytes";
+import { sumOf, valueAtTariff } from "@link-rewards/core/epoch/value";
+import type { OpenEpoch } from "@link-rewards/core/law/clock";
+import { signerOf } from "@link-rewards/host/keys";
 import { expect } from "chai";
-import type { RunningGateway } from "../../device/gateway/start.ts";
+import { concat, keccak256 as keccak256Of } from "ethers";
+import { drawOrder } from "../../device/gateway/draw-order.ts";
+import type { GatewayOptions, RunningGateway } from "../../device/gateway/start.ts";
 import type { RunningNode } from "../../device/node/start.ts";
-import { tariff } from "../worlds/paper.ts";
+import { address, keyOf, NO_CAP, tariff } from "../worlds/paper.ts";
 import {
   customer,
   device,
   NOTHING_SERVED,
   type Service,
+  type ServiceGateway,
   SMALL_WORK,
   startService,
 } from "./support/service.ts";
 import { layWire, type Spoil, type Wire } from "./support/wire.ts";
+
+const SETTLES_WHEN_TOLD = fileURLToPath(new URL("support/settles-when-told.ts", import.meta.url));
 
 describe("gateway", () => {
   let service: Service;
@@ -169,9 +182,8 @@ describe("gateway", () => {
       const { vouchers } = await gateway.settle();
       const [tally] = gateway.tallies();
       const value = valueAtTariff(tally?.verified ?? NOTHING_SERVED, tariff);
-      expect(vouchers).to.deep.equal([{ epoch: 1, cumulative: value, delivered: true }]);
-      const [stored] = await service.oracle.store.vouchers();
-      expect(stored?.voucher).to.deep.equal({ customer, epoch: 1, cumulative: value });
+      expect(vouchers).to.deep.equal([{ epoch: 1, amount: value, delivered: true }]);
+      expect(await promisedAtOracle()).to.deep.equal([{ customer, epoch: 1, amount: value }]);
     });
 
     it("has nothing more to sign when nothing more was served", async () => {
@@ -192,14 +204,14 @@ describe("gateway", () => {
       expect(second.signed[0]?.receipt.sequence).to.equal(
         (first.signed[0]?.receipt.sequence ?? 0) + 1,
       );
-      expect(Number(second.vouchers[0]?.cumulative)).to.be.greaterThan(
-        Number(first.vouchers[0]?.cumulative),
+      expect(Number(second.vouchers[0]?.amount)).to.be.greaterThan(
+        Number(first.vouchers[0]?.amount),
       );
       const head = await service.oracle.store.head(1, device, customer);
       expect(head?.receipt).to.deep.equal(second.signed[0]?.receipt);
     });
 
-    it("promises only the share it is told to, and does not make up for it later", async () => {
+    it("promises only the share it is told to, and each epoch by itself", async () => {
       node = await service.node();
       gateway = await service.gateway({
         nodes: () => [node.url],
@@ -208,53 +220,60 @@ describe("gateway", () => {
       });
       await gateway.serveRound();
       const first = await gateway.settle();
-      const value = (epoch: number) =>
-        valueAtTariff(
-          gateway.tallies().find((tally) => tally.epoch === epoch)?.verified ?? NOTHING_SERVED,
-          tariff,
-        );
-      const half = value(1) / 2n;
-      expect(first.vouchers[0]?.cumulative).to.equal(half);
+      const half = { epoch: 1, amount: valueIn(1) / 2n, delivered: true };
+      expect(first.vouchers).to.deep.equal([half]);
       service.enter(2);
       await gateway.serveRound();
       const second = await gateway.settle();
       expect(second.failures).to.deep.equal([]);
-      expect(second.vouchers.at(-1)).to.deep.equal({
-        epoch: 2,
-        cumulative: half + value(2),
-        delivered: true,
-      });
+      expect(second.vouchers).to.deep.equal([{ epoch: 2, amount: valueIn(2), delivered: true }]);
     });
 
-    it("still signs for an epoch in its grace, and no more after it", async () => {
+    it("still signs and pays for an epoch in its grace, and no more after it", async () => {
       await start();
       await gateway.serveRound();
-      const { endsAt, closesAt } = (await openEpochs()).at(-1) as {
-        endsAt: number;
-        closesAt: number;
-      };
+      const before = await gateway.settle();
+      await gateway.serveRound();
+      const { endsAt, closesAt, sealTime } = (await openEpochs()).at(-1) as OpenEpoch;
       service.oracle.at(endsAt + 1);
       const inGrace = await gateway.settle();
       expect(inGrace.signed[0]?.receipt.epoch).to.equal(1);
+      expect(inGrace.vouchers).to.deep.equal([{ epoch: 1, amount: valueIn(1), delivered: true }]);
+      expect(Number(valueIn(1))).to.be.greaterThan(Number(before.vouchers[0]?.amount));
+      expect(await promisedAtOracle()).to.deep.equal([{ customer, epoch: 1, amount: valueIn(1) }]);
       await node.idle();
       expect(node.receipts()[0]?.fate.status).to.equal("acknowledged");
       service.oracle.at(closesAt);
       const after = await gateway.settle();
-      expect([after.signed, after.vouchers, gateway.tallies()]).to.deep.equal([[], [], []]);
+      expect([after.signed, after.vouchers]).to.deep.equal([[], inGrace.vouchers]);
+      expect(gateway.tallies()).to.deep.equal([]);
+      service.oracle.at(sealTime - 1);
+      expect((await gateway.settle()).vouchers).to.deep.equal(inGrace.vouchers);
+      service.oracle.at(sealTime);
+      expect((await gateway.settle()).vouchers).to.deep.equal([]);
     });
 
-    it("carries what it owes over closed epochs", async () => {
-      await start();
+    it("says once that a voucher came too late, and forgets what it promised with it", async () => {
+      node = await service.node();
+      const wire = await layWire(() => service.oracle.url);
+      wires.push(wire);
+      gateway = await service.gateway({
+        nodes: () => [node.url],
+        files: [await service.file("film", 40_000)],
+        oracleUrl: wire.url,
+        backoff: { firstMilliseconds: 1, longestMilliseconds: 1, retries: 1 },
+      });
       await gateway.serveRound();
-      const first = await gateway.settle();
+      wire.cut(true);
+      const failed = await gateway.settle();
+      expect(failed.failures.join()).to.match(/voucher: .* did not answer/);
+      expect(failed.vouchers.map(({ delivered }) => delivered)).to.deep.equal([false]);
       service.enter(3);
-      await gateway.serveRound();
-      const third = await gateway.settle();
-      const [tally] = gateway.tallies();
-      const owed = valueAtTariff(tally?.verified ?? NOTHING_SERVED, tariff);
-      expect(third.vouchers).to.deep.equal([
-        { epoch: 3, cumulative: (first.vouchers[0]?.cumulative ?? 0n) + owed, delivered: true },
-      ]);
+      wire.cut(false);
+      const late = await gateway.settle();
+      expect(late.failures.join()).to.match(/^voucher: epoch-closed: /);
+      const { failures, vouchers } = await gateway.settle();
+      expect([failures, vouchers, gateway.tallies()]).to.deep.equal([[], [], []]);
     });
 
     it("delivers later what it could not deliver", async () => {
@@ -269,12 +288,6 @@ describe("gateway", () => {
       });
       await gateway.serveRound();
       wire.cut(true);
-      const unpromised = await gateway.settle();
-      expect(unpromised.failures.join()).to.match(/voucher: .* did not answer/);
-      wire.cut(false);
-      await gateway.settle();
-      await gateway.serveRound();
-      wire.cut(true);
       const failed = await gateway.settle();
       expect(failed.failures.join()).to.match(/voucher: .* did not answer/);
       expect(failed.vouchers[0]?.delivered).to.equal(false);
@@ -284,42 +297,100 @@ describe("gateway", () => {
       expect(vouchers[0]?.delivered).to.equal(true);
     });
 
-    it("goes on with its totals and debts after a restart", async () => {
+    it("promises nothing while the chain does not answer, and forgets nothing", async () => {
+      node = await service.node();
+      let isDown = false;
+      gateway = await service.gateway({
+        nodes: () => [node.url],
+        files: [await service.file("film", 40_000)],
+        chain: {
+          tariffAt: async () => {
+            if (isDown) throw new Error("the RPC node is down");
+            return tariff;
+          },
+        },
+      });
+      await gateway.serveRound();
+      isDown = true;
+      expect((await gateway.serveRound()).visits).to.deep.equal([]);
+      const { failures, signed } = await gateway.settle();
+      expect([signed, failures]).to.deep.equal([
+        [],
+        ["receipt: the RPC node is down", "voucher: the RPC node is down"],
+      ]);
+      isDown = false;
+      const after = await gateway.settle();
+      expect(after.failures).to.deep.equal([]);
+      expect(after.vouchers).to.deep.equal([{ epoch: 1, amount: valueIn(1), delivered: true }]);
+    });
+
+    it("goes on with its totals and its promise after a restart", async () => {
       await start();
       await gateway.serveRound();
       const before = await gateway.settle();
-      await gateway.serveRound();
-      const totals = gateway.tallies()[0]?.verified;
       await gateway.close();
       gateway = await service.gateway({ nodes: () => [node.url] });
-      expect(gateway.tallies()[0]?.verified).to.deep.equal(totals);
+      const same = await gateway.settle();
+      expect(same).to.deep.equal({ signed: [], vouchers: before.vouchers, failures: [] });
+      await gateway.serveRound();
       const after = await gateway.settle();
       expect(after.failures).to.deep.equal([]);
       expect(after.signed[0]?.receipt.sequence).to.equal(
         (before.signed[0]?.receipt.sequence ?? 0) + 1,
       );
+      expect(after.vouchers).to.deep.equal([{ epoch: 1, amount: valueIn(1), delivered: true }]);
+      expect(Number(valueIn(1))).to.be.greaterThan(Number(before.vouchers[0]?.amount));
     });
 
-    it("goes on from the oracle's head and vouchers when it lost its own ledger", async () => {
+    it("loses nothing when it is killed between its signature and the oracle", async () => {
+      node = await service.node();
+      const wire = await layWire(() => service.oracle.url);
+      wires.push(wire);
+      const folder = join(service.folder, "gateway");
+      const file = await service.file("film", 40_000);
+      const options = { oracleUrl: wire.url, folder, file, node: node.url };
+      const child = spawn(process.execPath, [SETTLES_WHEN_TOLD, JSON.stringify(options)], {
+        stdio: ["pipe", "pipe", "inherit"],
+      });
+      const killed = once(child, "exit");
+      await once(createInterface({ input: child.stdout }), "line");
+      wire.cut(true);
+      child.stdin.write("settle\n");
+      while (!wire.requests.some(({ path }) => path === "/v1/vouchers")) await sleep(10);
+      child.kill("SIGKILL");
+      expect(await killed).to.deep.equal([null, "SIGKILL"]);
+      expect(await promisedAtOracle()).to.deep.equal([]);
+      const stored = JSON.parse(await readFile(join(folder, "ledger.json"), "utf8"));
+      expect(stored.promised).to.have.length(1);
+      expect(stored.promised[0].delivered).to.equal(false);
+
+      wire.cut(false);
+      gateway = await service.gateway({ nodes: () => [node.url] });
+      const { signed, failures } = await gateway.settle();
+      expect([signed, failures]).to.deep.equal([[], []]);
+      const [entry] = node.receipts();
+      expect(entry?.signed?.receipt).to.deep.include(gateway.tallies()[0]?.verified);
+      expect(await promisedAtOracle()).to.deep.equal([{ customer, epoch: 1, amount: valueIn(1) }]);
+    });
+
+    it("goes on from the oracle's head when it lost its own ledger", async () => {
       await start();
       await gateway.serveRound();
       const before = await gateway.settle();
       await node.idle();
-      const another = await service.gateway({
+      gateway = await service.gateway({
         nodes: () => [node.url],
         files: [await service.file("film", 40_000)],
         folder: join(service.folder, "gateway-2"),
       });
-      await another.serveRound();
-      const after = await another.settle();
+      await gateway.serveRound();
+      const after = await gateway.settle();
       expect(after.failures).to.deep.equal([]);
-      const [tally] = another.tallies();
+      const [tally] = gateway.tallies();
       expect(Number(tally?.verified.egressBytes)).to.be.greaterThan(
         Number(before.signed[0]?.receipt.egressBytes),
       );
-      expect(after.vouchers[0]?.cumulative).to.equal(
-        valueAtTariff(tally?.verified ?? NOTHING_SERVED, tariff),
-      );
+      expect(after.vouchers).to.deep.equal([{ epoch: 1, amount: valueIn(1), delivered: true }]);
     });
 
     it("takes no receipt that another key than the device's signed", async () => {
@@ -340,9 +411,357 @@ describe("gateway", () => {
     });
   });
 
+  describe("buys no more than can be collected", () => {
+    /** What a visit comes to that is nothing but one job. */
+    const VISIT = valueAtTariff({ ...NOTHING_SERVED, computeMilliseconds: 8n }, tariff);
+
+    type Said = { readonly event: string; readonly reason: unknown };
+
+    /** A gateway that has a job done at each visit, and what it said it does not buy. */
+    async function startLimited(changes: Partial<GatewayOptions["chain"]>, nodes = [node.url]) {
+      const said: Said[] = [];
+      const started = await service.gateway({
+        nodes: () => nodes,
+        chain: changes,
+        log: (_level, event, detail) => {
+          if (event === "not-bought") said.push({ event, reason: detail?.reason });
+        },
+      });
+      return { started, said };
+    }
+
+    beforeEach(async () => {
+      node = await service.node();
+    });
+
+    it("up to the cap of its key, which may just be reached", async () => {
+      const { started, said } = await startLimited({ capAt: async () => VISIT + 1n });
+      gateway = started;
+      expect((await gateway.serveRound()).visits).to.have.length(1);
+      const { failures, vouchers } = await gateway.settle();
+      expect(failures).to.deep.equal([]);
+      expect(vouchers).to.deep.equal([{ epoch: 1, amount: valueIn(1), delivered: true }]);
+      expect(said).to.deep.equal([]);
+    });
+
+    it("nothing that could come to more than the cap, and says so once an epoch", async () => {
+      const { started, said } = await startLimited({ capAt: async () => VISIT });
+      gateway = started;
+      for (const _round of [1, 2]) {
+        expect((await gateway.serveRound()).visits).to.deep.equal([]);
+      }
+      const told = {
+        event: "not-bought",
+        reason: `the cap of its key is ${VISIT} wei for epoch 1`,
+      };
+      expect(said).to.deep.equal([told]);
+      expect(node.metered(1, customer)).to.deep.equal(NOTHING_SERVED);
+      service.enter(2);
+      await gateway.serveRound();
+      expect(said).to.have.length(2);
+    });
+
+    it("from as many nodes at once as the cap covers together", async () => {
+      const second = await service.node({
+        key: signerOf(keyOf("device-2")),
+        folder: join(service.folder, "node-2"),
+      });
+      const nodes = [node.url, second.url];
+      const short = await startLimited({ capAt: async () => 2n * VISIT + 1n }, nodes);
+      expect((await short.started.serveRound()).visits).to.have.length(1);
+      service.enter(2);
+      const enough = await startLimited({ capAt: async () => 2n * VISIT + 2n }, nodes);
+      expect((await enough.started.serveRound()).visits).to.have.length(2);
+    });
+
+    it("with what the balance has, less what is thawing, and was paid for the epoch already", async () => {
+      let spendable = 0n;
+      let paid = VISIT;
+      const { started, said } = await startLimited({
+        spendable: async () => spendable,
+        paid: async () => paid,
+      });
+      gateway = started;
+      expect((await gateway.serveRound()).visits).to.deep.equal([]);
+      expect(said[0]?.reason).to.equal(`what the balance covers is ${VISIT} wei for epoch 1`);
+      [spendable, paid] = [1n, VISIT];
+      expect((await gateway.serveRound()).visits).to.have.length(1);
+      expect((await gateway.settle()).failures).to.deep.equal([]);
+    });
+
+    it("without what it owes for the epoch before and has not paid", async () => {
+      let spendable = VISIT + 1n;
+      const paid = new Map<number, bigint>();
+      const { started } = await startLimited({
+        spendable: async () => spendable,
+        paid: async (_customer, epoch) => paid.get(epoch) ?? 0n,
+      });
+      gateway = started;
+      await gateway.serveRound();
+      const { endsAt } = (await openEpochs()).at(-1) as OpenEpoch;
+      service.oracle.at(endsAt + 1);
+      spendable = valueIn(1) + VISIT;
+      expect((await gateway.serveRound()).visits).to.deep.equal([]);
+      spendable = valueIn(1) + VISIT + 1n;
+      expect((await gateway.serveRound()).visits).to.have.length(1);
+      const { failures, vouchers } = await gateway.settle();
+      expect(failures).to.deep.equal([]);
+      expect(vouchers.map(({ amount }) => amount)).to.deep.equal([valueIn(1), valueIn(2)]);
+      // Collected, it is neither in the balance nor owed any more.
+      paid.set(1, valueIn(1));
+      spendable = valueIn(2) + VISIT;
+      expect((await gateway.serveRound()).visits).to.deep.equal([]);
+      spendable = valueIn(2) + VISIT + 1n;
+      expect((await gateway.serveRound()).visits).to.have.length(1);
+    });
+
+    it("and signs for nothing that is not covered when it comes to signing", async () => {
+      let cap = NO_CAP;
+      const { started } = await startLimited({ capAt: async () => cap });
+      gateway = started;
+      await gateway.serveRound();
+      cap = valueIn(1) - 1n;
+      const uncovered = await gateway.settle();
+      expect(uncovered.failures.join()).to.match(/receipt: not signed for: the cap of its key is/);
+      expect([uncovered.signed, uncovered.vouchers]).to.deep.equal([[], []]);
+      cap = valueIn(1);
+      const { failures, vouchers } = await gateway.settle();
+      expect(failures).to.deep.equal([]);
+      expect(vouchers).to.deep.equal([{ epoch: 1, amount: cap, delivered: true }]);
+    });
+
+    it("and signs for as many nodes as are covered together when it comes to signing", async () => {
+      const second = await service.node({
+        key: signerOf(keyOf("device-2")),
+        folder: join(service.folder, "node-2"),
+      });
+      let cap = NO_CAP;
+      const { started } = await startLimited({ capAt: async () => cap }, [node.url, second.url]);
+      gateway = started;
+      await gateway.serveRound();
+      cap = valueIn(1) - 1n;
+      const { signed, failures, vouchers } = await gateway.settle();
+      expect([signed.length, failures.length]).to.deep.equal([1, 1]);
+      expect(vouchers.map(({ amount }) => amount)).to.deep.equal([VISIT]);
+    });
+
+    it("without what it promised for an epoch that takes no receipts any more, until it is sealed", async () => {
+      const { started } = await startLimited({ spendable: async () => 2n * VISIT });
+      gateway = started;
+      await gateway.serveRound();
+      await gateway.settle();
+      const { closesAt, sealTime } = (await openEpochs()).at(-1) as OpenEpoch;
+      service.oracle.at(closesAt);
+      await gateway.settle();
+      expect((await gateway.serveRound()).visits).to.deep.equal([]);
+      service.oracle.at(sealTime);
+      expect((await gateway.serveRound()).visits).to.have.length(1);
+    });
+
+    it("and never promises more than the cap, whatever a lost ledger has signed for", async () => {
+      let cap = NO_CAP;
+      const { started } = await startLimited({ capAt: async () => cap });
+      gateway = started;
+      await gateway.serveRound();
+      const owed = valueIn(1);
+      expect((await gateway.settle()).failures).to.deep.equal([]);
+      await node.idle();
+      cap = owed - 1n;
+      gateway = await service.gateway({
+        nodes: () => [node.url],
+        chain: { capAt: async () => cap },
+        folder: join(service.folder, "gateway-2"),
+      });
+      await gateway.serveRound();
+      const { vouchers } = await gateway.settle();
+      expect(vouchers.map(({ amount }) => amount)).to.deep.equal([cap]);
+    });
+  });
+
+  describe("as an inspector", () => {
+    const SEED = toHex(keccak256(utf8("seed")));
+    const DEVICES = ["device-1", "device-2", "device-3"];
+    const drawn = drawOrder(SEED, DEVICES.map(address));
+
+    async function startNodes(): Promise<readonly string[]> {
+      const nodes = DEVICES.map((name) =>
+        service.node({ key: signerOf(keyOf(name)), folder: join(service.folder, name) }),
+      );
+      return (await Promise.all(nodes)).map(({ url }) => url);
+    }
+
+    async function inspect(
+      nodes: readonly string[],
+      changes: Partial<GatewayOptions["chain"]>,
+      options: Partial<ServiceGateway> = {},
+    ): Promise<RunningGateway> {
+      gateway = await service.gateway({
+        nodes: () => nodes,
+        files: [await service.file("film", 40_000)],
+        inspector: true,
+        chain: {
+          shareAt: async () => NO_CAP,
+          seedOf: async () => SEED,
+          spendable: async () => 0n,
+          ...changes,
+        },
+        ...options,
+      });
+      return gateway;
+    }
+
+    const devicesIn = async () =>
+      (await gateway.serveRound()).visits.map((each) => each.device as string);
+
+    it("visits in an order drawn from the chain, and buys all three resources of each, without a balance", async () => {
+      await inspect(await startNodes(), {});
+      expect(await devicesIn()).to.deep.equal(drawn);
+      expect(await devicesIn()).to.deep.equal(drawn);
+      for (const { verified } of gateway.tallies()) {
+        for (const amount of Object.values(verified)) expect(Number(amount)).to.be.greaterThan(0);
+      }
+      const { failures, vouchers } = await gateway.settle();
+      expect(failures).to.deep.equal([]);
+      expect(vouchers).to.deep.equal([{ epoch: 1, amount: valueIn(1), delivered: true }]);
+    });
+
+    it("visits one device once a round, whatever the number of its addresses", async () => {
+      const [first] = await startNodes();
+      const other = await layWire(() => String(first));
+      wires.push(other);
+      await inspect([String(first), other.url], {});
+      expect(await devicesIn()).to.deep.equal([device]);
+    });
+
+    it("buys nothing of a device that earns for nobody, and goes on without one that is away", async () => {
+      const nodes = await startNodes();
+      await inspect([...nodes, "http://127.0.0.1:9"], {
+        isEarningAt: async (each) => each !== device,
+      });
+      const { visits } = await gateway.serveRound();
+      const good = visits.filter(({ failures }) => failures.length === 0);
+      expect(good.map((each) => each.device)).to.deep.equal(
+        drawn.filter((each) => each !== device),
+      );
+      expect(visits.flatMap(({ failures }) => failures).toSorted()).to.deep.equal([
+        "http://127.0.0.1:9 did not answer",
+        "the device earns for nobody in epoch 1",
+      ]);
+    });
+
+    it("spends no more than its share of the epoch, and goes on in the next where it stopped", async () => {
+      let share = 0n;
+      const work = { ...SMALL_WORK, ranges: 0 };
+      await inspect(await startNodes(), { shareAt: async () => share }, { work });
+      // With what is kept between two visits it comes to a little more.
+      const visitValue = valueAtTariff({ ...NOTHING_SERVED, computeMilliseconds: 9n }, tariff);
+      expect(await devicesIn()).to.deep.equal([]);
+      share = 2n * visitValue;
+      expect(await devicesIn()).to.deep.equal(drawn.slice(0, 2));
+      expect(await devicesIn()).to.deep.equal([]);
+      share = 5n * visitValue;
+      expect(await devicesIn()).to.deep.equal([drawn[2], drawn[0], drawn[1]]);
+      const { failures, vouchers } = await gateway.settle();
+      expect(failures).to.deep.equal([]);
+      expect(vouchers).to.deep.equal([{ epoch: 1, amount: valueIn(1), delivered: true }]);
+      expect(Number(valueIn(1))).to.be.at.most(Number(share));
+    });
+
+    it("goes on after the device that it visited last, also when that one is away now", async () => {
+      const visitValue = valueAtTariff({ ...NOTHING_SERVED, computeMilliseconds: 9n }, tariff);
+      let share = 2n * visitValue;
+      const all = await startNodes();
+      let nodes = all;
+      const work = { ...SMALL_WORK, ranges: 0 };
+      await inspect(nodes, { shareAt: async () => share }, { work, nodes: () => nodes });
+      expect(await devicesIn()).to.deep.equal(drawn.slice(0, 2));
+      share = 3n * visitValue;
+      nodes = all.filter((_, i) => address(DEVICES[i] as string) !== drawn[1]);
+      expect(await devicesIn()).to.deep.equal([drawn[2]]);
+    });
+
+    it("stops at the first device that its share does not cover, though another would come cheaper", async () => {
+      let share = NO_CAP;
+      const all = await startNodes();
+      const [a, b, c] = drawn.map((each) => all[DEVICES.map(address).indexOf(each)] as string);
+      let nodes = [String(a), String(c)];
+      const work = { ...SMALL_WORK, ranges: 0 };
+      await inspect(nodes, { shareAt: async () => share }, { work, nodes: () => nodes });
+      expect(await devicesIn()).to.deep.equal([drawn[0], drawn[2]]);
+      nodes = [...nodes, String(b)];
+      // Enough for a device that keeps nothing yet, and not for one that does.
+      share =
+        valueIn(1) + valueAtTariff({ ...NOTHING_SERVED, computeMilliseconds: 8n }, tariff) + 1n;
+      expect(await devicesIn()).to.deep.equal([]);
+    });
+
+    it("never promises more than its share, whatever a lost ledger has signed for", async () => {
+      node = await service.node();
+      await inspect([node.url], {});
+      await gateway.serveRound();
+      const share = valueIn(1) - 1n;
+      expect((await gateway.settle()).failures).to.deep.equal([]);
+      await node.idle();
+      const folder = join(service.folder, "gateway-2");
+      await inspect([node.url], { shareAt: async () => share }, { folder });
+      await gateway.serveRound();
+      const { vouchers } = await gateway.settle();
+      expect(vouchers.map(({ amount }) => amount)).to.deep.equal([share]);
+    });
+
+    it("begins anew with each epoch", async () => {
+      const seeds = [SEED, toHex(keccak256(utf8("another seed")))];
+      const work = { ...SMALL_WORK, ranges: 0 };
+      const visitValue = valueAtTariff({ ...NOTHING_SERVED, computeMilliseconds: 8n }, tariff);
+      await inspect(
+        await startNodes(),
+        {
+          shareAt: async () => visitValue + 1n,
+          seedOf: async (epoch) => seeds[epoch - 1] as Hex,
+        },
+        { work },
+      );
+      expect(await devicesIn()).to.deep.equal(drawn.slice(0, 1));
+      service.enter(2);
+      const next = drawOrder(seeds[1] as Hex, DEVICES.map(address));
+      expect(await devicesIn()).to.deep.equal(next.slice(0, 1));
+    });
+
+    it("does not start for who is none, or without a file to keep", async () => {
+      const none = await inspect([], { shareAt: async () => undefined }).catch(String);
+      expect(none).to.match(/0x[0-9a-f]{40} is no inspector in epoch 1; who is added now/);
+      const without = await inspect([], {}, { files: [] }).catch(String);
+      expect(without).to.match(/buys all three resources: it needs a file/);
+    });
+  });
+
+  describe("drawOrder", () => {
+    it("is that of the hashes of the seed and each device, whatever order they came in", () => {
+      const seed: Hex = `0x${"11".repeat(32)}`;
+      const devices = Array.from({ length: 20 }, (_, i) => address(`device ${i}`));
+      const lot = (each: Address) => keccak256Of(concat([seed, each]));
+      const expected = devices.toSorted((a, b) => (lot(a) < lot(b) ? -1 : 1));
+      expect(drawOrder(seed, devices)).to.deep.equal(expected);
+      expect(drawOrder(seed, devices.toReversed())).to.deep.equal(expected);
+      expect(drawOrder(`0x${"12".repeat(32)}`, devices)).not.to.deep.equal(expected);
+    });
+  });
+
+  const promisedAtOracle = async () =>
+    (await service.oracle.store.vouchers()).map(({ voucher }) => voucher);
+
+  /** What the gateway verified in an epoch is worth. */
+  function valueIn(epoch: number): bigint {
+    const values = gateway
+      .tallies()
+      .filter((tally) => tally.epoch === epoch)
+      .map(({ verified }) => valueAtTariff(verified, tariff));
+    return sumOf(values);
+  }
+
   async function openEpochs() {
     const { body } = await service.oracle.request("/v1/epochs/open");
-    return body.epochs as readonly { endsAt: number; closesAt: number }[];
+    return body.epochs as readonly OpenEpoch[];
   }
 });
 

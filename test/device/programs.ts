@@ -3,14 +3,28 @@ import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
+import { type Address, lowercaseHex } from "@link-rewards/core/encoding/bytes";
+import { RESOURCES } from "@link-rewards/core/signed/receipt";
 import { readDeploymentFile } from "@link-rewards/host/deployment";
 import { expect } from "chai";
-import { Interface, type Wallet } from "ethers";
+import { type HDNodeWallet, Interface, type Wallet } from "ethers";
 import hre from "hardhat";
-import { type Chain, connectChain, ESCROW_ABI, LEDGER_ABI } from "../../device/chain.ts";
+import {
+  type Chain,
+  connectChain,
+  ESCROW_ABI,
+  LEDGER_ABI,
+  PROGRAMME_ABI,
+  REGISTRY_ABI,
+} from "../../device/chain.ts";
+import { nextNonce } from "../../device/node/consents.ts";
+import { isNodeRefused } from "../../device/refusal.ts";
+import { admitCustomer } from "../../scripts/local/devnet.ts";
 import { type MemberWorld, startMemberWorld } from "../worlds/network.ts";
 import { programOf, runProgram } from "./support/program.ts";
+
+/** What a gateway may promise in an epoch, in wei. */
+const CAP = 7n * 10n ** 18n;
 
 describe("device programs", () => {
   let world: MemberWorld;
@@ -18,14 +32,22 @@ describe("device programs", () => {
   let oracleUrl: string;
   let gatewayKey: string;
   let keyFile: string;
+  let inspector: HDNodeWallet;
 
   before(async () => {
     world = await startMemberWorld({ owners: 1 });
     keyFile = join(world.devnet.folder, "gateway.key");
     const { stdout } = await runProgram("gateway", "key", "--key-file", keyFile, "--json");
     gatewayKey = JSON.parse(stdout).key;
-    const escrow = world.devnet.suite.escrow.connect(world.customer);
-    await (await escrow.addKey(gatewayKey)).wait();
+    const { devnet } = world;
+    const { escrow, programme } = devnet.suite;
+    await (await escrow.connect(world.customer).setKey(gatewayKey, CAP)).wait();
+    // An inspector has a key and no balance.
+    inspector = devnet.wallet(8);
+    await admitCustomer(devnet, inspector, gatewayKey, 0n);
+    await (await escrow.connect(inspector).setKey(gatewayKey, CAP)).wait();
+    const governance = programme.connect(devnet.role("governance"));
+    await (await governance.addInspector(inspector.address)).wait();
     await world.endEpoch(1);
     oracleUrl = (await world.oracle.serve()).url;
     chain = connectChain(
@@ -39,25 +61,19 @@ describe("device programs", () => {
     await world.stop();
   });
 
-  it("carry real service from a node and a gateway to the oracle, over a real chain's law", async () => {
-    const { devnet, devices, customer } = world;
-    const device = lowercaseHex((devices[0] as Wallet).address);
+  /** Runs two rounds of a gateway against a node of the first device. */
+  async function runRounds(customer: string, ...more: readonly string[]) {
+    const { devnet, devices } = world;
     const common = [
-      "--deployment",
-      devnet.deploymentFile,
-      "--rpc",
-      devnet.rpcUrl,
-      "--oracle",
-      oracleUrl,
+      ...["--deployment", devnet.deploymentFile],
+      ...["--rpc", devnet.rpcUrl],
+      ...["--oracle", oracleUrl],
     ];
     const deviceKey = await devnet.keyFile("device", devices[0] as Wallet);
     const nodeArgs = [
-      "--key-file",
-      deviceKey,
-      "--folder",
-      join(devnet.folder, "node"),
-      "--port",
-      "0",
+      ...["--key-file", deviceKey],
+      ...["--folder", join(devnet.folder, "node")],
+      ...["--port", "0"],
     ];
     const node = spawn(
       process.execPath,
@@ -67,7 +83,6 @@ describe("device programs", () => {
     try {
       const [line] = (await once(createInterface({ input: node.stdout }), "line")) as [string];
       const serving = JSON.parse(line);
-      expect(serving.device).to.equal(device);
       const [nodes, film] = [join(devnet.folder, "nodes.txt"), join(devnet.folder, "film")];
       await writeFile(nodes, `# one a line\n${serving.url}\n`);
       await writeFile(film, Buffer.alloc(100_000, "film"));
@@ -75,57 +90,62 @@ describe("device programs", () => {
         "gateway",
         "run",
         ...common,
-        ...[
-          "--customer",
-          customer.address,
-          "--key-file",
-          keyFile,
-          "--nodes",
-          nodes,
-          "--file",
-          film,
-        ],
-        ...[
-          "--folder",
-          join(devnet.folder, "gateway"),
-          "--rounds",
-          "2",
-          "--interval",
-          "0",
-          "--json",
-        ],
+        ...["--customer", customer, "--key-file", keyFile, "--nodes", nodes, "--file", film],
+        ...["--folder", join(devnet.folder, `gateway-${customer}`)],
+        ...["--rounds", "2", "--interval", "0", "--json", ...more],
       );
-      expect([code, stderr]).to.deep.equal([0, ""]);
-      const rounds = stdout
-        .trim()
-        .split("\n")
-        .map((round) => JSON.parse(round));
-      expect(rounds).to.have.length(2);
-      expect(rounds[1]).to.deep.include({
-        round: 2,
-        epoch: 2,
-        nodes: 1,
-        good: 1,
-        signed: 1,
-        failures: [],
-      });
-
-      const head = await headOf(2, device);
-      expect(Number(head.receipt.egressBytes)).to.be.greaterThan(0);
-      const vouchers = await (await fetch(`${oracleUrl}/v1/vouchers`)).json();
-      expect(vouchers.vouchers[0].voucher).to.deep.equal({
-        customer: lowercaseHex(customer.address),
-        epoch: 2,
-        cumulative: rounds[1].promised,
-      });
+      const lines = stdout.split("\n").filter((each) => each !== "");
+      return { code, stderr, serving, rounds: lines.map((each) => JSON.parse(each)) };
     } finally {
       node.kill("SIGTERM");
       expect(await once(node, "exit")).to.deep.equal([0, null]);
     }
+  }
+
+  const vouchersOf = async (customer: string) => {
+    const { vouchers } = await (await fetch(`${oracleUrl}/v1/vouchers`)).json();
+    const all = vouchers.map(({ voucher }: { voucher: { customer: string } }) => voucher);
+    return all.filter((each: { customer: string }) => each.customer === lowercaseHex(customer));
+  };
+
+  it("carry real service from a node and a gateway to the oracle, over a real chain's law", async () => {
+    const { address: customer } = world.customer;
+    const device = lowercaseHex((world.devices[0] as Wallet).address);
+    const { code, stderr, serving, rounds } = await runRounds(customer);
+    expect([code, stderr]).to.deep.equal([0, ""]);
+    expect(serving.device).to.equal(device);
+    expect(rounds).to.have.length(2);
+    expect(rounds[1]).to.deep.include({
+      ...{ round: 2, epoch: 2, nodes: 1, good: 1, signed: 1, failures: [] },
+    });
+    const head = await headOf(2, device, customer);
+    expect(Number(head.receipt.egressBytes)).to.be.greaterThan(0);
+    expect(await vouchersOf(customer)).to.deep.equal([
+      { customer: lowercaseHex(customer), epoch: 2, amount: rounds[1].promised },
+    ]);
   });
 
-  async function headOf(epoch: number, device: string) {
-    const path = `/v1/receipts/${epoch}/${device}/${world.customer.address}`;
+  it("buy for the reward programme, without a balance", async () => {
+    const device = lowercaseHex((world.devices[0] as Wallet).address);
+    expect(await world.devnet.suite.escrow.balanceOf(inspector)).to.equal(0n);
+    const { code, stderr, rounds } = await runRounds(inspector.address, "--inspector");
+    expect([code, stderr]).to.deep.equal([0, ""]);
+    expect(rounds[1]).to.deep.include({ nodes: 1, good: 1, signed: 1, failures: [] });
+    const { receipt } = await headOf(2, device, inspector.address);
+    for (const resource of RESOURCES) expect(Number(receipt[resource])).to.be.greaterThan(0);
+    expect(await vouchersOf(inspector.address)).to.deep.equal([
+      { customer: lowercaseHex(inspector.address), epoch: 2, amount: rounds[1].promised },
+    ]);
+  });
+
+  it("do not buy for the programme for who is no inspector", async () => {
+    const { code, stderr, rounds } = await runRounds(world.customer.address, "--inspector");
+    expect([code, rounds]).to.deep.equal([2, []]);
+    expect(stderr).to.match(/link-gateway: 0x[0-9a-f]{40} is no inspector in epoch 2; who is/);
+  });
+
+  async function headOf(epoch: number, device: string, customer: string) {
+    const path = `/v1/receipts/${epoch}/${device}/${customer}`;
     for (let tries = 0; tries < 50; tries++) {
       const response = await fetch(`${oracleUrl}${path}`);
       if (response.ok) return response.json();
@@ -134,28 +154,75 @@ describe("device programs", () => {
     throw new Error(`${path}: no receipt`);
   }
 
-  it("make a device, and its consent to belong to an account", async () => {
-    const { devnet, owners } = world;
-    const { registry } = devnet.suite;
-    const file = join(devnet.folder, "new-device.key");
-    const { device } = JSON.parse(
-      (await runProgram("node", "key", "--key-file", file, "--json")).stdout,
-    );
-    await (await registry.connect(devnet.role("manufacturer")).enrol([device], 1)).wait();
-    const account = owners[0]?.address as string;
-    const deadline = String((await devnet.now()) + 3_600);
-    const { code, stdout } = await runProgram(
-      "node",
-      "bind",
-      ...["--deployment", devnet.deploymentFile, "--key-file", file, "--account", account],
-      ...["--nonce", "0", "--deadline", deadline],
-    );
-    expect(code).to.equal(0);
-    const { signature } = JSON.parse(stdout);
-    const [r, vs] = [signature.slice(0, 66), `0x${signature.slice(66)}`];
-    const bystander = registry.connect(devnet.role("bystander"));
-    await (await bystander.bind(device, account, deadline, { r, vs })).wait();
-    expect(await registry.ownerAt(device, 3)).to.equal(account);
+  describe("make a device", () => {
+    let device: string;
+    let file: string;
+
+    before(async () => {
+      const { devnet } = world;
+      file = join(devnet.folder, "new-device.key");
+      const made = await runProgram("node", "key", "--key-file", file, "--json");
+      ({ device } = JSON.parse(made.stdout));
+      const manufacturer = devnet.suite.registry.connect(devnet.role("manufacturer"));
+      await (await manufacturer.enrol([device], 1)).wait();
+    });
+
+    /** What `bind` prints, as the registry takes it. */
+    async function consentTo(account: string, ...more: readonly string[]) {
+      const { deploymentFile, folder, suite } = world.devnet;
+      const { code, stdout } = await runProgram(
+        "node",
+        "bind",
+        ...["--deployment", deploymentFile, "--key-file", file, "--account", account],
+        ...["--folder", join(folder, "new-device"), ...more],
+      );
+      expect(code).to.equal(0);
+      const { signature, ...consent } = JSON.parse(stdout);
+      const halves = { r: signature.slice(0, 66), vs: `0x${signature.slice(66)}` };
+      const bind = async () => {
+        const bystander = suite.registry.connect(world.devnet.role("bystander"));
+        await (await bystander.bind([consent], [halves])).wait();
+      };
+      return { consent, bind };
+    }
+
+    it("and its consent to belong to an account: a later one outranks it", async () => {
+      const { registry } = world.devnet.suite;
+      const [seller, buyer] = [world.devnet.wallet(20).address, world.devnet.wallet(21).address];
+      const before = Math.floor(Date.now() / 1_000);
+      const first = await consentTo(seller);
+      const { chainId } = await readDeploymentFile(world.devnet.deploymentFile);
+      expect(first.consent).to.deep.include({
+        ...{ chainId, registry: lowercaseHex(await registry.getAddress()) },
+        ...{ device, account: lowercaseHex(seller) },
+      });
+      expect(first.consent.nonce).to.be.within(before, before + 600);
+      expect(first.consent.deadline).to.be.within(before + 604_800, before + 605_400);
+      const second = await consentTo(buyer, "--deadline", "4000000000");
+      expect(second.consent.nonce).to.be.greaterThan(first.consent.nonce);
+      expect(second.consent.deadline).to.equal(4_000_000_000);
+      await second.bind();
+      expect(await registry.ownerAt(device, 3)).to.equal(buyer);
+      await first.bind();
+      expect(await registry.ownerAt(device, 3)).to.equal(buyer);
+    });
+
+    it("and never two consents of one nonce, whatever its clock says", async () => {
+      const folder = join(world.devnet.folder, "clock");
+      const device: Address = `0x${"11".repeat(20)}`;
+      expect(await nextNonce(folder, device, 1_000)).to.equal(1_000);
+      expect(await nextNonce(folder, device, 1_000)).to.equal(1_001);
+      expect(await nextNonce(folder, device, 10)).to.equal(1_002);
+      expect(await nextNonce(folder, device, 2_000)).to.equal(2_000);
+      // One of the two clocks was wrong, and the registry takes none that is an hour ahead.
+      expect(await nextNonce(folder, device, 6_000)).to.equal(6_000);
+      expect(await nextNonce(folder, device, 2_401)).to.equal(6_001);
+      expect(await nextNonce(folder, device, 2_400).catch(String)).to.match(
+        /signed in 1970-01-01T01:40:01.000Z, now it is 1970-01-01T00:40:00.000Z: set the clock/,
+      );
+      const other = await nextNonce(folder, `0x${"22".repeat(20)}`, 1).catch(String);
+      expect(other).to.match(/consents\.json cannot be used: it is of device 0x1111/);
+    });
   });
 
   it("teach with --help, and refuse what they do not know", async () => {
@@ -173,6 +240,8 @@ describe("device programs", () => {
   describe("ask the chain", () => {
     it("with the same words as the contracts", async () => {
       for (const [name, abi] of [
+        ["DeviceRegistry", REGISTRY_ABI],
+        ["RewardProgramme", PROGRAMME_ABI],
         ["CustomerEscrow", ESCROW_ABI],
         ["EpochLedger", LEDGER_ABI],
       ] as const) {
@@ -185,26 +254,64 @@ describe("device programs", () => {
       }
     });
 
-    it("whether a customer and its key are good in an epoch, and covered", async () => {
+    it("whether a customer and its key are good in an epoch, and for how much", async () => {
+      const { devnet } = world;
+      const { escrow, programme } = devnet.suite;
       const customer = lowercaseHex(world.customer.address);
       const key = lowercaseHex(gatewayKey);
-      const refusal = async (...args: Parameters<Chain["checkCustomer"]>) =>
-        (await chain.checkCustomer(...args))?.refusal;
-      expect(await refusal(customer, key, 2)).to.equal(undefined);
-      expect(await refusal(customer, key, 1)).to.equal("key-unknown");
-      expect(await refusal(key, key, 2)).to.equal("customer-unknown");
-      const poor = world.devnet.wallet(8);
-      const { escrow } = world.devnet.suite;
-      await (await escrow.connect(world.devnet.role("admission")).admit(poor.address)).wait();
-      await (await escrow.connect(poor).addKey(key)).wait();
-      expect(await refusal(lowercaseHex(poor.address), key, 3)).to.equal("customer-uncovered");
+      const standing = async (...args: Parameters<Chain["standingOf"]>) => {
+        const found = await chain.standingOf(...args);
+        return isNodeRefused(found) ? found.refusal : found.cap;
+      };
+      expect(await standing(customer, key, 2)).to.equal(CAP);
+      expect(await standing(customer, key, 1)).to.equal("key-unknown");
+      expect(await standing(key, key, 2)).to.equal("customer-unknown");
+      const poor = devnet.wallet(9);
+      await admitCustomer(devnet, poor, gatewayKey, 0n);
+      await (await escrow.connect(poor).setKey(gatewayKey, CAP)).wait();
+      expect(await standing(lowercaseHex(poor.address), key, 3)).to.equal("customer-uncovered");
+      // An inspector's cover is its share, where that is less than the cap.
+      const buyer = lowercaseHex(inspector.address);
+      expect(await standing(buyer, key, 2)).to.equal(CAP);
+      const share = await programme.shareAt(3);
+      await (await escrow.connect(inspector).setKey(gatewayKey, share + 1n)).wait();
+      expect(await standing(buyer, key, 3)).to.equal(share);
     });
 
-    it("what a resource costs, and what a customer has paid", async () => {
-      const { egressPrice, storagePrice, computePrice, rewardCapBps } = world.devnet.parameters;
-      const tariff = { egressPrice, storagePrice, computePrice, rewardCapBps };
-      expect(await chain.tariffAt(2)).to.deep.equal(tariff);
-      expect(await chain.collected(lowercaseHex(world.customer.address))).to.equal(0n);
+    it("what a resource costs, what a key may promise, what was paid, and what does not thaw", async () => {
+      const { parameters, suite } = world.devnet;
+      const { egressPrice, storagePrice, computePrice, feeBps } = parameters;
+      const customer = lowercaseHex(world.customer.address);
+      expect(await chain.tariffAt(2)).to.deep.equal({
+        ...{ egressPrice, storagePrice, computePrice, feeBps },
+      });
+      expect(await chain.capAt(customer, lowercaseHex(gatewayKey), 2)).to.equal(CAP);
+      expect(await chain.paid(customer, 2)).to.equal(0n);
+      const balance = await suite.escrow.balanceOf(customer);
+      expect(await chain.spendable(customer)).to.equal(balance);
+      await (await suite.escrow.connect(world.customer).thaw(balance - 5n)).wait();
+      expect(await chain.spendable(customer)).to.equal(5n);
+    });
+
+    it("who inspects and with how much, who earns, and what nobody could choose", async () => {
+      const { devnet, devices } = world;
+      const customer = lowercaseHex(world.customer.address);
+      const buyer = lowercaseHex(inspector.address);
+      expect(await chain.shareAt(buyer, 2)).to.equal(await devnet.suite.programme.shareAt(2));
+      expect(await chain.shareAt(buyer, 1)).to.equal(undefined);
+      expect(await chain.shareAt(customer, 2)).to.equal(undefined);
+      const device = lowercaseHex((devices[0] as Wallet).address);
+      expect(await chain.isEarningAt(device, 2)).to.equal(true);
+      expect(await chain.isEarningAt(device, 0)).to.equal(false);
+      expect(await chain.isEarningAt(customer, 2)).to.equal(false);
+      const begins = Number(await devnet.suite.registry.endOf(1));
+      const seed = await chain.seedOf(2);
+      const block = await devnet.provider.getBlock(seed);
+      const next = await devnet.provider.getBlock((block?.number ?? 0) + 1);
+      expect(block?.timestamp).to.be.lessThan(begins);
+      expect(next?.timestamp).to.be.at.least(begins);
+      const future = await chain.seedOf(9).catch(String);
+      expect(future).to.match(/epoch 9 has not begun on chain/);
     });
   });
 });

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { expect } from "chai";
 import { contentTreeOf } from "../../device/content.ts";
 import type { RunningNode } from "../../device/node/start.ts";
-import { address } from "../worlds/paper.ts";
+import { address, NO_CAP, tariff } from "../worlds/paper.ts";
 import {
   ask,
   authorization,
@@ -123,8 +123,10 @@ describe("node", () => {
 
     it("a signature for another device: a key that nobody knows", async () => {
       const node = await service.node({
-        checkCustomer: async (_customer, key) =>
-          key === address("gateway-1") ? undefined : { refusal: "key-unknown", message: key },
+        standingOf: async (_customer, key) =>
+          key === address("gateway-1")
+            ? { cap: NO_CAP, tariff }
+            : { refusal: "key-unknown", message: key },
       });
       const headers = { authorization: authorization(1, "gateway-1", address("device-2")) };
       const { status, body } = await ask(node, about, { headers });
@@ -133,7 +135,7 @@ describe("node", () => {
 
     it("a customer without cover", async () => {
       const node = await service.node({
-        checkCustomer: async () => ({ refusal: "customer-uncovered", message: "nothing there" }),
+        standingOf: async () => ({ refusal: "customer-uncovered", message: "nothing there" }),
       });
       const { status, body } = await ask(node, about);
       expect([status, body.refusal]).to.deep.equal([402, "customer-uncovered"]);
@@ -155,6 +157,18 @@ describe("node", () => {
         await response.arrayBuffer();
         expect(response.status).to.equal(status);
       }
+    });
+
+    it("to go on with a customer once the cap of its key is reached", async () => {
+      // A megawei a byte: 5,000 bytes are under the cap, 10,000 reach it.
+      const { node, path } = await holding(randomBytes(5_000), {
+        standingOf: async () => ({ cap: 10_000n * 10n ** 6n, tariff }),
+      });
+      for (const bytes of [5_000, 5_000]) {
+        expect((await (await get(node, path)).arrayBuffer()).byteLength).to.equal(bytes);
+      }
+      const { status, body } = await ask(node, path);
+      expect([status, body.refusal]).to.deep.equal([402, "over-cap"]);
     });
 
     it("a job that is none", async () => {

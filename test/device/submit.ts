@@ -227,7 +227,7 @@ describe("submit", () => {
     });
 
     it("serves a customer no more whom the chain does not know", async () => {
-      await start(undefined, { law: without("KeyAdded") });
+      await start(undefined, { law: without("KeySet") });
       const node = await startNode();
       await signOne(node);
       while (submissions().length < 2) await sleep(20);
@@ -237,7 +237,9 @@ describe("submit", () => {
     });
 
     it("stops for good when its device is revoked", async () => {
-      await start(undefined, { law: lawOf(["DeviceRevoked", { device, fromEpoch: 1 }]) });
+      await start(undefined, {
+        law: lawOf(["DeviceRevoked", { device, fromEpoch: 1, reason: "stolen" }]),
+      });
       const node = await startNode();
       await signOne(node);
       await node.idle();

@@ -2,9 +2,9 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Hex, toHex } from "@link-rewards/core/encoding/bytes";
+import { type Hex, keccak256, toHex, utf8 } from "@link-rewards/core/encoding/bytes";
 import { sign } from "@link-rewards/core/encoding/signature";
-import { endOf } from "@link-rewards/core/law/clock";
+import { endOf, epochAt, sealTimeOf } from "@link-rewards/core/law/clock";
 import {
   type Receipt,
   receiptDigest,
@@ -21,7 +21,7 @@ import {
 import { type NodeOptions, type RunningNode, startNode } from "../../../device/node/start.ts";
 import { authorizationOf, sessionDigest } from "../../../device/session.ts";
 import { type Circumstances, type Served, serve } from "../../oracle/http/served.ts";
-import { address, deployment, keyOf, registryDomain, tariff } from "../../worlds/paper.ts";
+import { address, deployment, keyOf, NO_CAP, registryDomain, tariff } from "../../worlds/paper.ts";
 
 export const device = address("device-1");
 export const customer = address("customer-1");
@@ -44,6 +44,24 @@ export const SMALL_WORK = {
   checkedSegments: 4,
 };
 
+export type ServiceGateway = Partial<Omit<GatewayOptions, "chain">> &
+  Pick<GatewayOptions, "nodes"> & { readonly chain?: Partial<GatewayOptions["chain"]> };
+
+/** What contracts would say to a gateway: that everything is covered, unless told otherwise. */
+export function chainOf(changes: Partial<GatewayOptions["chain"]> = {}): GatewayOptions["chain"] {
+  return {
+    tariffAt: async () => tariff,
+    capAt: async () => NO_CAP,
+    collectableEpoch: async () => 1,
+    paid: async () => 0n,
+    spendable: async () => NO_CAP,
+    shareAt: async () => undefined,
+    isEarningAt: async () => true,
+    seedOf: async (epoch) => toHex(keccak256(utf8(`epoch ${epoch}`))),
+    ...changes,
+  };
+}
+
 /** An oracle, nodes and gateways on loopback; everything started here ends with `close`. */
 export type Service = {
   readonly oracle: Served;
@@ -51,9 +69,8 @@ export type Service = {
   /** Makes a file of random bytes. */
   file(name: string, size: number): Promise<string>;
   node(options?: Partial<NodeOptions>): Promise<RunningNode>;
-  gateway(
-    options: Partial<GatewayOptions> & Pick<GatewayOptions, "nodes">,
-  ): Promise<RunningGateway>;
+  /** Everything it asks the contracts is covered, unless `chain` says otherwise. */
+  gateway(options: ServiceGateway): Promise<RunningGateway>;
   /** Into the middle of this epoch. */
   enter(epoch: number): void;
   close(): Promise<void>;
@@ -63,6 +80,16 @@ export async function startService(circumstances: Circumstances = {}): Promise<S
   const folder = await mkdtemp(join(tmpdir(), "link-rewards-device-"));
   const oracle = await serve(circumstances);
   const started: { close(): Promise<void> }[] = [];
+
+  /** As the escrow says it, by the oracle's clock. */
+  async function collectableEpoch(): Promise<number> {
+    const { body } = await oracle.request("/v1/epochs/open");
+    const current = epochAt(deployment, body.now as number);
+    return current > 1 && Number(body.now) < sealTimeOf(deployment, current - 1)
+      ? current - 1
+      : current;
+  }
+
   return {
     oracle,
     folder,
@@ -90,7 +117,7 @@ export async function startService(circumstances: Circumstances = {}): Promise<S
       started.push(node);
       return node;
     },
-    async gateway(options) {
+    async gateway({ chain, ...options }) {
       const gateway = await startGateway({
         customer,
         key: signerOf(keyOf("gateway-1")),
@@ -100,8 +127,7 @@ export async function startService(circumstances: Circumstances = {}): Promise<S
         oracleUrl: oracle.url,
         files: [],
         folder: join(folder, "gateway"),
-        tariffAt: async () => tariff,
-        collected: async () => 0n,
+        chain: chainOf({ collectableEpoch, ...chain }),
         work: SMALL_WORK,
         epochMaxAgeMilliseconds: 0,
         ...options,

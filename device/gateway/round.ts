@@ -1,0 +1,216 @@
+import type { Address, Hex } from "@link-rewards/core/encoding/bytes";
+import { recover } from "@link-rewards/core/encoding/signature";
+import { type Amounts, receiptDigest, type SignedReceipt } from "@link-rewards/core/signed/receipt";
+import { NOTHING, plus } from "../amounts.ts";
+import type { Log } from "../log.ts";
+import { authorizationOf, sessionDigest } from "../session.ts";
+import type { Stopwatch } from "../stopwatch.ts";
+import { type Budget, openBudget } from "./budget.ts";
+import { drawOrder } from "./draw-order.ts";
+import type { Tally } from "./ledger.ts";
+import type { KeptFile, Peer } from "./peer.ts";
+import type { SettleParts } from "./settle.ts";
+import { mostOf, visit, type Work } from "./visit.ts";
+
+export type RoundParts = SettleParts & {
+  readonly nodes: () => readonly string[] | Promise<readonly string[]>;
+  readonly files: readonly KeptFile[];
+  readonly work: Work;
+  readonly stopwatch: Stopwatch;
+  readonly log: Log;
+};
+
+export type Visit = {
+  readonly url: string;
+  /** Unknown when the node did not even answer who it is. */
+  readonly device: Address | undefined;
+  readonly amounts: Amounts;
+  readonly failures: readonly string[];
+};
+
+export type Round = { readonly epoch: number; readonly visits: readonly Visit[] };
+
+/** A node that said who it is. */
+type Met = {
+  readonly url: string;
+  readonly peer: Peer;
+  readonly device: Address;
+  readonly contents: readonly string[];
+};
+
+/** Undefined when nothing that a visit may come to is covered. */
+type Buy = (node: Met) => Promise<Visit | undefined>;
+
+/** One round after the other: every node is used once in each, as far as the budget covers it. */
+export function roundServer(parts: RoundParts): () => Promise<Round> {
+  const { epochs, inspector, log } = parts;
+  const inspect = roundRobin(parts);
+  /** When it was said last that nothing more is bought: once an epoch is enough. */
+  let stoppedIn: number | undefined;
+
+  async function serve(epoch: number, urls: readonly string[]): Promise<readonly Visit[]> {
+    const budget = await openBudget(parts, epoch);
+    const buy = buyer(parts, budget, epoch);
+    const met = await Promise.all(urls.map((url) => meet(parts, url)));
+    const nodes = met.filter((each): each is Met => "peer" in each);
+    const bought = inspector ? await inspect(epoch, nodes, buy) : await Promise.all(nodes.map(buy));
+    if (bought.includes(undefined) && stoppedIn !== epoch) {
+      log("warn", "not-bought", { epoch, reason: budget.limit });
+      stoppedIn = epoch;
+    }
+    return [
+      ...met.filter((each): each is Visit => "amounts" in each),
+      ...bought.filter((each) => each !== undefined),
+    ];
+  }
+
+  return async () => {
+    const epoch = await epochs.current();
+    if (epoch === 0) return { epoch, visits: [] };
+    const urls = await parts.nodes();
+    try {
+      const visits = await serve(epoch, urls);
+      for (const { url, device, failures } of visits) {
+        for (const failure of failures) log("warn", "not-counted", { url, device, failure });
+      }
+      return { epoch, visits };
+    } catch (error) {
+      // Without the chain nobody knows what is covered.
+      log("warn", "not-bought", { epoch, reason: (error as Error).message });
+      return { epoch, visits: [] };
+    }
+  };
+}
+
+async function meet({ peerAt }: RoundParts, url: string): Promise<Met | Visit> {
+  try {
+    const peer = peerAt(url);
+    return { url, peer, ...(await peer.describe()) };
+  } catch (error) {
+    return failed(url, undefined, error);
+  }
+}
+
+function failed(url: string, device: Address | undefined, error: unknown): Visit {
+  return { url, device, amounts: NOTHING, failures: [(error as Error).message] };
+}
+
+/** Buys from one node as long as the budget covers the most that it may come to. */
+function buyer(parts: RoundParts, budget: Budget, epoch: number): Buy {
+  const { customer, key, domains, ledger, files, work, stopwatch } = parts;
+  /** What visits under way may come to. */
+  let held = 0n;
+
+  return async ({ url, peer, device, contents }) => {
+    const about = { device, epoch, files, work, stopwatch };
+    let most = 0n;
+    try {
+      const tally = await tallyOf(parts, device, epoch, url);
+      const before = budget.total("verified") + held;
+      // One more, as each part is rounded down.
+      const needed = budget.valueFor(mostOf(about)) + 1n;
+      if (!budget.covers(before + needed)) return undefined;
+      most = needed;
+      held += most;
+      const session = { device, customer, epoch };
+      const signature = await key.sign(sessionDigest(domains.registry, session));
+      const authorization = authorizationOf({ customer, epoch, signature });
+      for (const file of files) {
+        if (!contents.includes(file.contentTree.root)) await peer.keep(authorization, file);
+      }
+      const { amounts, failures } = await visit({ ...about, peer, authorization });
+      tally.verified = plus(tally.verified, amounts);
+      await ledger.save();
+      return { url, device, amounts, failures };
+    } catch (error) {
+      return failed(url, device, error);
+    } finally {
+      held -= most;
+    }
+  };
+}
+
+/**
+ * An inspector goes from device to device in the order drawn for the epoch, and goes on where it had to stop, so that
+ * none gets two visits more than another.
+ */
+function roundRobin({ chain }: RoundParts) {
+  let drawn: { readonly epoch: number; readonly seed: Hex } | undefined;
+  let last: Address | undefined;
+
+  async function orderOf(epoch: number, devices: readonly Address[]): Promise<readonly Address[]> {
+    if (drawn?.epoch !== epoch) {
+      drawn = { epoch, seed: await chain.seedOf(epoch) };
+      last = undefined;
+    }
+    if (last === undefined) return drawOrder(drawn.seed, devices);
+    // It keeps its place also when it does not answer now: those before it have had their turn.
+    const order = drawOrder(drawn.seed, [...new Set([...devices, last])]);
+    const next = order.indexOf(last) + 1;
+    return [...order.slice(next), ...order.slice(0, next)].filter((each) => devices.includes(each));
+  }
+
+  return async (epoch: number, nodes: readonly Met[], buy: Buy) => {
+    const earning = await Promise.all(nodes.map(({ device }) => chain.isEarningAt(device, epoch)));
+    const bought: (Visit | undefined)[] = nodes
+      .filter((_, i) => !earning[i])
+      .map(({ url, device }) =>
+        failed(url, device, new Error(`the device earns for nobody in epoch ${epoch}`)),
+      );
+    // A device is one device, however many addresses it has.
+    const nodeOf = new Map(
+      nodes.filter((_, i) => earning[i]).map((node) => [node.device, node] as const),
+    );
+    for (const device of await orderOf(epoch, [...nodeOf.keys()])) {
+      const visited = await buy(nodeOf.get(device) as Met);
+      bought.push(visited);
+      if (visited === undefined) break;
+      last = device;
+    }
+    return bought;
+  };
+}
+
+async function tallyOf(
+  parts: RoundParts,
+  device: Address,
+  epoch: number,
+  url: string,
+): Promise<Tally> {
+  const { value: pages } = parts.ledger;
+  const find = () =>
+    pages.tallies.find((tally) => tally.device === device && tally.epoch === epoch);
+  const head = find() === undefined ? await lostHead(parts, device, epoch) : undefined;
+  const totals = head?.receipt ?? NOTHING;
+  // Asking took a moment, in which the same device may have been met at another address.
+  const known = find();
+  if (known !== undefined) {
+    known.url = url;
+    return known;
+  }
+  const tally: Tally = {
+    epoch,
+    device,
+    url,
+    verified: plus(NOTHING, totals),
+    promised: plus(NOTHING, totals),
+    next: (head?.receipt.sequence ?? 0) + 1,
+    head,
+  };
+  pages.tallies.push(tally);
+  return tally;
+}
+
+/** In the epoch in which this ledger began, an older one may have signed and been lost. */
+async function lostHead(
+  { ledger, oracle, customer, key, domains }: RoundParts,
+  device: Address,
+  epoch: number,
+): Promise<SignedReceipt | undefined> {
+  ledger.value.since ??= epoch;
+  if (epoch > ledger.value.since) return undefined;
+  const head = await oracle.head(epoch, device, customer);
+  if (head === undefined) return undefined;
+  const digest = receiptDigest(domains.registry, head.receipt);
+  return recover(digest, head.customerSignature) === key.address ? head : undefined;
+}
