@@ -16,7 +16,7 @@ import { type Route, useRoute } from "./parts/route.ts";
 import { useWallet, type WalletState } from "./parts/use-wallet.ts";
 import { WalletButton } from "./parts/wallet-button.tsx";
 import { type Chain, connectChain } from "./sources/chain.ts";
-import { loadConfig } from "./sources/config.ts";
+import { loadConfig, symbolOf } from "./sources/config.ts";
 import { EN, type Strings } from "./strings/en.ts";
 
 export function App() {
@@ -35,6 +35,7 @@ export function App() {
     <TextContext.Provider value={text}>
       <Frame
         language={language}
+        strings={strings.strings}
         choose={(chosen) => {
           keepLanguage(chosen);
           setLanguage(chosen);
@@ -44,8 +45,13 @@ export function App() {
   );
 }
 
-function Frame(props: { language: Language; choose: (language: Language) => void }) {
-  const { t } = useText();
+function Frame(props: {
+  language: Language;
+  strings: Strings;
+  choose: (language: Language) => void;
+}) {
+  const text = useText();
+  const { t } = text;
   const route = useRoute();
   const wallet = useWallet();
   const [chain, setChain] = useState<Chain>();
@@ -55,6 +61,11 @@ function Frame(props: { language: Language; choose: (language: Language) => void
     loadConfig().then((config) => setChain(connectChain(config)), setFailure);
   };
   useEffect(load, []);
+  const { strings } = props;
+  const named = useMemo(
+    () => (chain ? textIn(strings, text.locale, symbolOf(chain.config)) : text),
+    [strings, text, chain],
+  );
   return (
     <>
       <button type="button" class="skip" onClick={focusMain}>
@@ -64,11 +75,13 @@ function Frame(props: { language: Language; choose: (language: Language) => void
       <main id="main" tabIndex={-1}>
         {failure !== undefined && <TroubleNotice error={failure} retry={load} />}
         {failure === undefined && chain === undefined && <Loading text={t("state.loading")} />}
-        {chain !== undefined && route.page === "claim" && (
-          <ClaimPage chain={chain} wallet={wallet} lookedUp={route.account} />
-        )}
-        {chain !== undefined && route.page === "audit" && (
-          <AuditPage chain={chain} epoch={route.epoch} />
+        {chain !== undefined && (
+          <TextContext.Provider value={named}>
+            {route.page === "claim" && (
+              <ClaimPage chain={chain} wallet={wallet} lookedUp={route.account} />
+            )}
+            {route.page === "audit" && <AuditPage chain={chain} epoch={route.epoch} />}
+          </TextContext.Provider>
         )}
       </main>
       <footer>

@@ -76,6 +76,11 @@ export function computeTime(milliseconds: bigint, locale: string): string {
   return `${(Math.floor(amount * 10) / 10).toLocaleString(locale)} ${unit}`;
 }
 
+/** Of ten-thousandths. */
+export function percent(bps: number, locale: string): string {
+  return (bps / 10_000).toLocaleString(locale, { style: "percent", maximumFractionDigits: 2 });
+}
+
 export function shortHex(hex: string): string {
   return `${hex.slice(0, 6)}…${hex.slice(-4)}`;
 }

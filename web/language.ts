@@ -6,7 +6,12 @@ export const LANGUAGES = { en: "English", zh: "中文", it: "Italiano" } as cons
 export type Language = keyof typeof LANGUAGES;
 
 export type Translate = (key: StringKey, values?: Readonly<Record<string, unknown>>) => string;
-type Text = { readonly t: Translate; readonly locale: Language };
+type Text = {
+  readonly t: Translate;
+  readonly locale: Language;
+  /** What the token is called in short. */
+  readonly symbol: string;
+};
 
 const KEPT = "link-rewards.language";
 
@@ -27,10 +32,13 @@ export async function loadStrings(language: Language): Promise<Strings> {
   return EN;
 }
 
-export function textIn(strings: Strings, locale: Language): Text {
-  const t: Translate = (key, values = {}) =>
-    strings[key].replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? ""));
-  return { t, locale };
+/** Before the deployment is known its token has no name. */
+export function textIn(strings: Strings, locale: Language, symbol = ""): Text {
+  const t: Translate = (key, values = {}) => {
+    const filled: Readonly<Record<string, unknown>> = { symbol, ...values };
+    return strings[key].replace(/\{(\w+)\}/g, (_, name: string) => String(filled[name] ?? ""));
+  };
+  return { t, locale, symbol };
 }
 
 export const TextContext = createContext<Text>(textIn(EN, "en"));

@@ -17,23 +17,36 @@ type Artifact = {
 
 /** What the pages call, read and decode. Every error is kept: any of them may come back from a simulation. */
 const USED: Readonly<Record<ContractName, readonly string[]>> = {
-  LinkToken: ["balanceOf", "symbol"],
+  LinkToken: ["balanceOf"],
   DeviceRegistry: [
-    ...["indexOf", "accounts", "bind", "nonces", "deviceOf"],
+    ...["indexOf", "accountsAt", "bind", "nonceOf", "deviceOf", "revision"],
     ...["DeviceEnrolled", "ClassLimitSet", "AccountIndexed", "DeviceBound", "DeviceTransferred"],
     "DeviceRevoked",
   ],
+  RewardProgramme: ["revision", "InspectorAdded", "InspectorRemoved"],
   CustomerEscrow: [
-    ...["CustomerAdmitted", "CustomerDismissed", "KeyAdded", "KeyRemoved", "VoucherCollected"],
+    ...["revision", "CustomerAdmitted", "CustomerDismissed", "KeySet", "EndpointSet"],
+    "VoucherCollected",
   ],
-  OracleQuorum: ["MemberAdded", "MemberRemoved", "ThresholdSet", "MemberExited", "MemberSlashed"],
+  OracleQuorum: [
+    ...["revision", "MemberAdded", "MemberRemoved", "MemberExited", "MemberRotated"],
+    ...["MemberSlashed", "ThresholdSet"],
+  ],
   EpochLedger: [
-    ...["emissionShare", "windowSeconds", "proposal", "TariffSet", "RulesSet", "RootProposed"],
-    ...["RootVetoed", "RootRevoked", "AttemptAbandoned", "RootFinalized"],
+    ...[
+      "proposal",
+      "windowSeconds",
+      "revision",
+      "TariffSet",
+      "RulesSet",
+      "RootProposed",
+      "RootVetoed",
+    ],
+    ...["RootRevoked", "AttemptAbandoned", "RootFinalized", "LedgerClosed"],
   ],
   RewardDistributor: [
     ...["claim", "setPayee", "latestEpoch", "rootOf", "claimed", "payeeOf", "pausedUntil"],
-    ...["Claimed", "RootPublished"],
+    "Claimed",
   ],
 };
 

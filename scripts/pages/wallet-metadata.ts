@@ -20,7 +20,7 @@ type Formats = Readonly<
 
 const SCHEMA = "https://eips.ethereum.org/assets/eip-7730/erc7730-v2.schema.json";
 const OWNER = "Link Rewards";
-const TOKEN = { name: "LinkToken", symbol: "LTK", decimals: 18 } as const;
+const TOKEN_DECIMALS = 18;
 const SET_PAYEE_TYPE = "SetPayee(address account,address payee,uint256 nonce,uint256 deadline)";
 
 /** For what owners send, `calldata-…`, and what they and their devices sign, `eip712-…`: a file each. */
@@ -57,15 +57,16 @@ export function clearSigning(deployment: DeploymentFile): Readonly<Record<string
       },
     }),
     "calldata-DeviceRegistry.json": calls("DeviceRegistry", {
-      "bind(address device,address account,uint256 deadline,(bytes32 r,bytes32 vs) deviceSignature)":
+      "bind((address device,address account,uint64 nonce,uint256 deadline)[] consents,(bytes32 r,bytes32 vs)[] signatures)":
         {
-          intent: "Bind a device",
+          intent: "Bind devices",
           fields: [
-            who("device", "Device"),
-            who("account", "Earns for"),
-            until("deadline"),
-            hidden("deviceSignature.r", "Device's signature, r"),
-            hidden("deviceSignature.vs", "Device's signature, vs"),
+            who("consents.[].device", "Device"),
+            who("consents.[].account", "Earns for"),
+            until("consents.[].deadline"),
+            hidden("consents.[].nonce", "Nonce"),
+            hidden("signatures.[].r", "Device's signature, r"),
+            hidden("signatures.[].vs", "Device's signature, vs"),
           ],
         },
     }),
@@ -128,11 +129,12 @@ export function tokenList(
   timestamp: string,
 ) {
   const address = getAddress(contracts.LinkToken.address);
+  const [name, symbol] = contracts.LinkToken.arguments;
   return {
     name: OWNER,
     timestamp,
     version: { major: 1, minor: 0, patch: 0 },
     logoURI,
-    tokens: [{ chainId, address, ...TOKEN, logoURI }],
+    tokens: [{ chainId, address, name, symbol, decimals: TOKEN_DECIMALS, logoURI }],
   };
 }

@@ -72,7 +72,7 @@ const VIEWS: readonly View[] = [
     height: 1150,
     async open(stage) {
       const visited = await visit(stage, { at: "#/audit" });
-      await visited.page.locator('[data-contract][data-state="same"]').nth(5).waitFor();
+      await visited.page.locator('[data-contract][data-state="same"]').nth(6).waitFor();
       await visited.page.locator('[data-invariant][data-state="holds"]').nth(4).waitFor();
       return visited;
     },

@@ -1,8 +1,10 @@
+import { CONTRIBUTION_BYTES } from "@link-rewards/core/epoch/records";
 import { expect } from "chai";
 import type { HDNodeWallet } from "ethers";
 import type { Locator, Page } from "playwright-core";
 import { CONTESTED_EPOCH } from "./support/epochs.ts";
 import { holdNode } from "./support/hold.ts";
+import { leaveOut } from "./support/leave-out.ts";
 import { onEachChain, type Stage } from "./support/stage.ts";
 import { tamper } from "./support/tamper.ts";
 import { leaveAll, visit } from "./support/visit.ts";
@@ -22,8 +24,12 @@ onEachChain("the audit page", (theStage) => {
     await row.getByText("Final").waitFor();
     const finalized = stage.world.devnet.suite.ledger.filters.RootFinalized(3);
     const [event] = await stage.world.devnet.suite.ledger.queryFilter(finalized);
-    const whole = (event?.args.delta ?? 0n) / 10n ** 18n;
-    expect(await row.innerText()).to.match(new RegExp(`${whole}\\.\\d{4} LTK`));
+    const { delta = 0n, fee = 0n } = event?.args ?? {};
+    const fund = await stage.world.devnet.suite.escrow.fund(3);
+    for (const amount of [delta, fee, fund]) {
+      const shown = new RegExp(`${amount / 10n ** 18n}\\.\\d{4} LTK`);
+      expect(await row.innerText()).to.match(shown);
+    }
     expect(await row.innerText()).to.include("6");
     await page.locator('td:has-text("not checked here")').first().waitFor();
   });
@@ -35,7 +41,7 @@ onEachChain("the audit page", (theStage) => {
     const { ledger } = stage.world.devnet.suite;
     const [proposed] = await ledger.queryFilter(ledger.filters.RootProposed(3));
     const { report, finalizableAt } = proposed?.args ?? expect.fail("never proposed");
-    const hashes = [report.root, report.contributionRoot, report.bundleHash];
+    const hashes = [report.root, report.contributionRoot, report.invoiceRoot, report.bundleHash];
     await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
     for (const hash of [...hashes, proposed?.transactionHash]) {
       await epoch.getByTitle(hash as string, { exact: true }).click();
@@ -101,7 +107,7 @@ onEachChain("the audit page", (theStage) => {
   it("shows live that what must always hold holds, and whose code the contracts run", async () => {
     const { page } = await visit(stage, { at: "#/audit" });
     await expectCount(page.locator('[data-invariant][data-state="holds"]'), 5);
-    await expectCount(page.locator('[data-contract][data-state="same"]'), 6);
+    await expectCount(page.locator('[data-contract][data-state="same"]'), 7);
   });
 
   it("verifies an epoch in the browser and keeps the verdict", async () => {
@@ -122,7 +128,8 @@ onEachChain("the audit page", (theStage) => {
     const { page, reaches, state } = await visit(stage, {
       at: "#/audit/2",
       // In the third record's bytes delivered.
-      before: (page) => page.route("**/bundles/2/contributions.bin", tamper(2 * 224 + 55)),
+      before: (page) =>
+        page.route("**/bundles/2/contributions.bin", tamper(2 * CONTRIBUTION_BYTES + 55)),
     });
     await page.getByRole("button", { name: "Verify this epoch here" }).click();
     await reaches("differs");
@@ -163,6 +170,21 @@ onEachChain("the audit page", (theStage) => {
     await page.locator("#proof-account-problem").waitFor();
     expect(await state("proven").count()).to.equal(0);
   });
+
+  for (const [which, where] of [
+    ["first", "in the middle"],
+    ["last", "at the end"],
+  ] as const) {
+    it(`shows nothing of a history in which an event is missing ${where}`, async () => {
+      const collected = "VoucherCollected(address,uint32,uint96,uint96,uint96,uint64)";
+      const { page, reaches } = await visit(stage, {
+        at: "#/audit",
+        before: leaveOut(stage, which, collected),
+      });
+      await reaches("rpc-incomplete");
+      expect(await page.locator("[data-epoch]").count()).to.equal(0);
+    });
+  }
 
   it("says so when the chain cannot be reached", async () => {
     const { reaches } = await visit(stage, {

@@ -2,8 +2,10 @@ import { readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
+import { DOMAIN_NAME, DOMAIN_VERSION } from "@link-rewards/core/encoding/typed";
+import { BIND_FIELDS } from "@link-rewards/core/signed/bind";
 import { expect } from "chai";
-import type { HDNodeWallet } from "ethers";
+import { type BaseWallet, type HDNodeWallet, Signature, Wallet } from "ethers";
 import { DEVNET_CLASS } from "../../scripts/local/devnet.ts";
 import { runProgram } from "../device/support/program.ts";
 import { launchBrowser } from "./support/browser.ts";
@@ -50,6 +52,37 @@ onEachChain("a device's consent, as its program prints it", (stageOfChain) => {
     await reaches("done");
     expect((await registry.deviceOf(device)).account).to.equal(account.address);
     await reaches("joined-later");
+    await box.fill(printed);
+    await page.getByText("bound with this consent or a fresher one").waitFor();
+  });
+
+  it("says in plain words that the device belongs to somebody, or was bound too often", async () => {
+    const { devnet, devices } = stage.world;
+    const { registry } = devnet.suite;
+    const account = devnet.wallet(9);
+    const { page, reaches } = await visitWith(stage, { signer: account });
+    await reaches("never-bound");
+    const offer = async (device: BaseWallet, nonce: number) => {
+      const { consent, signature } = await consentOf(stage, device, account.address, nonce);
+      const { chainId, contracts } = stage.config.deployment;
+      const place = { chainId, registry: contracts.DeviceRegistry.address };
+      const shown = { ...place, ...consent, signature: signature.compactSerialized };
+      await page.getByLabel("Signed consent").fill(JSON.stringify(shown));
+      await page.getByRole("button", { name: "Bind device" }).click();
+    };
+    const now = await devnet.now();
+    await offer(devices[0] as Wallet, now);
+    await page.getByText("bound to an account already").waitFor();
+    const device = Wallet.createRandom();
+    await enrol(stage, device.address);
+    for (const i of [0, 1]) {
+      const { address } = Wallet.createRandom();
+      const { consent, signature } = await consentOf(stage, device, address, now + i);
+      const compact = { r: signature.r, vs: signature.yParityAndS };
+      await (await registry.bind([consent], [compact])).wait();
+    }
+    await offer(device, now + 2);
+    await page.getByText("bound too often in this epoch").waitFor();
   });
 });
 
@@ -111,18 +144,39 @@ describe("a device's consent, as a QR code", () => {
   });
 });
 
+/** A device's consent, as its program would sign it. */
+async function consentOf(
+  { config, world: { devnet } }: Stage,
+  device: BaseWallet,
+  account: string,
+  nonce: number,
+) {
+  const { chainId, contracts } = config.deployment;
+  const verifyingContract = contracts.DeviceRegistry.address;
+  const domain = { name: DOMAIN_NAME, version: DOMAIN_VERSION, chainId, verifyingContract };
+  const deadline = (await devnet.now()) + 3600;
+  const consent = { device: device.address, account, nonce, deadline };
+  const signed = await device.signTypedData(domain, { Bind: [...BIND_FIELDS] }, consent);
+  return { consent, signature: Signature.from(signed) };
+}
+
+async function enrol({ world: { devnet } }: Stage, device: string): Promise<void> {
+  const manufacturer = devnet.suite.registry.connect(devnet.role("manufacturer"));
+  await (await manufacturer.enrol([device], DEVNET_CLASS)).wait();
+}
+
 /** A device fresh from its maker, enrolled, with its consent to belong to `account`. */
-async function newDevice({ world: { devnet } }: Stage, { address }: HDNodeWallet) {
+async function newDevice(stage: Stage, { address }: HDNodeWallet) {
+  const { devnet } = stage.world;
   const keyFile = join(devnet.folder, `device-${process.hrtime.bigint()}.key`);
   const made = await runProgram("node", "key", "--key-file", keyFile, "--json");
   const { device } = JSON.parse(made.stdout);
-  const manufacturer = devnet.suite.registry.connect(devnet.role("manufacturer"));
-  await (await manufacturer.enrol([device], DEVNET_CLASS)).wait();
+  await enrol(stage, device);
   const { code, stdout, stderr } = await runProgram(
     "node",
     "bind",
     ...["--deployment", devnet.deploymentFile, "--key-file", keyFile, "--account", address],
-    ...["--nonce", "0", "--deadline", String((await devnet.now()) + 3600), "--qr"],
+    ...["--folder", `${keyFile}.state`, "--deadline", String((await devnet.now()) + 3600), "--qr"],
   );
   expect(code, stderr).to.equal(0);
   return { device: device as string, printed: stdout, drawn: stderr };

@@ -1,8 +1,10 @@
 import { expect } from "chai";
-import { type HDNodeWallet, Wallet, ZeroHash } from "ethers";
-import type { Page } from "playwright-core";
+import { type HDNodeWallet, parseEther, Wallet, ZeroHash } from "ethers";
+import type { Locator, Page } from "playwright-core";
 import { answerCalls } from "./support/answers.ts";
+import { CONTESTED_EPOCH, REVOKED_FOR } from "./support/epochs.ts";
 import { holdNode } from "./support/hold.ts";
+import { leaveOut } from "./support/leave-out.ts";
 import { onEachChain, type Stage } from "./support/stage.ts";
 import { tamper } from "./support/tamper.ts";
 import { leaveAll, visit, visitWith } from "./support/visit.ts";
@@ -13,7 +15,7 @@ import { plainWallet } from "./support/wallet-plain.ts";
 const WALLETS = { "a few lines": plainWallet, "MetaMask’s parts": metamaskWallet };
 const POLYGON = 137;
 /** The fields of the ledger's Proposal, in its order. */
-const PROPOSAL = ["uint32", "uint16", "bytes32", "uint256", "uint256", "uint256"];
+const PROPOSAL = ["uint32", "uint32", "bytes32", "uint256", "uint256", "uint256"];
 
 onEachChain("the claim page", (theStage) => {
   let stage: Stage;
@@ -112,13 +114,61 @@ onEachChain("the claim page", (theStage) => {
       expect(text).to.include("4.9 TB");
       expect(text).to.include("TB·h");
       expect(text).to.include("vCPU·h");
-      expect(text).to.include("A customer has not paid all it received");
+      expect(text).to.match(/This customer paid \d+\.\d{4} of the \d+\.\d{4} LTK it owed/);
       const paid = page.locator('[data-epoch="2"]');
       await paid.locator("summary").click();
-      await paid.getByText("Paid in full").waitFor();
+      await expectSoon(async () => (await paid.getByText("Paid in full").count()) === 2);
       const download = page.waitForEvent("download");
       await page.getByRole("button", { name: "Download CSV" }).click();
       expect((await download).suggestedFilename()).to.equal("earnings.csv");
+    });
+
+    it("shows lines that add up to the wei: to the device, to the epoch, to all that was earned", async () => {
+      const { page, reaches } = await visit(stage, { at: `#/claim/${owner(0).address}` });
+      await reaches("claimable");
+      await page.locator('[data-epoch="1"]').waitFor();
+      let earnedInAll = 0n;
+      for (const epoch of await page.locator("[data-epoch]").all()) {
+        const [total = 0n, ...amounts] = await weiIn(epoch);
+        // Of each customer and of both together: value, what is covered of it, the fee, what is earned.
+        expect(amounts).to.have.length(12);
+        const [first, second, both] = [0, 4, 8].map((i) => amounts.slice(i, i + 4));
+        expect(both).to.deep.equal(first?.map((wei, i) => wei + (second?.[i] ?? 0n)));
+        for (const [value = 0n, covered = 0n, fee = 0n, earned] of [first ?? [], second ?? []]) {
+          expect(covered <= value).to.equal(true);
+          expect(earned).to.equal(covered - fee);
+        }
+        expect(total).to.equal(both?.[3]);
+        earnedInAll += total;
+      }
+      const earned = (await weiIn(page.locator(".hero .side"))).at(-1);
+      expect(earnedInAll).to.equal(earned);
+    });
+
+    it("shows a device that was revoked, and why", async () => {
+      const { page } = await visit(stage, { at: `#/claim/${owner(3).address}` });
+      const device = (stage.world.devices[3] as Wallet).address.toLowerCase();
+      const revoked = page.locator(`[data-epoch="${CONTESTED_EPOCH}"] [data-device="${device}"]`);
+      await revoked.waitFor();
+      expect(await revoked.innerText()).to.match(/Revoked from epoch [34] on/);
+      expect(await revoked.innerText()).to.include(REVOKED_FOR);
+      await page.locator(`[data-epoch="${CONTESTED_EPOCH - 1}"]`).waitFor();
+      const before = page.locator(`[data-epoch="${CONTESTED_EPOCH - 1}"] [data-device]`);
+      expect(await before.count()).to.equal(0);
+    });
+
+    it("calls the token what its deployment calls it", async () => {
+      const { config } = stage;
+      const deployment = structuredClone(config.deployment);
+      Object.assign(deployment.contracts.LinkToken, { arguments: ["HomeToken", "HOME"] });
+      stage.config = { ...config, deployment };
+      try {
+        const { page } = await visitWith(stage, { signer: owner(0) });
+        await page.getByRole("button", { name: /^Claim [\d.]+ HOME$/ }).waitFor();
+        await page.locator(".amount.large .unit", { hasText: "HOME" }).waitFor();
+      } finally {
+        stage.config = config;
+      }
     });
 
     it("finds an old wallet that announces nothing", async () => {
@@ -412,14 +462,32 @@ onEachChain("the claim page", (theStage) => {
       }
     });
 
-    it("condemns an epoch's earnings whose files do not add up, and no other", async () => {
+    for (const [file, byte] of [
+      // What the first contribution earned, and the value of the first invoice line.
+      ["contributions.bin", 235],
+      ["invoices.bin", 55],
+    ] as const) {
+      it(`condemns an epoch's earnings whose ${file} is not the chain's, and no other`, async () => {
+        const { page, reaches } = await visit(stage, {
+          at: at(),
+          before: (page) => page.route(`**/bundles/2/${file}`, tamper(byte)),
+        });
+        await reaches("claimable");
+        await reaches("earnings-unavailable");
+        await page.locator('[data-epoch="1"]').waitFor();
+        expect(await page.locator('[data-epoch="2"]').count()).to.equal(0);
+      });
+    }
+
+    it("does not call an epoch idle whose report the node leaves out", async () => {
+      const finalized = "RootFinalized(uint32,bytes32,uint96,uint96,uint96,uint64)";
       const { page, reaches } = await visit(stage, {
         at: at(),
-        before: (page) => page.route("**/bundles/2/devices.bin", tamper(47)),
+        before: leaveOut(stage, "first", finalized),
       });
-      await reaches("claimable");
       await reaches("earnings-unavailable");
-      await page.locator('[data-epoch="1"]').waitFor();
+      await page.locator('[data-epoch="3"]').waitFor();
+      expect(await page.locator('[data-epoch="1"]').count()).to.equal(0);
     });
 
     it("says that its settings are missing", async () => {
@@ -458,6 +526,14 @@ onEachChain("the claim page", (theStage) => {
 const LOOKS_AGAIN_MS = 5_000;
 /** The page's clock goes on as ever, and can be moved: what comes by itself need not be waited for. */
 const ownClock = (page: Page) => page.clock.install();
+
+/** Every amount there, to the wei: a figure's title has all its digits. */
+async function weiIn(place: Locator): Promise<readonly bigint[]> {
+  const titles = await place
+    .locator(".amount")
+    .evaluateAll((amounts) => amounts.map((amount) => (amount as HTMLElement).title));
+  return titles.map((title) => parseEther(title.replace(" LTK", "").replaceAll(",", "")));
+}
 
 const LOOK_MS = 20;
 const SOON_MS = 20_000;

@@ -97,11 +97,11 @@ describe("what wallets are told", () => {
       await suite.registry.connect(role("manufacturer")).enrol([device.address], DEVNET_CLASS)
     ).wait();
     const deadline = (await now()) + 3600;
-    const message = { device: device.address, account, nonce: 0, deadline };
-    const signature = await signAsDescribed(read("eip712-DeviceRegistry.json"), device, message);
+    const consent = { device: device.address, account, nonce: await now(), deadline };
+    const signature = await signAsDescribed(read("eip712-DeviceRegistry.json"), device, consent);
     const { r, yParityAndS: vs } = Signature.from(signature);
     const anyone = suite.registry.connect(role("bystander"));
-    await (await anyone.bind(device.address, account, deadline, { r, vs })).wait();
+    await (await anyone.bind([consent], [{ r, vs }])).wait();
     expect((await suite.registry.deviceOf(device.address)).account).to.equal(account);
   });
 

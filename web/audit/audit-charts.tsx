@@ -1,7 +1,7 @@
-import { emission } from "@link-rewards/core/epoch/emission";
 import type { Manifest } from "@link-rewards/core/epoch/manifest";
 import { decodeContributions } from "@link-rewards/core/epoch/records";
 import { valueAtTariff } from "@link-rewards/core/epoch/value";
+import { fund } from "@link-rewards/core/law/law";
 import { RESOURCES } from "@link-rewards/core/signed/receipt";
 import { useEffect, useState } from "preact/hooks";
 import { tokens } from "../format.ts";
@@ -19,22 +19,31 @@ const EPOCHS_SHOWN = 48;
 const MAX_CHART_BYTES = 512 * 1024;
 
 export function AuditCharts(props: { chain: Chain; audit: Audit; history: History }) {
-  const { t, locale } = useText();
+  const { t, locale, symbol } = useText();
   const { chain, audit, history } = props;
-  const { law, claims, deployment } = history;
+  const { law, claims } = history;
   const finals = [...law.finals.values()].filter(({ epoch }) => epoch > 0).slice(-EPOCHS_SHOWN);
   const values = useValues(chain, audit);
   if (finals.length === 0) return null;
   const labels = finals.map(({ epoch }) => String(epoch));
   const claimedUpTo = (last: number) =>
     claims.reduce((sum, { epoch, amount }) => (epoch <= last ? sum + amount : sum), 0n);
-  const names = [t("earnings.bandwidth"), t("earnings.storage"), t("earnings.compute")];
+  const resources = [t("earnings.bandwidth"), t("earnings.storage"), t("earnings.compute")];
+  const payments = [t("audit.legend.earned"), t("audit.col.fee"), t("epoch.refundable")];
+  const stacked = (epoch: number, parts: readonly bigint[], names: readonly string[]) => {
+    const spoken = parts.map((wei, i) => `${names[i]} ${tokens(wei, locale)} ${symbol}`);
+    return {
+      label: String(epoch),
+      parts: parts.map(toNumber),
+      title: `${t("earnings.epoch", { epoch })}: ${spoken.join(", ")}`,
+    };
+  };
   return (
     <div class="charts">
       <Card title={t("audit.chart.released")}>
         <LineChart
           label={t("audit.chart.released")}
-          unit="LTK"
+          unit={symbol}
           labels={labels}
           lines={[
             {
@@ -52,18 +61,10 @@ export function AuditCharts(props: { chain: Chain; audit: Audit; history: Histor
       <Card title={t("audit.chart.value")}>
         <BarChart
           label={t("audit.chart.value")}
-          unit="LTK"
-          bars={finals.map(({ epoch }) => {
-            const parts = values.get(epoch) ?? [];
-            const spoken = parts.map((wei, i) => `${names[i]} ${tokens(wei, locale)} LTK`);
-            return {
-              label: String(epoch),
-              parts: parts.map(toNumber),
-              title: `${t("earnings.epoch", { epoch })}: ${spoken.join(", ")}`,
-            };
-          })}
+          unit={symbol}
+          bars={finals.map(({ epoch }) => stacked(epoch, values.get(epoch) ?? [], resources))}
         />
-        <Legend names={names} />
+        <Legend names={resources} />
       </Card>
       <Card title={t("audit.chart.contributions")}>
         <BarChart
@@ -75,25 +76,16 @@ export function AuditCharts(props: { chain: Chain; audit: Audit; history: Histor
           })}
         />
       </Card>
-      <Card title={t("audit.chart.emission")}>
-        <LineChart
-          label={t("audit.chart.emission")}
-          unit="LTK"
-          labels={labels}
-          lines={[
-            {
-              name: t("audit.legend.released"),
-              values: finals.map(({ delta }) => toNumber(delta)),
-            },
-            {
-              name: t("audit.legend.emission"),
-              values: finals.map(({ epoch }) =>
-                toNumber(emission(epoch, deployment.emissionShare, deployment.epochSeconds)),
-              ),
-            },
-          ]}
+      <Card title={t("audit.chart.payments")}>
+        <BarChart
+          label={t("audit.chart.payments")}
+          unit={symbol}
+          bars={finals.map(({ epoch, delta, fee }) => {
+            const parts = [delta, fee, fund(law, epoch) - delta - fee];
+            return stacked(epoch, parts, payments);
+          })}
         />
-        <Legend line names={[t("audit.legend.released"), t("audit.legend.emission")]} />
+        <Legend names={payments} />
       </Card>
     </div>
   );

@@ -3,7 +3,7 @@ import { Notice } from "../parts/pieces.tsx";
 import type { Chain } from "../sources/chain.ts";
 import { Facts } from "./epoch-facts.tsx";
 import { Files } from "./epoch-files.tsx";
-import { ContributionsTable, Leaves } from "./epoch-tables.tsx";
+import { ContributionsTable, InvoicesTable, Leaves } from "./epoch-tables.tsx";
 import type { History } from "./history.ts";
 import { ProofChecker } from "./proof-checker.tsx";
 import type { Audit } from "./use-audit.ts";
@@ -36,6 +36,7 @@ export function EpochPage({ chain, audit, history, epoch }: EpochProps) {
           {typeof manifest === "object" && (
             <>
               <ContributionsTable chain={chain} history={history} manifest={manifest} />
+              <InvoicesTable chain={chain} manifest={manifest} />
               <Leaves chain={chain} manifest={manifest} />
             </>
           )}

@@ -2,13 +2,14 @@ import { isRefused } from "@link-rewards/core/encoding/refusal";
 import { domainSeparator } from "@link-rewards/core/encoding/typed";
 import type { Manifest } from "@link-rewards/core/epoch/manifest";
 import {
-  CONTRIBUTION_BYTES,
   type ContributionRecord,
   decodeContributions,
+  decodeInvoices,
   decodeRewards,
-  REWARD_BYTES,
-  type RewardLeaf,
+  ROW_BYTES,
+  type Table,
 } from "@link-rewards/core/epoch/records";
+import { countedOf } from "@link-rewards/core/epoch/value";
 import { verifyReceipt } from "@link-rewards/core/law/verify";
 import { useEffect, useState } from "preact/hooks";
 import { byteHours, bytes, computeTime, tokens } from "../format.ts";
@@ -25,8 +26,7 @@ const ROWS = 10;
 function useRecords<T>(
   chain: Chain,
   epoch: number,
-  file: string,
-  recordBytes: number,
+  table: Table,
   count: number,
   decode: (bytes: Uint8Array) => readonly T[],
 ) {
@@ -35,15 +35,16 @@ function useRecords<T>(
   const [trouble, setTrouble] = useState<unknown>();
   const from = page * ROWS;
   const length = Math.max(0, Math.min(ROWS, count - from));
+  const recordBytes = ROW_BYTES[table];
   useEffect(() => {
     let stopped = false;
     fromMirrors(chain.config, epoch, (mirror: Mirror) =>
-      mirror.range(file, from * recordBytes, length * recordBytes),
+      mirror.range(`${table}.bin`, from * recordBytes, length * recordBytes),
     ).then((read) => stopped || setRecords(decode(read)), setTrouble);
     return () => {
       stopped = true;
     };
-  }, [chain, epoch, file, from, length]);
+  }, [chain, epoch, table, from, length]);
   return { records, from, trouble, page, pages: Math.ceil(count / ROWS), setPage };
 }
 
@@ -76,13 +77,12 @@ function Pager(props: {
 }
 
 export function ContributionsTable(props: { chain: Chain; history: History; manifest: Manifest }) {
-  const { t, locale } = useText();
+  const { t, locale, symbol } = useText();
   const { chain, history, manifest } = props;
   const { records, trouble, from, ...pager } = useRecords(
     chain,
     manifest.epoch,
-    "contributions.bin",
-    CONTRIBUTION_BYTES,
+    "contributions",
     manifest.contributions,
     decodeContributions,
   );
@@ -98,6 +98,7 @@ export function ContributionsTable(props: { chain: Chain; history: History; mani
             <th scope="col">{t("earnings.bandwidth")}</th>
             <th scope="col">{t("earnings.storage")}</th>
             <th scope="col">{t("earnings.compute")}</th>
+            <th scope="col">{t("earnings.earned")}</th>
             <th scope="col">{t("epoch.bothSigned")}</th>
           </tr>
         </thead>
@@ -118,6 +119,9 @@ export function ContributionsTable(props: { chain: Chain; history: History; mani
               </td>
               <td data-label={t("earnings.compute")}>
                 {computeTime(record.receipt.computeMilliseconds, locale)}
+              </td>
+              <td data-label={t("earnings.earned")}>
+                {tokens(record.earned, locale)} {symbol}
               </td>
               <td data-label={t("epoch.bothSigned")}>
                 <SignatureBadge history={history} record={record} />
@@ -147,13 +151,65 @@ function SignatureBadge({ history, record }: { history: History; record: Contrib
   return <span class="badge holds">✓</span>;
 }
 
-export function Leaves({ chain, manifest }: { chain: Chain; manifest: Manifest }) {
-  const { t, locale } = useText();
-  const { records, trouble, from, ...pager } = useRecords<RewardLeaf>(
+/** What each customer owes for each contribution, and how much of that its payment covers. */
+export function InvoicesTable({ chain, manifest }: { chain: Chain; manifest: Manifest }) {
+  const { t, locale, symbol } = useText();
+  const { records, trouble, from, ...pager } = useRecords(
     chain,
     manifest.epoch,
-    "rewards.bin",
-    REWARD_BYTES,
+    "invoices",
+    manifest.contributions,
+    decodeInvoices,
+  );
+  if (manifest.contributions === 0) return null;
+  return (
+    <Card title={t("epoch.invoices")}>
+      {trouble !== undefined && <TroubleNotice error={trouble} />}
+      <table class="rows">
+        <thead>
+          <tr>
+            <th scope="col">{t("earnings.customer")}</th>
+            <th scope="col">{t("earnings.device")}</th>
+            <th scope="col">{t("epoch.contribution")}</th>
+            <th scope="col">{t("earnings.value")}</th>
+            <th scope="col">{t("earnings.covered")}</th>
+            <th scope="col">{t("epoch.subtotal")}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {records.map(({ customer, device, contribution, value, ceiling, subtotal }, i) => (
+            <tr key={`${from + i} ${device}`}>
+              <th scope="row">
+                <AddressText address={customer} />
+              </th>
+              <td data-label={t("earnings.device")}>
+                <AddressText address={device} />
+              </td>
+              <td data-label={t("epoch.contribution")}>{contribution.toLocaleString(locale)}</td>
+              <td data-label={t("earnings.value")}>
+                {tokens(value, locale)} {symbol}
+              </td>
+              <td data-label={t("earnings.covered")}>
+                {tokens(countedOf(value, ceiling), locale)} {symbol}
+              </td>
+              <td data-label={t("epoch.subtotal")}>
+                {tokens(subtotal, locale)} {symbol}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      <Pager {...pager} label={t("epoch.invoices")} />
+    </Card>
+  );
+}
+
+export function Leaves({ chain, manifest }: { chain: Chain; manifest: Manifest }) {
+  const { t, locale, symbol } = useText();
+  const { records, trouble, from, ...pager } = useRecords(
+    chain,
+    manifest.epoch,
+    "rewards",
     manifest.leaves,
     decodeRewards,
   );
@@ -178,7 +234,9 @@ export function Leaves({ chain, manifest }: { chain: Chain; manifest: Manifest }
                 </a>
               </th>
               <td data-label={t("epoch.index")}>{(from + i).toLocaleString(locale)}</td>
-              <td data-label={t("epoch.cumulative")}>{tokens(cumulative, locale)} LTK</td>
+              <td data-label={t("epoch.cumulative")}>
+                {tokens(cumulative, locale)} {symbol}
+              </td>
             </tr>
           ))}
         </tbody>

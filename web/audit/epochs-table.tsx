@@ -1,3 +1,4 @@
+import { accountsAt, fund } from "@link-rewards/core/law/law";
 import { getAddress } from "ethers";
 import type { ComponentChildren } from "preact";
 import { tokens } from "../format.ts";
@@ -10,20 +11,22 @@ import type { Audit, ManifestState, Verifying } from "./use-audit.ts";
 /** Two lines an epoch: what came of it, and under each figure what it can be checked by. */
 const LINES = [
   [
+    "epoch.fund",
     "audit.col.released",
-    "audit.col.contributions",
-    "audit.col.devices",
-    "audit.col.accounts",
+    "audit.col.fee",
     "audit.col.value",
+    "audit.col.contributions",
+    "audit.col.accounts",
     "audit.col.verdict",
   ],
   [
     "epoch.root",
     "epoch.contributionRoot",
+    "epoch.invoiceRoot",
+    "epoch.bundleHash",
+    "epoch.proposedIn",
     "epoch.signers",
     "epoch.window",
-    "epoch.proposedIn",
-    "epoch.bundleHash",
   ],
 ] as const;
 
@@ -93,7 +96,7 @@ function EpochLines(props: EpochsProps & { epoch: number }) {
 function useCells(
   props: EpochsProps & { epoch: number },
 ): Readonly<Record<Column, ComponentChildren>> | undefined {
-  const { locale } = useText();
+  const { locale, symbol } = useText();
   const { chain, audit, history, epoch } = props;
   const entry = history.reports.get(epoch);
   if (entry === undefined) return undefined;
@@ -101,16 +104,19 @@ function useCells(
   const final = history.law.finals.get(epoch);
   const manifest = audit.manifests.get(epoch);
   const known = typeof manifest === "object" ? manifest : undefined;
-  const signers = membersOf(history, entry.signers);
+  const signers = membersOf(history, entry);
+  const money = (wei: bigint) => `${tokens(wei, locale)} ${symbol}`;
   return {
-    "audit.col.released": final && `${tokens(final.delta, locale)} LTK`,
+    "epoch.fund": money(fund(history.law, epoch)),
+    "audit.col.released": final && money(final.delta),
+    "audit.col.fee": final && money(final.fee),
+    "audit.col.value": known && money(known.value),
     "audit.col.contributions": report.contributions.toLocaleString(locale),
-    "audit.col.devices": known?.devices.toLocaleString(locale),
-    "audit.col.accounts": report.leaves.toLocaleString(locale),
-    "audit.col.value": known && `${tokens(known.value, locale)} LTK`,
+    "audit.col.accounts": accountsAt(history.law, epoch).toLocaleString(locale),
     "audit.col.verdict": <VerdictBadge verifying={audit.verdicts.get(epoch)} manifest={manifest} />,
     "epoch.root": <Copyable text={report.root} />,
     "epoch.contributionRoot": <Copyable text={report.contributionRoot} />,
+    "epoch.invoiceRoot": <Copyable text={report.invoiceRoot} />,
     "epoch.signers": (
       <span title={signers.map((member) => getAddress(member)).join("\n")}>
         {signers.length.toLocaleString(locale)}

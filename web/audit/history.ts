@@ -5,17 +5,18 @@ import {
 } from "@link-rewards/client/deployment-file";
 import { at } from "@link-rewards/core/encoding/at";
 import type { Address, Hex } from "@link-rewards/core/encoding/bytes";
-import { emission } from "@link-rewards/core/epoch/emission";
 import type { Block } from "@link-rewards/core/law/block";
-import type { LawEvent } from "@link-rewards/core/law/events";
+import { epochAt } from "@link-rewards/core/law/clock";
+import type { Emitter, LawEvent } from "@link-rewards/core/law/events";
 import { fund, type Law } from "@link-rewards/core/law/law";
 import { replay } from "@link-rewards/core/law/replay";
+import { valueAt } from "@link-rewards/core/law/timeline";
 import type { Deployment } from "@link-rewards/core/signed/deployment";
 import { leafFromMirrors } from "../sources/bundles.ts";
-import { type Chain, type ChainLog, eventTopic, lawEvent } from "../sources/chain.ts";
+import { type Chain, eventTopic, lawEvent } from "../sources/chain.ts";
 import { isThisBuild } from "../sources/contracts.ts";
 import { type ChainReport, reportsFrom } from "../sources/reports.ts";
-import { isTrouble } from "../sources/trouble.ts";
+import { isTrouble, trouble } from "../sources/trouble.ts";
 
 /** All that the chain says, read once for the whole page. */
 export type History = {
@@ -25,7 +26,8 @@ export type History = {
   readonly events: readonly LawEvent[];
   /** Covers final epochs and the pending one. */
   readonly reports: ReadonlyMap<number, ChainReport>;
-  readonly memberOfSlot: ReadonlyMap<number, Address>;
+  /** The challenge time between proposed and final. */
+  readonly windowSeconds: number;
   readonly claims: readonly { readonly epoch: number; readonly amount: bigint }[];
   readonly claimed: bigint;
   readonly released: bigint;
@@ -34,19 +36,27 @@ export type History = {
   readonly head: Block;
 };
 
-const LAW_CONTRACTS = ["DeviceRegistry", "CustomerEscrow", "EpochLedger", "OracleQuorum"] as const;
+const LAW_CONTRACTS = {
+  deviceRegistry: "DeviceRegistry",
+  rewardProgramme: "RewardProgramme",
+  customerEscrow: "CustomerEscrow",
+  epochLedger: "EpochLedger",
+  oracleQuorum: "OracleQuorum",
+} as const satisfies Record<Emitter, ContractName>;
 
 export async function readHistory(chain: Chain): Promise<History> {
   const { deployment } = chain.config;
-  const [logs, claimLogs, share, balance, head] = await Promise.all([
-    chain.logs(LAW_CONTRACTS),
+  // Before the events: whoever gives fewer than there were already keeps some back.
+  const revisions = await readRevisions(chain);
+  const [logs, claimLogs, windowSeconds, balance, head] = await Promise.all([
+    chain.logs(Object.values(LAW_CONTRACTS)),
     chain.logs(["RewardDistributor"], [eventTopic("RewardDistributor", "Claimed")]),
-    chain.read<bigint>("EpochLedger", "emissionShare"),
+    chain.read<bigint>("EpochLedger", "windowSeconds"),
     chain.read<bigint>("LinkToken", "balanceOf", deployment.contracts.RewardDistributor.address),
     chain.block("latest") as Promise<Block>,
   ]);
   const events = logs.map(lawEvent).filter((event) => event !== undefined);
-  const law = replay(events);
+  const law = replayAll(events, revisions);
   const claims = claimLogs.map(({ args }) => ({
     epoch: Number(args.epoch),
     amount: args.amount as bigint,
@@ -58,12 +68,11 @@ export async function readHistory(chain: Chain): Promise<History> {
       genesis: deployment.genesis,
       epochSeconds: deployment.epochSeconds,
       graceSeconds: deployment.graceSeconds,
-      emissionShare: share,
     },
     law,
     events,
     reports: reportsFrom(logs, law.pending?.digest),
-    memberOfSlot: slotsFrom(logs),
+    windowSeconds: Number(windowSeconds),
     claims,
     claimed: claims.reduce((sum, { amount }) => sum + amount, 0n),
     released: [...law.finals.values()].reduce((sum, { delta }) => sum + delta, 0n),
@@ -72,19 +81,42 @@ export async function readHistory(chain: Chain): Promise<History> {
   };
 }
 
-/** Slots are never used again, so a member that left is still named. */
-function slotsFrom(logs: readonly ChainLog[]): ReadonlyMap<number, Address> {
-  const members = new Map<number, Address>();
-  for (const event of logs.map(lawEvent)) {
-    if (event?.name === "MemberAdded") members.set(Number(event.args.slot), event.args.member);
-  }
-  return members;
+/** How many law events each contract has had. */
+async function readRevisions(chain: Chain): Promise<Readonly<Record<Emitter, bigint>>> {
+  const entries = Object.entries(LAW_CONTRACTS).map(
+    async ([emitter, name]) => [emitter, await chain.read<bigint>(name, "revision")] as const,
+  );
+  return Object.fromEntries(await Promise.all(entries)) as Record<Emitter, bigint>;
 }
 
-export function membersOf({ memberOfSlot }: History, signers: bigint): readonly Address[] {
-  return [...memberOfSlot]
+/** A node that leaves events out would have us agree with a law that is none. */
+function replayAll(events: readonly LawEvent[], revisions: Readonly<Record<Emitter, bigint>>): Law {
+  let law: Law;
+  try {
+    law = replay(events);
+  } catch (cause) {
+    throw trouble("rpc-incomplete", (cause as Error).message, cause);
+  }
+  for (const [emitter, least] of Object.entries(revisions)) {
+    const found = law.revisions[emitter as Emitter];
+    if (found < least) {
+      const message = `the node gives ${found} of ${least} law events of ${emitter}`;
+      throw trouble("rpc-incomplete", message);
+    }
+  }
+  return law;
+}
+
+/** The keys that signed a report: those of its signers' slots when it was proposed. */
+export function membersOf(
+  { law, deployment, windowSeconds }: History,
+  { signers, finalizableAt }: ChainReport,
+): readonly Address[] {
+  const epoch = epochAt(deployment, finalizableAt - windowSeconds);
+  return [...law.members]
     .filter(([slot]) => ((signers >> BigInt(slot)) & 1n) === 1n)
-    .map(([, member]) => member);
+    .map(([, { keys }]) => valueAt(keys, epoch))
+    .filter((key) => key !== undefined);
 }
 
 export const INVARIANTS = ["released", "claimed", "balance", "leaves", "budget"] as const;
@@ -93,18 +125,16 @@ export type Invariant = (typeof INVARIANTS)[number];
 export type Checked = Readonly<Record<Invariant, boolean | undefined>>;
 
 export async function checkInvariants(chain: Chain, history: History): Promise<Checked> {
-  const { law, released, claimed, balance, deployment } = history;
+  const { law, released, claimed, balance } = history;
   const { total } = law.lastFinal;
   return {
     released: released === total,
     claimed: claimed <= released,
     balance: balance >= released - claimed,
     leaves: await leavesAddUp(chain, law),
-    budget: [...law.finals.values()].every(({ epoch, delta }) => {
-      const carry = law.finals.get(epoch - 1)?.carry ?? 0n;
-      const { emissionShare, epochSeconds } = deployment;
-      return delta <= emission(epoch, emissionShare, epochSeconds) + carry + fund(law, epoch);
-    }),
+    budget: [...law.finals.values()].every(
+      ({ epoch, delta, fee }) => delta + fee <= fund(law, epoch),
+    ),
   };
 }
 

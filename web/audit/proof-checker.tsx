@@ -1,5 +1,6 @@
 import type { ProvenLeaf } from "@link-rewards/client/leaf";
 import type { Address } from "@link-rewards/core/encoding/bytes";
+import { accountsAt, indexOf } from "@link-rewards/core/law/law";
 import { getAddress } from "ethers";
 import { useState } from "preact/hooks";
 import { tokens } from "../format.ts";
@@ -17,10 +18,13 @@ export function ProofChecker(props: { chain: Chain; history: History; entry: Cha
   const { chain, history, entry } = props;
   const [outcome, setOutcome] = useState<ProvenLeaf | "none" | { error: unknown }>();
   const check = async (account: Address) => {
-    const index = history.law.accountIndex.get(account);
-    if (index === undefined || index >= entry.report.leaves) return setOutcome("none");
+    const { law } = history;
+    const { epoch, root } = entry.report;
+    const leaves = accountsAt(law, epoch);
+    const index = indexOf(law, account);
+    if (index === undefined || index >= leaves) return setOutcome("none");
     try {
-      setOutcome(await leafFromMirrors(chain.config, entry.report, index, account));
+      setOutcome(await leafFromMirrors(chain.config, { epoch, root, leaves }, index, account));
     } catch (error) {
       setOutcome({ error });
     }

@@ -1,5 +1,6 @@
 import { readBundle } from "@link-rewards/client/bundle";
 import { lastBlockBefore } from "@link-rewards/client/last-block-before";
+import { ZERO_HASH } from "@link-rewards/core/encoding/bytes";
 import { fileEntry } from "@link-rewards/core/epoch/manifest";
 import { CONTRIBUTION_BYTES } from "@link-rewards/core/epoch/records";
 import type { Divergence } from "@link-rewards/core/judge/divergence";
@@ -115,7 +116,7 @@ async function withWorker<T>(signal: AbortSignal, use: (ask: Ask) => Promise<T>)
 /** rewards.bin of the epoch before, as its manifest and the chain have it. */
 async function rewardsBefore(chain: Chain, history: History, epoch: number): Promise<Uint8Array> {
   const before = history.reports.get(epoch - 1)?.report;
-  if (before === undefined || before.leaves === 0) return new Uint8Array();
+  if (before === undefined || before.root === ZERO_HASH) return new Uint8Array();
   return fromMirrors(chain.config, epoch - 1, async (mirror) => {
     const { files } = await readManifest(mirror, before.bundleHash);
     const rewards = await mirror.read("rewards.bin");

@@ -74,11 +74,12 @@ export function BindCard({ chain, wallet, position, refresh }: CardProps) {
     );
   };
   const consent = read !== undefined && !("problem" in read) ? read : undefined;
-  const bind = ({ device, call }: CheckedConsent) => {
+  const bind = ({ device, nonce, call }: CheckedConsent) => {
     if (connection === undefined) return undefined;
     const isDone = async () => {
+      const used = await chain.read<bigint>("DeviceRegistry", "nonceOf", device);
       const found = await chain.read<{ account: string }>("DeviceRegistry", "deviceOf", device);
-      return lowercaseHex(found.account) === account;
+      return used === BigInt(nonce) && lowercaseHex(found.account) === account;
     };
     return start(connection, { call, isDone });
   };

@@ -3,21 +3,30 @@ import { parseFields } from "@link-rewards/core/encoding/json";
 import { isRefused } from "@link-rewards/core/encoding/refusal";
 import { parseSignature, recover } from "@link-rewards/core/encoding/signature";
 import { domainSeparator } from "@link-rewards/core/encoding/typed";
-import { bindDigest, CONSENT_FIELDS } from "@link-rewards/core/signed/bind";
+import {
+  type Bind,
+  bindDigest,
+  CONSENT_FIELDS,
+  type Consent,
+} from "@link-rewards/core/signed/bind";
 import type { Chain } from "../sources/chain.ts";
 import { INTERFACES } from "../sources/contracts.ts";
 import type { Call } from "../sources/wallet.ts";
 
-export type CheckedConsent = {
-  readonly device: Address;
-  readonly account: Address;
-  readonly deadline: number;
-  readonly call: Call;
-};
+export type CheckedConsent = Consent & { readonly call: Call };
 
-export type ConsentProblem = "malformed" | "otherChain" | "otherAccount" | "expired" | "signature";
+export type ConsentProblem =
+  | "malformed"
+  | "otherChain"
+  | "otherAccount"
+  | "expired"
+  | "signature"
+  | "used";
 
-/** Checked here before a wallet is asked for anything: for whom it is, until when, and whether the device signed it. */
+/**
+ * Checked here before a wallet is asked for anything: for whom it is, until when, whether the device signed it, and that
+ * none as fresh was used.
+ */
 export async function readConsent(
   chain: Chain,
   text: string,
@@ -34,17 +43,13 @@ export async function readConsent(
     return { problem: "otherChain" };
   if (consent.account !== account) return { problem: "otherAccount", account: consent.account };
   if (consent.deadline < now) return { problem: "expired" };
-  const { device, deadline } = consent;
-  const nonce = await chain.read<bigint>("DeviceRegistry", "nonces", device);
-  const bind = { device, account, nonce, deadline: BigInt(deadline) };
+  const { device, nonce, deadline } = consent;
+  const bind: Bind = { device, account, nonce: BigInt(nonce), deadline: BigInt(deadline) };
   const digest = bindDigest(domainSeparator(chainId, registry), bind);
   if (recover(digest, signature) !== device) return { problem: "signature" };
-  return {
-    device,
-    account,
-    deadline,
-    call: bindCall(registry, device, account, deadline, signature),
-  };
+  const latest = await chain.read<bigint>("DeviceRegistry", "nonceOf", device);
+  if (bind.nonce <= latest) return { problem: "used" };
+  return { ...consent, call: bindCall(registry, bind, signature) };
 }
 
 function parseJson(text: string): Record<string, unknown> {
@@ -55,14 +60,8 @@ function parseJson(text: string): Record<string, unknown> {
   }
 }
 
-function bindCall(
-  registry: Address,
-  device: Address,
-  account: Address,
-  deadline: number,
-  signature: Uint8Array,
-): Call {
+function bindCall(registry: Address, bind: Bind, signature: Uint8Array): Call {
   const compact = { r: toHex(signature.subarray(0, 32)), vs: toHex(signature.subarray(32)) };
-  const args = [device, account, deadline, compact];
+  const args = [[bind], [compact]];
   return { to: registry, data: INTERFACES.DeviceRegistry.encodeFunctionData("bind", args) as Hex };
 }

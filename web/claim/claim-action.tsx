@@ -117,7 +117,7 @@ function NextStep(props: {
 }
 
 function AddToken({ chain, wallet }: { chain: Chain; wallet: WalletState }) {
-  const { t } = useText();
+  const { t, symbol } = useText();
   const { connection } = wallet;
   if (connection === undefined) return null;
   const { address } = chain.config.deployment.contracts.LinkToken;
@@ -125,7 +125,7 @@ function AddToken({ chain, wallet }: { chain: Chain; wallet: WalletState }) {
     <button
       type="button"
       class="plain"
-      onClick={() => addToken(connection.wallet, address, "LTK").catch(ignoreRejection)}
+      onClick={() => addToken(connection.wallet, address, symbol).catch(ignoreRejection)}
     >
       {t("send.addToken")}
     </button>

@@ -1,11 +1,13 @@
-import type { ProvenLeaf } from "@link-rewards/client/leaf";
+import { claimableOf, type ProvenLeaf } from "@link-rewards/client/leaf";
+import type { RevokedDevice } from "@link-rewards/client/why";
 import type { Address, Hex } from "@link-rewards/core/encoding/bytes";
 import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import type { Block } from "@link-rewards/core/law/block";
 import { leafFromMirrors } from "../sources/bundles.ts";
-import type { Chain } from "../sources/chain.ts";
-import { type ChainReport, readReports } from "../sources/reports.ts";
+import { type Chain, eventTopic, leavesAt } from "../sources/chain.ts";
+import { type ChainReport, reportsFrom } from "../sources/reports.ts";
 import { isTrouble } from "../sources/trouble.ts";
+import { revokedOf } from "./revoked.ts";
 
 /** What an account can draw now, each number read from the chain or proven against it. */
 export type Position = {
@@ -26,6 +28,7 @@ export type Position = {
   readonly pausedUntil: number;
   readonly head: Block;
   readonly reports: ReadonlyMap<number, ChainReport>;
+  readonly revoked: readonly RevokedDevice[];
   readonly index: number | undefined;
   /** All that decides about proofs; as long as it stays, they do. */
   readonly state: string;
@@ -41,6 +44,11 @@ export type Pending = {
 export type Nothing = "no-epoch-final" | "never-bound" | "joined-later" | "nothing-earned";
 
 const NO_INDEX = 2n ** 256n - 1n;
+const TOPICS = [
+  eventTopic("EpochLedger", "RootProposed"),
+  eventTopic("EpochLedger", "RootFinalized"),
+  eventTopic("DeviceRegistry", "DeviceRevoked"),
+];
 
 /** Logs and files are read again only when the chain has something new: `before` is what was read last. */
 export async function readPosition(
@@ -62,9 +70,10 @@ export async function readPosition(
   const state = `${account} ${epoch} ${index} ${proposal.digest}`;
   const now = { claimed, payee: lowercaseHex(payee), pausedUntil: Number(pausedUntil), head };
   if (before?.state === state) {
-    return { ...before, ...now, claimable: owed(before.earned, claimed) };
+    return { ...before, ...now, claimable: claimableOf(before.earned, claimed) };
   }
-  const reports = await readReports(chain, proposal.digest);
+  const logs = await chain.logs(["EpochLedger", "DeviceRegistry"], [TOPICS]);
+  const reports = reportsFrom(logs, proposal.digest);
   const final = await finalLeaf(chain, account, epoch, index);
   const leaf = typeof final === "string" ? undefined : final;
   const earned = leaf?.cumulative ?? 0n;
@@ -74,18 +83,15 @@ export async function readPosition(
     account,
     epoch,
     earned,
-    claimable: owed(earned, claimed),
+    claimable: claimableOf(earned, claimed),
     leaf,
     pending,
     nothing: typeof final === "string" ? final : earned === 0n ? "nothing-earned" : undefined,
     reports,
+    revoked: index === undefined ? [] : await revokedOf(chain, logs, account),
     index,
     state,
   };
-}
-
-function owed(earned: bigint, claimed: bigint): bigint {
-  return earned > claimed ? earned - claimed : 0n;
 }
 
 async function finalLeaf(
@@ -116,10 +122,12 @@ async function readPending(
     return undefined;
   }
   const { report, finalizableAt: opensAt } = proposed;
-  const { epoch } = report;
-  if (index >= report.leaves) return undefined;
+  const { epoch, root } = report;
+  const leaves = await leavesAt(chain, epoch);
+  if (index >= leaves) return undefined;
   try {
-    const { cumulative } = await leafFromMirrors(chain.config, report, index, account);
+    const proposal = { epoch, root, leaves };
+    const { cumulative } = await leafFromMirrors(chain.config, proposal, index, account);
     return { epoch, amount: cumulative - earned, opensAt };
   } catch (error) {
     if (!isTrouble(error)) throw error;

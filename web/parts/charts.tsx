@@ -24,7 +24,7 @@ const CUT: Intl.NumberFormatOptions & { roundingMode: "trunc" } = {
 
 type ChartProps = {
   readonly label: string;
-  /** What the numbers count, such as "LTK". */
+  /** What the numbers count, such as a token's symbol. */
   readonly unit?: string;
 };
 

@@ -43,18 +43,18 @@ export function Card(props: { title?: string; class?: string; children: Componen
 
 /** An amount, cut; every digit at a touch. */
 export function Amount({ wei, large = false }: { wei: bigint; large?: boolean }) {
-  const { t, locale } = useText();
+  const { t, locale, symbol } = useText();
   const [exact, setExact] = useState(false);
   const text = exact ? exactTokens(wei, locale) : tokens(wei, locale);
   return (
     <button
       type="button"
       class={`amount ${large ? "large" : ""} ${exact ? "exact" : ""}`}
-      title={`${exactTokens(wei, locale)} LTK`}
-      aria-label={`${text} LTK. ${t(exact ? "action.rounded" : "action.exact")}`}
+      title={`${exactTokens(wei, locale)} ${symbol}`}
+      aria-label={`${text} ${symbol}. ${t(exact ? "action.rounded" : "action.exact")}`}
       onClick={() => setExact(!exact)}
     >
-      <span class="digits">{text}</span> <span class="unit">LTK</span>
+      <span class="digits">{text}</span> <span class="unit">{symbol}</span>
     </button>
   );
 }

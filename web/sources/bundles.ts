@@ -8,7 +8,6 @@ import {
   type Manifest,
   parseManifest,
 } from "@link-rewards/core/epoch/manifest";
-import { decodeFence, PAGE_RECORDS } from "@link-rewards/core/epoch/records";
 import type { PageConfig } from "./config.ts";
 import { isTrouble, trouble } from "./trouble.ts";
 
@@ -89,29 +88,4 @@ export async function readManifest(mirror: Mirror, bundleHash: Hex): Promise<Man
     throw trouble("bundle-tampered", `${mirror.url}${MANIFEST_FILE} is not ${bundleHash}`);
   }
   return manifest;
-}
-
-/** The records of the pages in which an account's rows stand: two ranges, one when there is a single page. */
-export async function readPagesOf(
-  mirror: Mirror,
-  name: "contributions" | "devices",
-  records: number,
-  recordBytes: number,
-  accountIndex: number,
-): Promise<Uint8Array> {
-  const pages = Math.ceil(records / PAGE_RECORDS);
-  let [first, last] = [0, pages - 1];
-  if (pages > 1) {
-    const fence = decodeFence(await mirror.range(`${name}.fence`, 0, pages * 4));
-    // A page that begins with the account may follow one that ends with it.
-    first = Math.max(0, fence.findIndex((index) => index >= accountIndex) - 1);
-    if (fence.every((index) => index < accountIndex)) first = pages - 1;
-    last = Math.max(
-      0,
-      fence.findLastIndex((index) => index <= accountIndex),
-    );
-  }
-  const from = first * PAGE_RECORDS;
-  const to = Math.min(records, (last + 1) * PAGE_RECORDS);
-  return mirror.range(`${name}.bin`, from * recordBytes, (to - from) * recordBytes);
 }

@@ -124,6 +124,11 @@ function guardChainId(request: Request, { deployment, chain }: PageConfig): Requ
   };
 }
 
+/** How many accounts have a leaf in `epoch`: law, and no longer moving once the epoch has begun. */
+export async function leavesAt(chain: Chain, epoch: number): Promise<number> {
+  return Number(await chain.read<bigint>("DeviceRegistry", "accountsAt", epoch));
+}
+
 export function lawEvent(log: ChainLog): LawEvent | undefined {
   if (!isLawEventName(log.name)) return undefined;
   return eventFromLog(

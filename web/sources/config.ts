@@ -18,6 +18,12 @@ export type PageConfig = {
   readonly bundles: readonly string[];
 };
 
+/** As the token's constructor was given it. */
+export function symbolOf({ deployment }: PageConfig): string {
+  const [, symbol] = deployment.contracts.LinkToken.arguments;
+  return String(symbol);
+}
+
 export async function loadConfig(): Promise<PageConfig> {
   const url = new URL("config.json", document.baseURI);
   try {

@@ -1,7 +1,7 @@
 import type { Hex } from "@link-rewards/core/encoding/bytes";
 import type { LawEventArgs } from "@link-rewards/core/law/events";
 import type { Report } from "@link-rewards/core/signed/report";
-import { type Chain, type ChainLog, eventTopic, lawEvent } from "./chain.ts";
+import { type ChainLog, lawEvent } from "./chain.ts";
 
 /** A report on chain: the pending one, or the one an epoch became final with. */
 export type ChainReport = {
@@ -14,16 +14,7 @@ export type ChainReport = {
   readonly finalIn: Hex | undefined;
 };
 
-/** By epoch. What was vetoed, revoked or abandoned is not among them. */
-export async function readReports(
-  chain: Chain,
-  pendingDigest: Hex,
-): Promise<ReadonlyMap<number, ChainReport>> {
-  const topics = [["RootProposed", "RootFinalized"].map((name) => eventTopic("EpochLedger", name))];
-  return reportsFrom(await chain.logs(["EpochLedger"], topics), pendingDigest);
-}
-
-/** `pendingDigest` is what the ledger calls pending; anything else that is not final was undone. */
+/** By epoch. `pendingDigest` is what the ledger calls pending; anything else that is not final was undone. */
 export function reportsFrom(
   logs: readonly ChainLog[],
   pendingDigest: Hex | undefined,

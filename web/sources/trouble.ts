@@ -2,6 +2,7 @@
 export const TROUBLES = [
   "rpc-down",
   "wrong-rpc",
+  "rpc-incomplete",
   "bundle-missing",
   "bundle-tampered",
   "config-missing",

@@ -8,6 +8,7 @@ export const FINAL_EPOCHS = 3;
 export const PENDING_EPOCH = 4;
 /** In this epoch a device signs one sequence twice, and another is revoked after it has served. */
 export const CONTESTED_EPOCH = 3;
+export const REVOKED_FOR = "Its key was found in a second device.";
 
 /** What each device served, in tenths of a terabyte, and how much of it the second customer pays. */
 const EPOCHS = [
@@ -23,15 +24,18 @@ const HOUR_MILLISECONDS = 3_600_000n;
 /** Serves, pays and closes them. The fourth owner's device earns nothing: the one epoch it serves in, it is revoked. */
 export async function playEpochs(world: MemberWorld): Promise<void> {
   const { url, stop } = await world.oracle.serve();
-  const owed = world.customers.map(() => 0n);
   for (const [i, { served, percentPaid }] of EPOCHS.entries()) {
     const epoch = i + 1;
     for (const c of world.customers.keys()) {
       const share = BigInt(c + 1);
       const receipts = served.map((tenths) => receiptOf(world, epoch, c, tenths));
       await world.submit(url, receipts);
-      owed[c] = (owed[c] ?? 0n) + (worthOf(served, share) * (c === 1 ? percentPaid : 100n)) / 100n;
-      await world.owe(url, epoch, owed[c] ?? 0n, c);
+      await world.owe(
+        url,
+        epoch,
+        (worthOf(served, share) * (c === 1 ? percentPaid : 100n)) / 100n,
+        c,
+      );
     }
     if (epoch === CONTESTED_EPOCH) await contest(world, url, served[0]);
     await propose(world, epoch);
@@ -64,7 +68,7 @@ async function contest(world: MemberWorld, url: string, tenths: bigint): Promise
   const more = world.customers.map((_, c) => ({ ...receiptOf(world, epoch, c, 1n), device }));
   await world.submit(url, more);
   const manufacturer = devnet.suite.registry.connect(devnet.role("manufacturer"));
-  await (await manufacturer.revoke([device])).wait();
+  await (await manufacturer.revoke([device], REVOKED_FOR)).wait();
 }
 
 /** One epoch, in its window: each device serves each customer. */
