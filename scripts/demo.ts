@@ -1,14 +1,19 @@
 import { join } from "node:path";
 import { Command } from "@commander-js/extra-typings";
-import { toJson } from "../oracle/commands/print.ts";
-import { foundWorld, startCast } from "./demo/cast.ts";
+import { toJson, tokens } from "../oracle/commands/print.ts";
+import { type DemoCustomer, foundWorld, startCast } from "./demo/cast.ts";
+import { cashOut } from "./demo/colluders.ts";
 import { firstEpoch, secondEpoch, thirdEpoch } from "./demo/epochs.ts";
+import { countMoney, refundAll } from "./demo/money.ts";
 import { type Operator, startOperator } from "./demo/operator.ts";
-import { audit, auditTampered, checkBalances, tables } from "./demo/summary.ts";
+import { audit, auditTampered, coverOf, tables } from "./demo/summary.ts";
 import { writePages } from "./pages/write-pages.ts";
 
-/** Half of what customer 3 owes for epoch 2; everything else is promised in full. */
-const HALF = { customer: "customer 3", epoch: 2, basisPoints: 5_000 };
+/** What is not promised to the wei: too much of one epoch, half of another. */
+const PROMISES = [
+  { customer: "customer 1", epoch: 1, basisPoints: 11_000 },
+  { customer: "customer 3", epoch: 2, basisPoints: 5_000 },
+];
 const WHOLE_BASIS_POINTS = 10_000;
 const EPOCHS = 3;
 
@@ -33,7 +38,7 @@ const tell = (text: string) => {
 
 const world = await foundWorld();
 tell(
-  "a chain with the contracts: 8 owners with 12 devices and 3 customers are enrolled, bound and admitted",
+  "a chain with the contracts: 8 owners with 12 devices and 3 customers, one an inspector of the reward programme, are enrolled, bound and admitted",
 );
 const pages = keep ? join(world.devnet.folder, "pages") : undefined;
 if (pages !== undefined) {
@@ -44,8 +49,12 @@ if (pages !== undefined) {
 }
 const operator = await startOperator(world.devnet, pages);
 tell(`the oracle serves at ${operator.url}, as its own process`);
-const cast = await startCast(world, operator.url, (customer, epoch) =>
-  customer === HALF.customer && epoch === HALF.epoch ? HALF.basisPoints : WHOLE_BASIS_POINTS,
+const cast = await startCast(
+  world,
+  operator.url,
+  (customer, epoch) =>
+    PROMISES.find((promise) => promise.customer === customer && promise.epoch === epoch)
+      ?.basisPoints ?? WHOLE_BASIS_POINTS,
 );
 tell("12 nodes and 3 gateways run as HTTP peers");
 
@@ -65,6 +74,20 @@ try {
     cast.owners.slice(1, 5).map(({ address }) => address),
   );
   tell("a bystander claimed for owners 2 to 5 in one transaction; the tokens went to them");
+  const { bills, inFull, ceiling } = await coverOf(operator, cast.customers[2] as DemoCustomer, 2);
+  tell(
+    `of the ${bills} bills that customer 3 half paid, the ${inFull} smallest are paid in full, the others up to ${tokens(ceiling)} LTK`,
+  );
+  if (inFull === 0 || inFull === bills) problems.push("the smallest bills were not paid first");
+  await refundAll(cast, operator);
+  tell(
+    "what customers paid beyond what counted is back in their balances, the inspector's in the programme",
+  );
+  await claim(operator, "bystander", undefined, [cast.colluders.wallet.address]);
+  const ended = await cashOut(cast.colluders, cast.devnet);
+  const { began } = cast.colluders;
+  tell(`who signed with himself began with ${tokens(began)} LTK and ends with ${tokens(ended)}`);
+  if (ended >= began) problems.push("who signed with himself lost nothing");
 
   const asPublished = await audit(operator, operator.bundlesUrl);
   tell(`an outsider's audit of the public files: ${asPublished.agrees ? "agrees" : "DIFFERS"}`);
@@ -76,12 +99,12 @@ try {
   if (tampered.code !== 1 || tampered.divergence?.record !== 2)
     problems.push("the changed byte was not named");
 
-  const balances = await checkBalances(cast, operator);
-  problems.push(...balances.problems);
+  const money = await countMoney(cast, operator);
+  problems.push(...money.problems);
   const { counts } = operator;
   await Promise.all(cast.customers.map(({ gateway }) => gateway.close()));
   await Promise.all(cast.devices.map(({ node }) => node.close()));
-  const readable = json ? "" : await tables(cast, operator);
+  const readable = json ? "" : await tables(cast, operator, money);
   await operator.count();
   problems.push(...missing(counts, await fraudProofs()));
   const seconds = Math.round((Date.now() - started) / 1000);
@@ -92,9 +115,11 @@ try {
       contributions: epoch.contributions,
       value: epoch.value,
       counted: epoch.counted,
-      pot: epoch.pot,
+      delta: epoch.delta,
+      fee: epoch.fee,
       root: epoch.root,
       contributionRoot: epoch.contributionRoot,
+      invoiceRoot: epoch.invoiceRoot,
       bundleHash: epoch.bundleHash,
       auditAgrees: epoch.verdict === "agrees",
     })),
@@ -103,9 +128,11 @@ try {
       refused: counts.refused,
       equivocations: counts.equivocations,
     },
-    claims: { count: balances.claims, paidWei: balances.paidWei },
-    releasedWei: balances.releasedWei,
-    claimableWei: balances.claimableWei,
+    claims: money.claims,
+    inWei: money.in,
+    outWei: money.out,
+    refundedWei: money.refunded,
+    colluders: { beganWei: began, endedWei: ended },
     crashesSurvived: operator.crashes,
     fraudProofs: await fraudProofs(),
     seconds,
@@ -118,13 +145,16 @@ try {
     tell(
       `${counts.accepted} receipts accepted, ${counts.equivocations} equivocation kept, refused: ${JSON.stringify(counts.refused)}`,
     );
-    tell("what was paid out and what can be claimed is what the ledger released, to the wei");
+    tell(
+      "what is claimed, claimable, credited, burned, left and rounded away is what went in, to the wei",
+    );
   }
   for (const problem of problems) process.stderr.write(`PROBLEM: ${problem}\n`);
   if (keep) await keepRunning();
 } finally {
   await operator.stop();
   cast.chain.close();
+  cast.deviceChain.close();
   await cast.devnet.close();
 }
 process.exitCode = problems.length === 0 ? 0 : 1;

@@ -62,24 +62,31 @@ describe("npm run demo -- --json --keep", () => {
     expect(demo.epochs.map(({ epoch }: { epoch: number }) => epoch)).to.deep.equal([1, 2, 3]);
     for (const epoch of demo.epochs) {
       expect(epoch.auditAgrees).to.equal(true);
-      for (const hash of ["root", "contributionRoot", "bundleHash"]) {
+      for (const hash of ["root", "contributionRoot", "invoiceRoot", "bundleHash"]) {
         expect(epoch[hash]).to.match(/^0x[0-9a-f]{64}$/);
       }
       expect(BigInt(epoch.counted) <= BigInt(epoch.value)).to.equal(true);
     }
-    // Twelve devices and three customers, all but the revoked device's in the second and third epoch.
+    // Twelve devices and three customers, all but the revoked device's in the second and third epoch; and the one of
+    // who signs with himself.
     expect(
       demo.epochs.map((epoch: { contributions: number }) => epoch.contributions),
-    ).to.deep.equal([36, 33, 33]);
+    ).to.deep.equal([37, 33, 33]);
     const half = demo.epochs[1];
     expect(BigInt(half.counted) < BigInt(half.value), "half a payment").to.equal(true);
     expect(demo.receipts.equivocations).to.be.at.least(1);
     expect(demo.receipts.refused).to.include({ "device-signature-invalid": 1 });
     expect(demo.receipts.refused["device-revoked"]).to.be.at.least(1);
-    expect(demo.claims.count).to.equal(5);
-    expect(BigInt(demo.claims.paidWei) + BigInt(demo.claimableWei)).to.equal(
-      BigInt(demo.releasedWei),
+    expect(demo.claims).to.equal(6);
+    const sum = (amounts: Record<string, string>) =>
+      Object.values(amounts).reduce((total, wei) => total + BigInt(wei), 0n);
+    expect(sum(demo.inWei)).to.equal(sum(demo.outWei));
+    expect(BigInt(demo.refundedWei) > 0n, "a refund").to.equal(true);
+    expect(BigInt(demo.outWei.programme) < BigInt(demo.inWei.emissionShare), "bought").to.equal(
+      true,
     );
+    const { beganWei, endedWei } = demo.colluders;
+    expect(BigInt(endedWei) < BigInt(beganWei), "who signs with himself loses").to.equal(true);
     expect(demo.crashesSurvived).to.equal(2);
     expect(demo.fraudProofs).to.equal(1);
   });

@@ -31,10 +31,11 @@ export async function proposeCorruptRoot(
     { ...thief, cumulative: thief.cumulative + loot, prefix: 0n },
     ...others,
   ];
+  const nothing = new Uint8Array();
   const bundle = assembleBundle(termsOf(last, epoch), {
-    "contributions.bin": new Uint8Array(),
-    "contributions.fence": new Uint8Array(),
-    "devices.bin": new Uint8Array(),
+    "contributions.bin": nothing,
+    "contributions.fence": nothing,
+    "invoices.bin": nothing,
     "rewards.bin": encodeRewards(stolen),
   });
   const report = reportOf(bundle.manifest, bundle.bundleHash, 0);
@@ -56,6 +57,9 @@ function termsOf(last: Manifest, epoch: number) {
   return {
     ...rest,
     epoch,
+    total,
+    delta: 0n,
+    fee: 0n,
     lastFinal: { ...rest.lastFinal, epoch: lastEpoch, root, total, leaves },
   };
 }

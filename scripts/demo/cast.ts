@@ -2,21 +2,25 @@ import { randomBytes } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Address, fromHex, lowercaseHex } from "@link-rewards/core/encoding/bytes";
-import { tariffAt } from "@link-rewards/core/law/law";
 import { readDeploymentFile } from "@link-rewards/host/deployment";
 import { signerOf } from "@link-rewards/host/keys";
 import type { HDNodeWallet, Wallet } from "ethers";
+import {
+  connectChain as connectDeviceChain,
+  type Chain as DeviceChain,
+} from "../../device/chain.ts";
 import { type RunningGateway, startGateway } from "../../device/gateway/start.ts";
 import { type RunningNode, startNode } from "../../device/node/start.ts";
 import { type Chain, connectChain } from "../../oracle/edge/chain.ts";
-import { readLaw } from "../../oracle/outsider/read-law.ts";
 import { type Devnet, startDevnet } from "../local/devnet.ts";
 import { ownerOf, settle } from "../local/people.ts";
+import { type Colluders, foundColluders } from "./colluders.ts";
 
 /** Who takes part. The first four owners have two devices each. */
 const OWNERS = 8;
 const DEVICES = 12;
-const CUSTOMERS = 3;
+const CUSTOMERS = ["customer 1", "the inspector", "customer 3"];
+const INSPECTOR = 1;
 const FILE_BYTES = 1_500_000;
 const DEPOSIT = 100_000n * 10n ** 18n;
 
@@ -34,12 +38,19 @@ export type DemoCustomer = {
   readonly key: Wallet;
   readonly folder: string;
   readonly file: string;
+  /** Buys for the reward programme. */
+  readonly inspector: boolean;
   gateway: RunningGateway;
 };
 
 export type Cast = {
   readonly devnet: Devnet;
   readonly chain: Chain;
+  /** As devices and gateways ask it. */
+  readonly deviceChain: DeviceChain;
+  /** Customers that use only the first so many nodes, by name. */
+  readonly favourites: Map<string, number>;
+  readonly colluders: Colluders;
   readonly owners: readonly HDNodeWallet[];
   readonly devices: readonly DemoDevice[];
   readonly customers: readonly DemoCustomer[];
@@ -64,10 +75,14 @@ const DEMO_LIMIT = {
 /** A chain with the contracts, everybody enrolled, bound and admitted: all before the first epoch. */
 export async function foundWorld() {
   const devnet = await startDevnet({ ...DEMO_TARIFF, windowSeconds: DEMO_WINDOW_SECONDS });
+  const { programme } = devnet.suite;
+  const inspector = devnet.wallet(INSPECTOR);
+  await (await programme.connect(devnet.role("governance")).addInspector(inspector)).wait();
+  const colluders = await foundColluders(devnet);
   const people = await settle(devnet, {
     owners: OWNERS,
     devices: DEVICES,
-    customers: CUSTOMERS,
+    customers: CUSTOMERS.length,
     members: 1,
     threshold: 1,
     limit: DEMO_LIMIT,
@@ -79,11 +94,10 @@ export async function foundWorld() {
     owner: ownerOf(people.owners, i),
     folder: join(devnet.folder, `device-${i + 1}`),
   }));
-  const chain = await connectChain({
-    rpcUrl: devnet.rpcUrl,
-    deploymentFile: await readDeploymentFile(devnet.deploymentFile),
-  });
-  return { devnet, chain, people, devices };
+  const deploymentFile = await readDeploymentFile(devnet.deploymentFile);
+  const chain = await connectChain({ rpcUrl: devnet.rpcUrl, deploymentFile });
+  const deviceChain = connectDeviceChain(devnet.rpcUrl, deploymentFile);
+  return { devnet, chain, deviceChain, people, devices, colluders };
 }
 
 /** Starts every device and gateway as an HTTP peer of its own. */
@@ -92,28 +106,30 @@ export async function startCast(
   oracleUrl: string,
   payBasisPoints: (customer: string, epoch: number) => number,
 ): Promise<Cast> {
-  const { devnet, chain, people } = world;
+  const { devnet, chain, deviceChain, people, colluders } = world;
   const devices: DemoDevice[] = [];
   for (const device of world.devices) {
     const node = await startDevice(chain, oracleUrl, device.key, device.folder);
     devices.push({ ...device, node });
   }
+  const favourites = new Map<string, number>();
   const customers: DemoCustomer[] = [];
   for (const [i, wallet] of people.customers.entries()) {
-    const name = `customer ${i + 1}`;
+    const name = CUSTOMERS[i] as string;
     const folder = join(devnet.folder, `gateway-${i + 1}`);
     await mkdir(folder, { recursive: true });
     const file = join(devnet.folder, `content-${i + 1}.bin`);
     await writeFile(file, randomBytes(FILE_BYTES));
     const key = people.gateways[i] as Wallet;
-    const customer = { name, wallet, key, folder, file };
-    const gateway = await startDemoGateway(chain, oracleUrl, customer, {
-      nodes: () => devices.map(({ node }) => node.url),
+    const customer = { name, wallet, key, folder, file, inspector: i === INSPECTOR };
+    const gateway = await startDemoGateway(world, oracleUrl, customer, {
+      nodes: () => devices.slice(0, favourites.get(name)).map(({ node }) => node.url),
       payBasisPoints: (epoch) => payBasisPoints(name, epoch),
     });
     customers.push({ ...customer, gateway });
   }
-  return { devnet, chain, owners: people.owners, devices, customers };
+  const { owners } = people;
+  return { devnet, chain, deviceChain, favourites, colluders, owners, devices, customers };
 }
 
 /** Short waits: an epoch of the demo takes seconds. */
@@ -138,9 +154,9 @@ export function startDevice(
 }
 
 export function startDemoGateway(
-  chain: Chain,
+  { chain, deviceChain }: Pick<Cast, "chain" | "deviceChain">,
   oracleUrl: string,
-  { wallet, key, folder, file }: Omit<DemoCustomer, "gateway">,
+  { wallet, key, folder, file, inspector }: Omit<DemoCustomer, "gateway">,
   {
     nodes,
     payBasisPoints,
@@ -158,8 +174,8 @@ export function startDemoGateway(
     nodes,
     files: [file],
     folder,
-    tariffAt: async (epoch) => tariffAt(await readLaw(chain), epoch),
-    collected: () => chain.suite.escrow.collected(customer),
+    chain: deviceChain,
+    inspector,
     payBasisPoints,
     work: { ranges: 2, chunksPerRange: 16, challenges: 2, jobSegments: 16, checkedSegments: 2 },
     epochMaxAgeMilliseconds: EPOCH_MAX_AGE_MILLISECONDS,

@@ -6,6 +6,7 @@ import { signedReceiptToJson } from "@link-rewards/core/signed/receipt";
 import { addMember } from "../local/devnet.ts";
 import { proposeCorruptRoot } from "./attack.ts";
 import { type Cast, type DemoDevice, startDemoGateway, startDevice } from "./cast.ts";
+import { collude } from "./colluders.ts";
 import type { Operator } from "./operator.ts";
 
 /** After the owners' and the customers'. */
@@ -18,6 +19,18 @@ async function serveAndSettle({ customers, devices }: Cast): Promise<void> {
   await Promise.all(customers.map(({ gateway }) => gateway.serveRound()));
   await Promise.all(customers.map(({ gateway }) => gateway.settle()));
   await Promise.all(devices.map(({ node }) => node.idle()));
+}
+
+/** Enough for large bills and small ones: half of their sum pays the small ones in full. */
+const FAVOURITES = 3;
+const FAVOURITE_ROUNDS = 20;
+
+/** Customer 3 uses a few nodes much more than the others. */
+async function useFavourites({ customers, favourites }: Cast): Promise<void> {
+  const { name, gateway } = customers[2] as Cast["customers"][number];
+  favourites.set(name, FAVOURITES);
+  for (let round = 0; round < FAVOURITE_ROUNDS; round++) await gateway.serveRound();
+  favourites.delete(name);
 }
 
 /** Waits until the oracle has seen that the chain's clock moved on. */
@@ -51,11 +64,15 @@ export async function firstEpoch(cast: Cast, operator: Operator, tell: Tell): Pr
   await serveAndSettle(cast);
   const after = signedBy(forgetful).receipt.sequence;
   tell(`${forgetful.name} lost its memory and went on from sequence ${before} with ${after}`);
+  await collude(cast.colluders, cast.chain, operator, 1);
+  tell("a device and a customer that are one person sign for service that never happened, and pay");
+  tell("customer 1 promises a tenth more than it owes");
   await closeEpoch(cast, operator, 1, tell);
 }
 
 export async function secondEpoch(cast: Cast, operator: Operator, tell: Tell): Promise<void> {
   await enterEpoch(cast, operator, 2);
+  await useFavourites(cast);
   await serveAndSettle(cast);
   await serveFromClone(cast, operator);
   tell(
@@ -64,11 +81,13 @@ export async function secondEpoch(cast: Cast, operator: Operator, tell: Tell): P
   const revoked = cast.devices[11] as DemoDevice;
   const { suite, role } = cast.devnet;
   const signed = signedBy(revoked);
-  await (await suite.registry.connect(role("manufacturer")).revoke([revoked.key.address])).wait();
+  await (
+    await suite.registry.connect(role("manufacturer")).revoke([revoked.key.address], "stolen")
+  ).wait();
   await sleep(1_500);
   tell(`the manufacturer revokes ${revoked.name}: ${await submit(cast, operator, signed)}`);
   await serveAndSettle(cast);
-  tell("customer 3 promises only half of what it owes");
+  tell("customer 3 promises only half of what it owes: its smallest bills are paid first");
   await closeEpoch(cast, operator, 2, tell, "computed");
 }
 
@@ -102,10 +121,11 @@ export async function thirdEpoch(cast: Cast, operator: Operator, tell: Tell): Pr
 
   const successor = devnet.wallet(SPARE_WALLET);
   await addMember(devnet, successor.address, 1);
-  await devnet.warpTo(genesis + 4 * epochSeconds + 1);
+  await devnet.warpTo(genesis + 5 * epochSeconds + 1);
   await operator.changeKey(await devnet.keyFile("successor", successor));
-  tell("governance adds a new member, which takes over from the next epoch on");
-  await finishEpoch(cast, operator, 3, tell);
+  tell("governance adds a new member, which takes over after one whole epoch more");
+  const { held } = await finishEpoch(cast, operator, 3, tell, true);
+  tell(`the next epoch, in which nobody served, waits for a person to look: ${held}`);
 }
 
 async function enterEpoch({ devnet }: Cast, operator: Operator, epoch: number): Promise<void> {
@@ -139,7 +159,8 @@ async function finishEpoch(
   operator: Operator,
   epoch: number,
   tell: Tell,
-): Promise<void> {
+  nextIsHeld = false,
+): Promise<Record<string, unknown>> {
   const { devnet } = cast;
   await operator.close();
   const watched = await operator.run("watch", "--bundles", operator.bundlesUrl, "--once");
@@ -147,10 +168,11 @@ async function finishEpoch(
     throw new Error(`the watcher disagrees: ${watched.stdout}${watched.stderr}`);
   tell(`epoch ${epoch} is proposed; a watcher verified every signature and sum and agrees`);
   await devnet.warpTo((await devnet.now()) + devnet.parameters.windowSeconds);
-  await operator.close();
+  const closed = await operator.close(nextIsHeld);
   const latest = await devnet.suite.distributor.latestEpoch();
   if (Number(latest) !== epoch) throw new Error(`epoch ${epoch} is not final`);
   tell(`epoch ${epoch} is final`);
+  return closed;
 }
 
 /** The newest receipt of the device's that both signed. */
@@ -191,7 +213,7 @@ async function serveFromClone(cast: Cast, operator: Operator): Promise<void> {
   const node = await startDevice(cast.chain, operator.url, device.key, folder);
   const clone = { ...customer, folder: `${customer.folder}-clone` };
   await cp(customer.folder, clone.folder, { recursive: true });
-  const gateway = await startDemoGateway(cast.chain, operator.url, clone, {
+  const gateway = await startDemoGateway(cast, operator.url, clone, {
     nodes: () => [node.url],
     // What it signs for is on the original's account already when that goes on.
     payBasisPoints: () => 10_000,

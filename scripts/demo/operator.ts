@@ -27,7 +27,8 @@ export type Operator = {
   crash(): Promise<void>;
   /** The service stops and is started again with another member's key. */
   changeKey(keyFile: string): Promise<void>;
-  close(): Promise<Record<string, unknown>>;
+  /** `held` is whether it is meant to end with an epoch that a person must look at. */
+  close(held?: boolean): Promise<Record<string, unknown>>;
   /** A close that is killed right after the epoch reached `state`. */
   killClose(state: string): Promise<void>;
   /** Any other command. */
@@ -99,9 +100,9 @@ export async function startOperator(devnet: Devnet, pages?: string): Promise<Ope
       keyFile = file;
       await replace("SIGTERM");
     },
-    async close() {
+    async close(held = false) {
       const { code, stdout, stderr } = await runOracle([...closeArgs(), "--json"]);
-      if (code !== 0) throw new Error(`close ended with ${code}: ${stdout}${stderr}`);
+      if (code !== (held ? 1 : 0)) throw new Error(`close ended with ${code}: ${stdout}${stderr}`);
       return JSON.parse(stdout);
     },
     async killClose(state) {

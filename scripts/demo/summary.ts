@@ -1,12 +1,18 @@
 import { cp, open } from "node:fs/promises";
 import { join } from "node:path";
 import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
-import { decodeContributions, decodeRewards } from "@link-rewards/core/epoch/records";
+import {
+  CONTRIBUTION_BYTES,
+  decodeContributions,
+  decodeInvoices,
+  decodeRewards,
+} from "@link-rewards/core/epoch/records";
+import { countedOf, sumOf } from "@link-rewards/core/epoch/value";
 import type { Receipt } from "@link-rewards/core/signed/receipt";
-import { table, tokens } from "../../oracle/commands/print.ts";
+import { exactTokens, table, tokens } from "../../oracle/commands/print.ts";
 import { openBundles } from "../../oracle/edge/bundles.ts";
-import { auditInput, auditReport, rewardsOf } from "../../oracle/outsider/audit.ts";
-import type { Cast } from "./cast.ts";
+import type { Cast, DemoCustomer } from "./cast.ts";
+import type { Money } from "./money.ts";
 import type { Operator } from "./operator.ts";
 
 export type EpochSummary = {
@@ -14,9 +20,11 @@ export type EpochSummary = {
   readonly contributions: number;
   readonly value: string;
   readonly counted: string;
-  readonly pot: string;
+  readonly delta: string;
+  readonly fee: string;
   readonly root: string;
   readonly contributionRoot: string;
+  readonly invoiceRoot: string;
   readonly bundleHash: string;
   readonly auditAgrees: boolean;
 };
@@ -48,7 +56,7 @@ export async function auditTampered(cast: Cast, operator: Operator) {
   const file = await open(join(copy, "2", "contributions.bin"), "r+");
   try {
     // In the third record's bytes delivered.
-    const at = 2 * 224 + 55;
+    const at = 2 * CONTRIBUTION_BYTES + 55;
     const byte = Buffer.alloc(1);
     await file.read(byte, 0, 1, at);
     byte[0] = (byte[0] ?? 0) ^ 1;
@@ -60,62 +68,40 @@ export async function auditTampered(cast: Cast, operator: Operator) {
   return { code, divergence: epochs.find(({ verdict }) => verdict === "differs")?.divergence };
 }
 
-export type Balances = {
-  readonly releasedWei: bigint;
-  readonly paidWei: bigint;
-  readonly claimableWei: bigint;
-  readonly claims: number;
-  readonly problems: readonly string[];
-};
-
-/** To the wei: what was paid out and what can be claimed is what the ledger released, and the distributor holds the rest. */
-export async function checkBalances({ devnet }: Cast, operator: Operator): Promise<Balances> {
-  const { ledger, distributor, token } = devnet.suite;
-  const { epoch, total } = await ledger.lastFinal();
-  const leaves = decodeRewards(
-    await openBundles(operator.bundles).read(Number(epoch), "rewards.bin"),
+/** How the bills of a customer that paid too little for `epoch` were covered: the smallest ones in full. */
+export async function coverOf(operator: Operator, { wallet }: DemoCustomer, epoch: number) {
+  const bundles = openBundles(operator.bundles);
+  const lines = decodeInvoices(await bundles.read(epoch, "invoices.bin")).filter(
+    ({ customer }) => customer === lowercaseHex(wallet.address),
   );
-  let claimableWei = 0n;
-  for (const { account, cumulative } of leaves) {
-    claimableWei += cumulative - (await distributor.claimed(account));
-  }
-  const claims = await distributor.queryFilter(distributor.filters.Claimed());
-  const paidWei = claims.reduce((sum, { args }) => sum + args.amount, 0n);
-  const held = await token.balanceOf(await distributor.getAddress());
-  const problems: string[] = [];
-  if (paidWei + claimableWei !== total) {
-    problems.push(
-      `paid out ${paidWei} and claimable ${claimableWei} are not the released ${total} wei`,
-    );
-  }
-  if (held !== claimableWei)
-    problems.push(`the distributor holds ${held} wei, owed are ${claimableWei}`);
-  return { releasedWei: total, paidWei, claimableWei, claims: claims.length, problems };
+  const inFull = lines.filter(({ value, ceiling }) => value <= ceiling);
+  return { bills: lines.length, inFull: inFull.length, ceiling: lines[0]?.ceiling ?? 0n };
 }
 
-/** What each owner served, earned and holds, and what each customer owed and paid: recomputed from the public files. */
+/** What each owner served, earned and holds, what each customer received and paid, and where all money is. */
 export async function tables(
-  { devnet, chain, owners, customers }: Cast,
+  { devnet, owners, customers }: Cast,
   operator: Operator,
+  money: Money,
 ): Promise<string> {
   const { distributor, token, escrow } = devnet.suite;
+  const bundles = openBundles(operator.bundles);
+  const latest = Number(await distributor.latestEpoch());
   const served = new Map<string, Served>();
-  const owed = new Map<string, bigint>();
-  const input = await auditInput(chain, operator.bundles);
-  for (const { proposal } of input.law.finals.values()) {
-    if (proposal === undefined) continue;
-    const previous = await rewardsOf(input, proposal.report.epoch - 1);
-    const { computed } = await auditReport(input, proposal.report, previous);
-    const records = computed?.contributions.records ?? new Uint8Array();
-    for (const [i, { account, receipt }] of decodeContributions(records).entries()) {
-      const value = computed?.valued.values[i] ?? 0n;
+  const billed = new Map<string, Billed>();
+  for (let epoch = 1; epoch <= latest; epoch++) {
+    const contributions = decodeContributions(await bundles.read(epoch, "contributions.bin"));
+    for (const { account, receipt } of contributions)
       served.set(account, addServed(served.get(account) ?? NOTHING_SERVED, receipt));
-      owed.set(receipt.customer, (owed.get(receipt.customer) ?? 0n) + value);
+    for (const line of decodeInvoices(await bundles.read(epoch, "invoices.bin"))) {
+      const { value, counted } = billed.get(line.customer) ?? NOTHING_BILLED;
+      billed.set(line.customer, {
+        value: value + line.value,
+        counted: counted + countedOf(line.value, line.ceiling),
+      });
     }
   }
-  const leaves = decodeRewards(
-    await input.source.read(Number(await distributor.latestEpoch()), "rewards.bin"),
-  );
+  const leaves = decodeRewards(await bundles.read(latest, "rewards.bin"));
   const ownerRows = await Promise.all(
     owners.map(async ({ address }, i) => {
       const account = lowercaseHex(address);
@@ -133,21 +119,54 @@ export async function tables(
     }),
   );
   const customerRows = await Promise.all(
-    customers.map(async ({ name, wallet }) => [
-      name,
-      tokens(owed.get(lowercaseHex(wallet.address)) ?? 0n),
-      tokens(await escrow.collected(wallet.address)),
-      tokens(await escrow.balanceOf(wallet.address)),
-    ]),
+    customers.map(async ({ name, wallet }) => {
+      const { value, counted } = billed.get(lowercaseHex(wallet.address)) ?? NOTHING_BILLED;
+      const payments = await escrow.queryFilter(escrow.filters.VoucherCollected(wallet.address));
+      const refunds = await escrow.queryFilter(escrow.filters.Refunded(wallet.address));
+      return [
+        name,
+        tokens(value),
+        tokens(sumOf(payments.map(({ args }) => args.amount))),
+        tokens(counted),
+        tokens(sumOf(refunds.map(({ args }) => args.amount))),
+        tokens(await escrow.balanceOf(wallet.address)),
+      ];
+    }),
   );
   return [
     table(
       ["owner", "delivered", "kept", "computed", "earned LTK", "claimed LTK", "holds LTK"],
       ownerRows,
     ),
-    table(["customer", "received for LTK", "paid LTK", "left in escrow LTK"], customerRows),
+    table(
+      ["customer", "received for LTK", "paid LTK", "counted LTK", "refund LTK", "balance LTK"],
+      customerRows,
+    ),
+    table(
+      ["all tokens", "LTK"],
+      Object.entries({ ...money.in, ...money.out }).map(([place, wei]) => [
+        `${place in money.in ? "in" : "now"}: ${PLACES[place as keyof typeof PLACES]}`,
+        exactTokens(wei),
+      ]),
+    ),
   ].join("\n");
 }
+
+const PLACES = {
+  deposits: "deposits of customers",
+  emissionShare: "the programme's share",
+  claimed: "claimed by owners",
+  claimable: "claimable by owners",
+  fees: "fees of members",
+  burned: "fees of nobody, burned",
+  balances: "balances of customers",
+  withdrawn: "withdrawn by customers",
+  programme: "left in the programme",
+  rounding: "lost in rounding",
+} as const satisfies Record<keyof Money["in"] | keyof Money["out"], string>;
+
+type Billed = { readonly value: bigint; readonly counted: bigint };
+const NOTHING_BILLED: Billed = { value: 0n, counted: 0n };
 
 type Served = Pick<Receipt, "egressBytes" | "storageByteSeconds" | "computeMilliseconds">;
 

@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { at } from "@link-rewards/core/encoding/at";
 import { fromHex, lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import { sign, toCompact } from "@link-rewards/core/encoding/signature";
 import { domainSeparator } from "@link-rewards/core/encoding/typed";
@@ -57,19 +58,23 @@ export const DEVNET_CLASS = 1;
 
 /** An hour an epoch: the clock is moved, so nothing waits for it. */
 const DEVNET_PARAMETERS = {
+  tokenName: "LinkToken",
+  tokenSymbol: "LTK",
+  initialSupply: 1_500_000_000n * 10n ** 18n,
+  emissionShare: 900_000_000n * 10n ** 18n,
   epochSeconds: 3600,
   graceSeconds: 600,
   proposalTimeoutSeconds: 300,
   windowSeconds: 600,
   thawSeconds: 2 * 3600 + 600,
   minimumBond: 1_000n * 10n ** 18n,
-  emissionShare: 900_000_000n * 10n ** 18n,
   rulesHash: RULES_HASH,
   // 1 LTK for a terabyte delivered, for a terabyte kept a month (2,592,000 s), and for 278 vCPU hours.
   egressPrice: 10n ** 18n,
   storagePrice: 10n ** 18n / 2_592_000n,
   computePrice: 10n ** 21n,
-  rewardCapBps: 15_000,
+  // A tenth: of 10 LTK that counted 9 are earned.
+  feeBps: 1_000,
 } as const satisfies Partial<SuiteParameters>;
 
 /** Time from the deployment to the first epoch, for enrolling and admitting. */
@@ -147,11 +152,11 @@ async function devnetOn(chain: LocalChain, changes: Partial<SuiteParameters>): P
 }
 
 /** What a transaction's gas is enough for. */
-const ENROL_AT_ONCE = 100;
+const DEVICES_AT_ONCE = 100;
 
 /** Enrols devices of class 1 and binds each to its account, from the next epoch on. */
 export async function bindDevices(
-  { suite, role, parameters }: Devnet,
+  { suite, role, parameters, now }: Devnet,
   devices: readonly {
     readonly key: { readonly privateKey: string; readonly address: string };
     readonly account: string;
@@ -159,42 +164,52 @@ export async function bindDevices(
 ): Promise<void> {
   const registry = lowercaseHex(await suite.registry.getAddress());
   const domain = domainSeparator(LOCAL_CHAIN_ID, registry);
-  const addresses = devices.map(({ key }) => key.address);
   const manufacturer = suite.registry.connect(role("manufacturer"));
-  for (let at = 0; at < addresses.length; at += ENROL_AT_ONCE) {
-    await (await manufacturer.enrol(addresses.slice(at, at + ENROL_AT_ONCE), DEVNET_CLASS)).wait();
-  }
-  for (const { key, account } of devices) {
-    const device = lowercaseHex(key.address);
-    const bind = {
-      device,
+  const bystander = suite.registry.connect(role("bystander"));
+  const nonce = BigInt(await now());
+  for (let first = 0; first < devices.length; first += DEVICES_AT_ONCE) {
+    const batch = devices.slice(first, first + DEVICES_AT_ONCE);
+    const addresses = batch.map(({ key }) => key.address);
+    await (await manufacturer.enrol(addresses, DEVNET_CLASS)).wait();
+    const consents = batch.map(({ key, account }) => ({
+      device: lowercaseHex(key.address),
       account: lowercaseHex(account),
-      nonce: 0n,
+      nonce,
       deadline: BigInt(parameters.genesis),
-    };
-    const signature = sign(bindDigest(domain, bind), fromHex(lowercaseHex(key.privateKey)));
-    const sent = suite.registry
-      .connect(role("bystander"))
-      .bind(device, account, bind.deadline, toCompact(signature));
-    await (await sent).wait();
+    }));
+    const signatures = consents.map((consent, i) =>
+      toCompact(
+        sign(bindDigest(domain, consent), fromHex(lowercaseHex(at(batch, i).key.privateKey))),
+      ),
+    );
+    await (await bystander.bind(consents, signatures)).wait();
   }
 }
 
-/** Admits a customer with one key, from the next epoch on, and pays `funds` wei into its escrow. */
+/** In wei: more than an account sends transactions for. */
+const GAS_MONEY = 10n ** 17n;
+
+/**
+ * Admits a customer with one key, from the next epoch on, and pays `funds` wei into its escrow: the key may promise as
+ * much in one epoch.
+ */
 export async function admitCustomer(
-  { suite, role }: Devnet,
+  { suite, role, provider }: Devnet,
   customer: HDNodeWallet,
   key: string,
   funds: bigint,
 ): Promise<void> {
   const treasury = role("treasury");
+  // Only the first accounts of a chain have coins of their own.
+  if ((await provider.getBalance(customer)) === 0n)
+    await (await treasury.sendTransaction({ to: customer, value: GAS_MONEY })).wait();
   await (await suite.escrow.connect(role("admission")).admit(customer.address)).wait();
-  await (await suite.escrow.connect(customer).addKey(key)).wait();
+  await (await suite.escrow.connect(customer).setKey(key, funds)).wait();
   await (await suite.token.connect(treasury).approve(suite.escrow, funds)).wait();
   await (await suite.escrow.connect(treasury).depositFor(customer.address, funds)).wait();
 }
 
-/** Makes `member` an active member from the next epoch on, with its bond paid by the treasury. */
+/** Makes `member` an active member from the epoch after the next on, with its bond paid by the treasury. */
 export async function addMember(devnet: Devnet, member: string, threshold: number): Promise<void> {
   const { suite, role, parameters } = devnet;
   await (await suite.quorum.connect(role("governance")).addMember(member, threshold)).wait();

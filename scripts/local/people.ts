@@ -1,7 +1,10 @@
 import { type HDNodeWallet, Wallet } from "ethers";
 import { addMember, admitCustomer, bindDevices, DEVNET_CLASS, type Devnet } from "./devnet.ts";
 
-/** Who lives on a devnet: everything about them is in effect from epoch 1 on. */
+/**
+ * Who lives on a devnet: everything about them is in effect from epoch 1 on, except that members sign from epoch 2 on,
+ * in which the report of epoch 1 is due.
+ */
 export type People = {
   /** Funded as far as the chain's own accounts go. */
   readonly owners: readonly HDNodeWallet[];
