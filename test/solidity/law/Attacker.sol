@@ -238,7 +238,7 @@ contract Attacker is Actor {
         Draft memory last,
         uint256 seed
     ) private view returns (bytes memory) {
-        uint256 choice = _random(seed, 1) % 7;
+        uint256 choice = _random(seed, 1) % 9;
         uint32 index = uint32(_random(seed, 2) % draft.leaves.length);
         IEpochLedger.Opening memory honest = Frauds.opening(draft, index);
         IEpochLedger.Opening memory twisted = Frauds.opening(draft, index);
@@ -266,7 +266,11 @@ contract Attacker is Actor {
         // The new tree for the old one; or another position of the old one.
         if (choice == 4) (honest, twisted) = (Frauds.opening(last, index), honest);
         if (choice == 5) twisted = Frauds.opening(last, _random(seed, 3) % draft.leaves.length);
-        if (choice < 6) {
+        // Less than stands in the new tree, or more than stood in the old one.
+        if (choice == 6) (honest.leaf.cumulative, twisted) = (0, Frauds.opening(last, index));
+        if (choice == 7) twisted = Frauds.opening(last, index);
+        if (choice == 7) twisted.leaf.cumulative = type(uint96).max;
+        if (choice < 8) {
             return abi.encodeCall(ledger.proveRegression, (draft.report, twisted, honest));
         }
         // A report that is not the pending one: what is honest does not end at its total.

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IDeviceRegistry} from "../../../contracts/interfaces/IDeviceRegistry.sol";
+import {IEpochLedger} from "../../../contracts/interfaces/IEpochLedger.sol";
 import {CompactSignature} from "../../../contracts/libraries/CompactSignature.sol";
 import {deploy} from "../Deploy.sol";
 import {Cast} from "../Suite.sol";
@@ -67,6 +68,26 @@ contract HonestTreesTest is Actor {
                 bool granted = _tried(_passerBy(index), address(ledger), proof);
                 require(!granted, Convicted(Fraud(f), index));
             }
+            _accuseWithMadeUpLeaves(draft, last, index);
+        }
+    }
+
+    /// @dev Less than stands in the new tree, more than stood in the old one, and another account.
+    function _accuseWithMadeUpLeaves(Draft memory draft, Draft memory last, uint256 index) private {
+        if (index >= draft.leaves.length) return;
+        IEpochLedger.Opening memory old = Frauds.opening(last, index);
+        IEpochLedger.Opening memory madeUp = Frauds.opening(draft, index);
+        uint96 cumulative = madeUp.leaf.cumulative;
+        bytes[3] memory proofs;
+        madeUp.leaf.cumulative = 0;
+        proofs[0] = abi.encodeCall(ledger.proveRegression, (draft.report, old, madeUp));
+        (old.leaf.cumulative, madeUp.leaf.cumulative) = (type(uint96).max, cumulative);
+        proofs[1] = abi.encodeCall(ledger.proveRegression, (draft.report, old, madeUp));
+        madeUp.leaf.account = _passerBy(index);
+        proofs[2] = abi.encodeCall(ledger.proveMisplaced, (draft.report, madeUp));
+        for (uint256 i = 0; i < proofs.length; ++i) {
+            bool granted = _tried(_passerBy(i), address(ledger), proofs[i]);
+            require(!granted, Convicted(Fraud.Regression, index));
         }
     }
 
