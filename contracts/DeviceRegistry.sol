@@ -227,7 +227,9 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, LawEvents, AccessControl
             TransferNotOffered(device, msg.sender, state.offeredTo)
         );
         (, uint96 scheduled, uint160 from) = state.accountByEpoch.latestCheckpoint();
-        require(scheduled <= currentEpoch(), ChangeAlreadyScheduled(device, uint32(scheduled)));
+        // A young binding can still be replaced by a fresher consent: passing it on must not be a way out of that.
+        uint256 free = state.isByConsent ? scheduled + 1 : scheduled;
+        require(free <= currentEpoch(), ChangeAlreadyScheduled(device, uint32(free)));
 
         uint32 fromEpoch = _nextEpoch();
         state.offeredTo = address(0);

@@ -98,7 +98,7 @@ interface IDeviceRegistry is IEpochClock, ILawEvents, ISharedErrors {
     /// @notice The device was not offered to the caller.
     error TransferNotOffered(address device, address caller, address offeredTo);
 
-    /// @notice The device's account changes in `fromEpoch`; the next change is possible then.
+    /// @notice The device's account changed not long ago, or is about to: the next change is possible in `fromEpoch`.
     error ChangeAlreadyScheduled(address device, uint32 fromEpoch);
 
     /// @notice The binding's deadline (unix seconds) has passed.
@@ -180,8 +180,8 @@ interface IDeviceRegistry is IEpochClock, ILawEvents, ISharedErrors {
 
     /// @notice Accepts an offered device, from the next epoch on. Emits {AccountIndexed} on the account's first device,
     /// and {DeviceTransferred}.
-    /// @dev Once an epoch at most, and not in one in which the device was bound: no epoch adds more accounts than
-    /// {MAX_BINDINGS_PER_EPOCH} for each device.
+    /// @dev Once an epoch at most, and not before a binding has been in effect for a whole epoch, in which a fresher
+    /// consent can replace it: no epoch adds more accounts than {MAX_BINDINGS_PER_EPOCH} for each device.
     function acceptTransfer(address device) external;
 
     /// @notice The account that `device` earned for in `epoch`; zero when unknown, unbound or revoked.

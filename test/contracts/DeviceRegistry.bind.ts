@@ -192,6 +192,7 @@ describe("DeviceRegistry", () => {
     it("replaces no transfer: what an account passed on, a consent does not take back", async () => {
       const world = await from(boundDevice);
       const { registry, stranger, bystander } = world;
+      await goTo(world, startOf(5));
       await registry.connect(stranger).transfer(device, bystander);
       await registry.connect(bystander).acceptTransfer(device);
       await expect(bind(world, stranger.address))

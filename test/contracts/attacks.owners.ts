@@ -58,6 +58,22 @@ describe("attacks of owners", () => {
     }
   });
 
+  it("P60 passing the device on at once, out of the fresher consent's reach: stopped, only a binding that stood a whole epoch is passed on", async () => {
+    const world = await from(secondHand);
+    const { registry, stranger, bystander, sellers, buyers } = world;
+    await goTo(world, startOf(4) - 2);
+    await carryOut(world, sellers);
+    await registry.connect(stranger).transfer(DEVICE, bystander);
+    for (const time of [startOf(4), startOf(5) - 2]) {
+      await goTo(world, time);
+      await expect(registry.connect(bystander).acceptTransfer(DEVICE))
+        .to.be.revertedWithCustomError(registry, "ChangeAlreadyScheduled")
+        .withArgs(DEVICE.address, 5);
+    }
+    await carryOut(world, buyers);
+    expect(await registry.ownerAt(DEVICE, 5)).to.equal(BUYER);
+  });
+
   it("P60 the older consent after the buyer's: stopped, it is void and passed over", async () => {
     const world = await from(secondHand);
     const { registry, sellers, buyers } = world;
