@@ -2,12 +2,13 @@
 pragma solidity ^0.8.28;
 
 import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {P256} from "@openzeppelin/contracts/utils/cryptography/P256.sol";
 import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
 import {EpochClock} from "./EpochClock.sol";
 import {LawEvents} from "./LawEvents.sol";
 import {IDeviceRegistry} from "./interfaces/IDeviceRegistry.sol";
-import {CompactSignature, CompactSignatures} from "./libraries/CompactSignature.sol";
 import {PrintableText} from "./libraries/PrintableText.sol";
 import {Receipt, Receipts} from "./libraries/Receipts.sol";
 
@@ -16,7 +17,6 @@ import {Receipt, Receipts} from "./libraries/Receipts.sol";
 contract DeviceRegistry is IDeviceRegistry, EpochClock, LawEvents, AccessControl, EIP712 {
     using Checkpoints for Checkpoints.Trace160;
     using Checkpoints for Checkpoints.Trace256;
-    using CompactSignatures for CompactSignature;
     using PrintableText for string;
     using Receipts for Receipt;
 
@@ -24,7 +24,7 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, LawEvents, AccessControl
     /// consent that was used, `isByConsent` whether the latest change was a binding and no transfer, `bindings` how many
     /// of them were made in `boundIn`.
     struct Device {
-        bool enrolled;
+        KeyType keyType;
         uint8 deviceClass;
         uint32 revokedFrom;
         address offeredTo;
@@ -45,6 +45,11 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, LawEvents, AccessControl
     bytes32 private constant BIND_TYPEHASH = keccak256(
         "Bind(address device,address account,uint64 nonce,uint256 deadline)"
     );
+    bytes32 private constant ACKNOWLEDGEMENT_TYPEHASH = keccak256(
+        "Acknowledgement(bytes32 root,uint32 receipts,uint64 storedAt)"
+    );
+
+    uint256 private constant P256_KEY_BYTES = 64;
 
     // State
 
@@ -78,13 +83,33 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, LawEvents, AccessControl
         uint8 deviceClass
     ) external onlyRole(MANUFACTURER_ROLE) {
         for (uint256 i = 0; i < devices.length; ++i) {
-            address device = devices[i];
-            require(device != address(0), ZeroAddress());
-            require(!_devices[device].enrolled, DeviceAlreadyEnrolled(device));
-            _devices[device].enrolled = true;
-            _devices[device].deviceClass = deviceClass;
-            emit DeviceEnrolled(device, deviceClass, _nextRevision());
+            require(devices[i] != address(0), ZeroAddress());
+            _enrol(devices[i], deviceClass, KeyType.Secp256k1, "");
         }
+    }
+
+    function enrolP256(
+        bytes[] calldata publicKeys,
+        uint8 deviceClass
+    ) external onlyRole(MANUFACTURER_ROLE) {
+        for (uint256 i = 0; i < publicKeys.length; ++i) {
+            bytes calldata publicKey = publicKeys[i];
+            require(_isPoint(publicKey), InvalidPublicKey(publicKey));
+            _enrol(_addressOf(publicKey), deviceClass, KeyType.P256, publicKey);
+        }
+    }
+
+    function _enrol(
+        address device,
+        uint8 deviceClass,
+        KeyType keyType,
+        bytes memory publicKey
+    ) private {
+        Device storage state = _devices[device];
+        require(state.keyType == KeyType.None, DeviceAlreadyEnrolled(device));
+        state.keyType = keyType;
+        state.deviceClass = deviceClass;
+        emit DeviceEnrolled(device, deviceClass, publicKey, _nextRevision());
     }
 
     function revoke(
@@ -97,7 +122,7 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, LawEvents, AccessControl
         uint32 fromEpoch = epoch == 0 ? 1 : epoch;
         for (uint256 i = 0; i < devices.length; ++i) {
             Device storage state = _devices[devices[i]];
-            require(state.enrolled, DeviceUnknown(devices[i]));
+            require(state.keyType != KeyType.None, DeviceUnknown(devices[i]));
             if (state.revokedFrom != 0) continue;
             state.revokedFrom = fromEpoch;
             emit DeviceRevoked(devices[i], fromEpoch, reason, _nextRevision());
@@ -110,7 +135,7 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, LawEvents, AccessControl
         external
         view
         returns (
-            bool enrolled,
+            KeyType keyType,
             uint8 deviceClass,
             uint32 revokedFrom,
             address account,
@@ -119,7 +144,7 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, LawEvents, AccessControl
     {
         Device storage state = _devices[device];
         return (
-            state.enrolled,
+            state.keyType,
             state.deviceClass,
             state.revokedFrom,
             address(state.accountByEpoch.latest()),
@@ -130,8 +155,45 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, LawEvents, AccessControl
     /// @dev A device that was enrolled and not revoked.
     function _authorised(address device) private view returns (Device storage state) {
         state = _devices[device];
-        require(state.enrolled, DeviceUnknown(device));
+        require(state.keyType != KeyType.None, DeviceUnknown(device));
         require(state.revokedFrom == 0, DeviceIsRevoked(device, state.revokedFrom));
+    }
+
+    // Keys
+
+    function isSignedBy(
+        address device,
+        bytes32 digest,
+        DeviceSignature calldata signature
+    ) public view returns (bool) {
+        KeyType keyType = _devices[device].keyType;
+        if (keyType == KeyType.None) return false;
+        if (keyType == KeyType.Secp256k1) {
+            (address signer, ECDSA.RecoverError failure, ) = ECDSA.tryRecover(
+                digest,
+                signature.r,
+                signature.vs
+            );
+            return failure == ECDSA.RecoverError.NoError && signer == device;
+        }
+        bytes calldata publicKey = signature.publicKey;
+        require(
+            publicKey.length == P256_KEY_BYTES && _addressOf(publicKey) == device,
+            PublicKeyMismatch(device, publicKey)
+        );
+        (bytes32 x, bytes32 y) = abi.decode(publicKey, (bytes32, bytes32));
+        return P256.verify(sha256(abi.encode(digest)), signature.r, signature.vs, x, y);
+    }
+
+    function _isPoint(bytes calldata publicKey) private pure returns (bool) {
+        if (publicKey.length != P256_KEY_BYTES) return false;
+        (bytes32 x, bytes32 y) = abi.decode(publicKey, (bytes32, bytes32));
+        return P256.isValidPublicKey(x, y);
+    }
+
+    /// @dev As of a secp256k1 key.
+    function _addressOf(bytes calldata publicKey) private pure returns (address) {
+        return address(uint160(uint256(keccak256(publicKey))));
     }
 
     // Class limits
@@ -170,7 +232,7 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, LawEvents, AccessControl
 
     // Bindings and transfers
 
-    function bind(Bind[] calldata consents, CompactSignature[] calldata signatures) external {
+    function bind(Bind[] calldata consents, DeviceSignature[] calldata signatures) external {
         require(
             consents.length == signatures.length,
             SignatureCountMismatch(consents.length, signatures.length)
@@ -178,7 +240,7 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, LawEvents, AccessControl
         for (uint256 i = 0; i < consents.length; ++i) _bind(consents[i], signatures[i]);
     }
 
-    function _bind(Bind calldata consent, CompactSignature calldata signature) private {
+    function _bind(Bind calldata consent, DeviceSignature calldata signature) private {
         (address device, address account) = (consent.device, consent.account);
         // What somebody else was faster with must not spoil a batch.
         if (consent.nonce <= _devices[device].nonce) return;
@@ -198,8 +260,7 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, LawEvents, AccessControl
         bytes32 digest = _hashTypedDataV4(
             keccak256(abi.encode(BIND_TYPEHASH, device, account, consent.nonce, consent.deadline))
         );
-        address signer = signature.recover(digest);
-        require(signer == device, BindingSignerMismatch(signer, device));
+        require(isSignedBy(device, digest, signature), NotSignedByDevice(device));
 
         uint32 fromEpoch = _nextEpoch();
         state.offeredTo = address(0);
@@ -276,5 +337,12 @@ contract DeviceRegistry is IDeviceRegistry, EpochClock, LawEvents, AccessControl
 
     function receiptDigest(Receipt calldata receipt) external view returns (bytes32) {
         return _hashTypedDataV4(receipt.hash());
+    }
+
+    function acknowledgementDigest(
+        Acknowledgement calldata acknowledgement
+    ) external view returns (bytes32) {
+        // Every field is one static word, so the struct's ABI encoding is its EIP-712 encoding.
+        return _hashTypedDataV4(keccak256(abi.encode(ACKNOWLEDGEMENT_TYPEHASH, acknowledgement)));
     }
 }

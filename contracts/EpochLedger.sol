@@ -8,30 +8,30 @@ import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol
 import {EpochClock} from "./EpochClock.sol";
 import {Guarded} from "./Guarded.sol";
 import {ICustomerEscrow} from "./interfaces/ICustomerEscrow.sol";
+import {IDemands} from "./interfaces/IDemands.sol";
 import {IDeviceRegistry} from "./interfaces/IDeviceRegistry.sol";
 import {IEpochLedger} from "./interfaces/IEpochLedger.sol";
+import {IJudge} from "./interfaces/IJudge.sol";
 import {IOracleQuorum} from "./interfaces/IOracleQuorum.sol";
 import {IRewardDistributor} from "./interfaces/IRewardDistributor.sol";
 import {CompactSignature} from "./libraries/CompactSignature.sol";
-import {RewardLeaf, RewardLeaves} from "./libraries/RewardLeaf.sol";
-import {Tree} from "./libraries/Tree.sol";
 
 /// @title EpochLedger
 /// @notice Implements {IEpochLedger}, where each function is described.
 contract EpochLedger is IEpochLedger, Guarded, EIP712 {
     using Checkpoints for Checkpoints.Trace160;
     using Checkpoints for Checkpoints.Trace256;
-    using RewardLeaves for RewardLeaf;
-    using Tree for bytes32;
 
     /// @notice What the ledger is built from. Tariff, rules and roles can change later, all else is fixed for ever.
     /// @param registry Devices, accounts, and the epoch clock, which is copied.
     /// @param escrow Where customers pay.
     /// @param quorum The oracle members.
     /// @param distributor Where what devices earned goes.
+    /// @param demands Where rows that are not public are demanded.
     /// @param proposalTimeoutSeconds How long members have for an attempt, in seconds.
     /// @param windowSeconds The challenge time, in seconds.
     /// @param rulesHash The rules in force from the first epoch on.
+    /// @param judge Who judges by them.
     /// @param tariff The tariff in force from the first epoch on.
     /// @param governance Who sets tariff and rules, and names the guardian.
     /// @param guardian Who may veto.
@@ -40,9 +40,11 @@ contract EpochLedger is IEpochLedger, Guarded, EIP712 {
         ICustomerEscrow escrow;
         IOracleQuorum quorum;
         IRewardDistributor distributor;
+        IDemands demands;
         uint256 proposalTimeoutSeconds;
         uint256 windowSeconds;
         bytes32 rulesHash;
+        IJudge judge;
         Tariff tariff;
         address governance;
         address guardian;
@@ -70,6 +72,15 @@ contract EpochLedger is IEpochLedger, Guarded, EIP712 {
         uint128 signers;
     }
 
+    /// @dev What a vetoed report is judged by once others became final: `until`, in unix seconds, is when its window ends.
+    struct Vetoed {
+        uint128 signers;
+        uint40 until;
+        uint32 epoch;
+        uint32 lastLeaves;
+        uint96 lastTotal;
+    }
+
     // Constants
 
     uint256 public constant MAX_FEE_BPS = 5000;
@@ -77,6 +88,10 @@ contract EpochLedger is IEpochLedger, Guarded, EIP712 {
     uint256 public constant MAX_VETOES_COUNTED = 2;
 
     uint256 private constant BPS = 10_000;
+    // A demand in the first half of a window can be answered, and what was answered be proven, in the second.
+    uint256 private constant ANSWERS_PER_WINDOW = 4;
+    // The end of a window while a demand waits for its answer.
+    uint40 private constant WAITING = type(uint40).max;
 
     bytes32 private constant REPORT_TYPEHASH = keccak256(
         "Report(uint32 epoch,uint32 attempt,bytes32 prevRoot,bytes32 root,bytes32 contributionRoot,bytes32 invoiceRoot,uint32 contributions,uint96 total,bytes32 bundleHash,bytes32 rulesHash)"
@@ -88,6 +103,7 @@ contract EpochLedger is IEpochLedger, Guarded, EIP712 {
     ICustomerEscrow public immutable escrow;
     IOracleQuorum public immutable quorum;
     IRewardDistributor public immutable distributor;
+    IDemands public immutable demands;
 
     uint256 public immutable proposalTimeoutSeconds;
     uint256 public immutable windowSeconds;
@@ -99,13 +115,17 @@ contract EpochLedger is IEpochLedger, Guarded, EIP712 {
     Attempt private _attempt;
     bytes32 private _pending;
 
-    // Who signed a report that was vetoed, as a bit set; zero once they were slashed for it.
-    mapping(bytes32 digest => uint256) private _signersOfVetoed;
+    // Empty once its signers were slashed for it.
+    mapping(bytes32 digest => Vetoed) private _vetoed;
+    // How many vetoed reports wait for an answer, and when the windows of the others end, in unix seconds.
+    uint32 private _vetoedWaiting;
+    uint40 private _vetoedUntil;
 
     // By the epoch each began with, and which of these epochs is in force: a proposal needs no price, but the fee.
     mapping(uint32 fromEpoch => Tariff) private _tariffFrom;
     Checkpoints.Trace160 private _tariffByEpoch;
     Checkpoints.Trace256 private _rulesByEpoch;
+    mapping(bytes32 rulesHash => IJudge) public judgeOf;
 
     constructor(
         Parameters memory p
@@ -118,6 +138,7 @@ contract EpochLedger is IEpochLedger, Guarded, EIP712 {
             address(p.escrow) != address(0) &&
                 address(p.quorum) != address(0) &&
                 address(p.distributor) != address(0) &&
+                address(p.demands) != address(0) &&
                 p.governance != address(0),
             ZeroAddress()
         );
@@ -126,16 +147,24 @@ contract EpochLedger is IEpochLedger, Guarded, EIP712 {
             p.proposalTimeoutSeconds != 0 && p.windowSeconds != 0 && 2 * taken < epochSeconds,
             InvalidTiming(p.proposalTimeoutSeconds, p.windowSeconds, epochSeconds / 2)
         );
+        uint256 least = ANSWERS_PER_WINDOW * p.demands.answerSeconds();
+        require(p.windowSeconds >= least, WindowTooShort(p.windowSeconds, least));
         registry = p.registry;
         escrow = p.escrow;
         quorum = p.quorum;
         distributor = p.distributor;
+        demands = p.demands;
         proposalTimeoutSeconds = p.proposalTimeoutSeconds;
         windowSeconds = p.windowSeconds;
         _final.since = uint40(block.timestamp);
         _grantRole(DEFAULT_ADMIN_ROLE, p.governance);
         _setTariff(1, p.tariff);
-        _setRules(1, p.rulesHash);
+        _setRules(1, p.rulesHash, p.judge);
+    }
+
+    modifier onlyDemands() {
+        require(msg.sender == address(demands), NotDemands(msg.sender));
+        _;
     }
 
     // Proposals
@@ -203,14 +232,22 @@ contract EpochLedger is IEpochLedger, Guarded, EIP712 {
 
     function veto(bytes32 digest) external onlyGuardian {
         require(digest != 0 && digest == _pending, NotPendingReport(digest, _pending));
-        uint32 attempt = _attempt.number;
-        _signersOfVetoed[digest] = _attempt.signers;
+        Attempt memory attempt = _attempt;
+        Final memory last = _final;
+        _vetoed[digest] = Vetoed(
+            attempt.signers,
+            attempt.time,
+            last.epoch + 1,
+            last.leaves,
+            last.total
+        );
+        _countVetoed(attempt.time);
         if (_final.vetoes < MAX_VETOES_COUNTED) {
             ++_final.vetoes;
             _final.since = uint40(block.timestamp);
         }
         uint64 revision_ = _endAttempt();
-        emit RootVetoed(_final.epoch + 1, attempt, digest, revision_);
+        emit RootVetoed(last.epoch + 1, attempt.number, digest, revision_);
     }
 
     function abandon(uint32 epoch) external {
@@ -302,95 +339,90 @@ contract EpochLedger is IEpochLedger, Guarded, EIP712 {
         return Math.max(sealTimeOf(epoch), _attempt.time) + proposalTimeoutSeconds;
     }
 
-    // Fraud proofs
+    // Judging
 
-    function proveGap(Report calldata report, Opening[] calldata openings, uint32 index) external {
-        (bytes32 digest, uint32 leaves) = _requireOpen(report);
-        uint256 neighbours = (index == 0 ? 0 : 1) + (index == leaves ? 0 : 1);
-        require(index <= leaves && openings.length == neighbours, InvalidOpening(index));
-        uint256 end = 0;
-        if (index != 0) {
-            _requireOpening(report.root, leaves, openings[0], index - 1);
-            end = openings[0].leaf.end();
+    function convict(Report calldata report, bytes calldata evidence) external {
+        bytes32 digest = reportDigest(report);
+        _requireOpen(digest);
+        require(judgeOf[report.rulesHash].unlawful(_caseOf(report, digest), evidence), NoFraud());
+        _revoke(report, digest, msg.sender);
+    }
+
+    function revokeSilent(Report calldata report) external onlyDemands {
+        bytes32 digest = reportDigest(report);
+        _requireOpen(digest);
+        _revoke(report, digest, address(0));
+    }
+
+    function setWindow(bytes32 digest, uint256 until) external onlyDemands {
+        _requireOpen(digest);
+        uint40 time = SafeCast.toUint40(until);
+        if (digest == _pending) {
+            _attempt.time = time;
+            return;
         }
-        uint256 begin = report.total;
-        if (index != leaves) {
-            Opening calldata second = openings[openings.length - 1];
-            _requireOpening(report.root, leaves, second, index);
-            begin = second.leaf.prefix;
+        Vetoed storage vetoed = _vetoed[digest];
+        if (vetoed.until == WAITING) --_vetoedWaiting;
+        vetoed.until = time;
+        _countVetoed(time);
+    }
+
+    function openUntil(bytes32 digest) public view returns (uint256) {
+        if (digest == 0) return 0;
+        if (digest == _pending) return _attempt.time;
+        Vetoed storage vetoed = _vetoed[digest];
+        bool isOpen = block.timestamp < vetoed.until || vetoed.epoch > _final.epoch;
+        return isOpen ? vetoed.until : 0;
+    }
+
+    function provableUntil() external view returns (uint256) {
+        return _vetoedWaiting != 0 ? WAITING : _vetoedUntil;
+    }
+
+    function _countVetoed(uint40 until) private {
+        if (until == WAITING) ++_vetoedWaiting;
+        else if (until > _vetoedUntil) _vetoedUntil = until;
+    }
+
+    function _requireOpen(bytes32 digest) private view {
+        require(openUntil(digest) != 0, NotPendingReport(digest, _pending));
+    }
+
+    function _caseOf(
+        Report calldata report,
+        bytes32 digest
+    ) private view returns (IJudge.Case memory case_) {
+        case_.epoch = report.epoch;
+        case_.leaves = registry.accountsAt(report.epoch);
+        case_.contributions = report.contributions;
+        case_.total = report.total;
+        case_.root = report.root;
+        case_.contributionRoot = report.contributionRoot;
+        case_.invoiceRoot = report.invoiceRoot;
+        case_.lastRoot = report.prevRoot;
+        if (digest == _pending) {
+            (case_.lastLeaves, case_.lastTotal) = (_final.leaves, _final.total);
+        } else {
+            Vetoed storage vetoed = _vetoed[digest];
+            (case_.lastLeaves, case_.lastTotal) = (vetoed.lastLeaves, vetoed.lastTotal);
         }
-        require(begin != end, NoFraud());
-        _revoke(report, digest);
     }
 
-    function proveMisplaced(Report calldata report, Opening calldata opening) external {
-        (bytes32 digest, uint32 leaves) = _requireOpen(report);
-        _requireOpening(report.root, leaves, opening, opening.index);
-        require(registry.indexOf(opening.leaf.account) != opening.index, NoFraud());
-        _revoke(report, digest);
-    }
-
-    function proveEmptyLeaf(
-        Report calldata report,
-        uint32 index,
-        bytes32[] calldata proof
-    ) external {
-        (bytes32 digest, uint32 leaves) = _requireOpen(report);
-        require(report.root.contains(leaves, index, bytes32(0), proof), InvalidOpening(index));
-        _revoke(report, digest);
-    }
-
-    function proveRegression(
-        Report calldata report,
-        Opening calldata old,
-        Opening calldata new_
-    ) external {
-        (bytes32 digest, uint32 leaves) = _requireOpen(report);
-        _requireOpening(_lastRoot, _final.leaves, old, old.index);
-        _requireOpening(report.root, leaves, new_, old.index);
-        require(new_.leaf.cumulative < old.leaf.cumulative, NoFraud());
-        _revoke(report, digest);
-    }
-
-    /// @dev A report that is pending, or was vetoed in the epoch that is not final yet; and its number of leaves.
-    function _requireOpen(
-        Report calldata report
-    ) private view returns (bytes32 digest, uint32 leaves) {
-        digest = reportDigest(report);
-        require(
-            digest == _pending ||
-                (_signersOfVetoed[digest] != 0 && report.epoch == _final.epoch + 1),
-            NotPendingReport(digest, _pending)
-        );
-        leaves = registry.accountsAt(report.epoch);
-    }
-
-    function _requireOpening(
-        bytes32 root,
-        uint256 leaves,
-        Opening calldata opening,
-        uint256 index
-    ) private pure {
-        require(
-            opening.index == index &&
-                root.contains(leaves, index, opening.leaf.hash(), opening.proof),
-            InvalidOpening(opening.index)
-        );
-    }
-
-    function _revoke(Report calldata report, bytes32 digest) private {
+    function _revoke(Report calldata report, bytes32 digest, address prover) private {
         uint256 signers;
         uint64 revision_;
         if (digest == _pending) {
             signers = _attempt.signers;
             revision_ = _endAttempt();
         } else {
-            signers = _signersOfVetoed[digest];
-            delete _signersOfVetoed[digest];
+            Vetoed memory vetoed = _vetoed[digest];
+            signers = vetoed.signers;
+            if (vetoed.until == WAITING) --_vetoedWaiting;
+            delete _vetoed[digest];
             revision_ = _nextRevision();
         }
-        emit RootRevoked(report.epoch, report.attempt, digest, msg.sender, revision_);
-        quorum.slash(signers, msg.sender);
+        emit RootRevoked(report.epoch, report.attempt, digest, prover, revision_);
+        quorum.slash(signers, prover);
     }
 
     // Tariff and rules
@@ -399,8 +431,8 @@ contract EpochLedger is IEpochLedger, Guarded, EIP712 {
         _setTariff(_nextEpoch(), tariff);
     }
 
-    function setRules(bytes32 rulesHash) external onlyRole(DEFAULT_ADMIN_ROLE) {
-        _setRules(_epochAfterNext(), rulesHash);
+    function setRules(bytes32 rulesHash, IJudge judge) external onlyRole(DEFAULT_ADMIN_ROLE) {
+        _setRules(_epochAfterNext(), rulesHash, judge);
     }
 
     function tariffAt(uint32 epoch) external view returns (Tariff memory) {
@@ -423,10 +455,19 @@ contract EpochLedger is IEpochLedger, Guarded, EIP712 {
         emit TariffSet(fromEpoch, tariff, _nextRevision());
     }
 
-    function _setRules(uint32 fromEpoch, bytes32 rulesHash) private {
-        require(rulesHash != 0, ZeroRules());
+    function _setRules(uint32 fromEpoch, bytes32 rulesHash, IJudge judge) private {
+        require(
+            rulesHash != 0 && address(judge).code.length != 0,
+            InvalidRules(rulesHash, address(judge))
+        );
+        IJudge known = judgeOf[rulesHash];
+        require(
+            address(known) == address(0) || address(known) == address(judge),
+            JudgeIsFixed(rulesHash, address(known))
+        );
+        judgeOf[rulesHash] = judge;
         _rulesByEpoch.push(fromEpoch, uint256(rulesHash));
-        emit RulesSet(fromEpoch, rulesHash, _nextRevision());
+        emit RulesSet(fromEpoch, rulesHash, address(judge), _nextRevision());
     }
 
     // Closing

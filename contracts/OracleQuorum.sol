@@ -9,11 +9,14 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {EpochClock} from "./EpochClock.sol";
 import {LawEvents} from "./LawEvents.sol";
 import {LedgerLink} from "./LedgerLink.sol";
+import {IDeviceRegistry} from "./interfaces/IDeviceRegistry.sol";
 import {IEpochClock} from "./interfaces/IEpochClock.sol";
 import {IEpochLedger} from "./interfaces/IEpochLedger.sol";
+import {IJudge} from "./interfaces/IJudge.sol";
 import {ILinkToken} from "./interfaces/ILinkToken.sol";
 import {IOracleQuorum} from "./interfaces/IOracleQuorum.sol";
 import {CompactSignature, CompactSignatures} from "./libraries/CompactSignature.sol";
+import {Tree} from "./libraries/Tree.sol";
 
 /// @title OracleQuorum
 /// @notice Implements {IOracleQuorum}, where each function is described.
@@ -21,9 +24,11 @@ contract OracleQuorum is IOracleQuorum, EpochClock, LedgerLink, LawEvents, Acces
     using CompactSignatures for CompactSignature;
     using SafeERC20 for IERC20;
     using SafeERC20 for ILinkToken;
+    using Tree for bytes32;
 
     /// @dev What a signature asks of a member, in two slots. `key` signs from `keyFrom` on, `previousKey` before that.
-    /// `bond` in wei; `leftIn` is the epoch that was running when it left, `untilEpoch` is zero while it has not.
+    /// `bond` in wei; `untilEpoch` is zero while it has not left; `leftIn`, the epoch that was running when it left by
+    /// itself or was removed, tells when its bond is free: who was slashed has none.
     struct Member {
         address key;
         uint96 bond;
@@ -112,7 +117,7 @@ contract OracleQuorum is IOracleQuorum, EpochClock, LedgerLink, LawEvents, Acces
         uint256 slot = _presentSlot(member);
         // Not sooner: members that are removed must still be able to finish the epoch that is due.
         uint32 fromEpoch = _epochAfterNext();
-        _leave(slot, fromEpoch, 2);
+        _leaveFrom(slot, fromEpoch, 2);
         emit MemberRemoved(_memberBySlot[slot].key, slot, fromEpoch, _nextRevision());
     }
 
@@ -123,7 +128,7 @@ contract OracleQuorum is IOracleQuorum, EpochClock, LedgerLink, LawEvents, Acces
     function exit() external {
         uint256 slot = _ownSlot();
         uint32 fromEpoch = _nextEpoch();
-        _leave(slot, fromEpoch, 1);
+        _leaveFrom(slot, fromEpoch, 1);
         emit MemberExited(msg.sender, slot, fromEpoch, _nextRevision());
     }
 
@@ -206,18 +211,26 @@ contract OracleQuorum is IOracleQuorum, EpochClock, LedgerLink, LawEvents, Acces
         require(_memberBySlot[slot].key == msg.sender, MemberUnknown(msg.sender));
     }
 
-    /// @dev Its signatures count before `untilEpoch`; its seat is gone from the epoch `seatGoesIn` after the running one.
-    function _leave(uint256 slot, uint32 untilEpoch, uint256 seatGoesIn) private {
+    function _leaveFrom(uint256 slot, uint32 untilEpoch, uint256 seatGoesIn) private {
         Member storage state = _memberBySlot[slot];
-        uint32 epoch = currentEpoch();
-        state.untilEpoch = untilEpoch;
-        state.leftIn = epoch;
         Terms memory terms = _currentTerms();
+        state.leftIn = terms.epoch;
+        _leave(state, terms, untilEpoch, seatGoesIn);
+        _store(terms);
+    }
+
+    /// @dev Its signatures count before `untilEpoch`; its seat is gone from the epoch `seatGoesIn` after the running one.
+    function _leave(
+        Member storage state,
+        Terms memory terms,
+        uint32 untilEpoch,
+        uint256 seatGoesIn
+    ) private {
+        state.untilEpoch = untilEpoch;
         for (uint256 i = seatGoesIn; i < 3; ++i) {
             // A member that has not begun yet has no seat before its first epoch.
-            if (state.fromEpoch <= epoch + i) --terms.seats[i];
+            if (state.fromEpoch <= terms.epoch + i) --terms.seats[i];
         }
-        _store(terms);
     }
 
     // Terms
@@ -288,10 +301,11 @@ contract OracleQuorum is IOracleQuorum, EpochClock, LedgerLink, LawEvents, Acces
     }
 
     function _isReleased(Member storage state) private view returns (bool) {
-        if (state.untilEpoch == 0) return false;
-        (uint32 lastFinalEpoch, , , ) = IEpochLedger(ledger).lastFinal();
+        IEpochLedger link = IEpochLedger(ledger);
+        if (state.untilEpoch == 0 || block.timestamp < link.provableUntil()) return false;
+        (uint32 lastFinalEpoch, , , ) = link.lastFinal();
         if (lastFinalEpoch > state.leftIn) return true;
-        uint256 closedAt = IEpochLedger(ledger).closedAt();
+        uint256 closedAt = link.closedAt();
         return closedAt != 0 && block.timestamp >= closedAt + epochSeconds;
     }
 
@@ -373,40 +387,76 @@ contract OracleQuorum is IOracleQuorum, EpochClock, LedgerLink, LawEvents, Acces
                 reportA.attempt == reportB.attempt,
             NotEquivocation()
         );
-        address signer = signatureA.recover(digestA);
-        address signerB = signatureB.recover(digestB);
-        uint256 slotPlusOne = _slotPlusOne[signer];
-        require(slotPlusOne == _slotPlusOne[signerB], DifferentSigners(signer, signerB));
-        require(slotPlusOne != 0, MemberUnknown(signer));
+        _slashOne(signatureA.recover(digestA), signatureB.recover(digestB));
+    }
+
+    function proveOmission(OmissionProof calldata omission) external {
+        IEpochLedger link = IEpochLedger(ledger);
+        IEpochLedger.Report calldata report = omission.report;
+        IDeviceRegistry.Acknowledgement calldata word = omission.acknowledgement;
+        IJudge judge = link.judgeOf(report.rulesHash);
+        // Whenever it says that it had stored it: the date is the culprit's own.
+        require(address(judge) != address(0), NotOmission());
+        bytes32 digest = judge.omitted(
+            report.epoch,
+            report.contributionRoot,
+            report.contributions,
+            omission.omission
+        );
+        require(
+            digest != 0 &&
+                word.root.contains(word.receipts, omission.index, digest, omission.proof),
+            NotOmission()
+        );
+        _slashOne(
+            omission.reportSignature.recover(link.reportDigest(report)),
+            omission.acknowledgementSignature.recover(link.registry().acknowledgementDigest(word))
+        );
+    }
+
+    /// @dev Both keys signed, and are of one member, whose bond is still here.
+    function _slashOne(address signerA, address signerB) private {
+        uint256 slotPlusOne = _slotPlusOne[signerA];
+        require(slotPlusOne == _slotPlusOne[signerB], DifferentSigners(signerA, signerB));
+        require(slotPlusOne != 0, MemberUnknown(signerA));
         require(_memberBySlot[slotPlusOne - 1].bond != 0, NoBond(slotPlusOne - 1));
-        _share(_eject(slotPlusOne - 1, msg.sender), msg.sender);
+        _slash(1 << (slotPlusOne - 1), msg.sender);
     }
 
     function slash(uint256 signers, address prover) external onlyLedger {
+        _slash(signers, prover);
+    }
+
+    function _slash(uint256 signers, address prover) private {
+        Terms memory terms = _currentTerms();
         uint256 bonds = 0;
         for (uint256 slot = 0; signers >> slot != 0; ++slot) {
-            if ((signers >> slot) & 1 == 1) bonds += _eject(slot, prover);
+            if ((signers >> slot) & 1 == 1) bonds += _eject(slot, prover, terms);
         }
+        _store(terms);
         _share(bonds, prover);
     }
 
     /// @dev Takes the whole bond of a member, and its membership if it has not left. A member that was slashed before
     /// has no bond left to take. Nothing in here reverts: that would save the culprits.
-    function _eject(uint256 slot, address prover) private returns (uint256 bond) {
+    function _eject(
+        uint256 slot,
+        address prover,
+        Terms memory terms
+    ) private returns (uint256 bond) {
         Member storage state = _memberBySlot[slot];
         bond = state.bond;
         state.bond = 0;
-        uint32 fromEpoch = currentEpoch();
         // Zero is for who has not left; and in epoch 0 nobody is active.
-        if (state.untilEpoch == 0) _leave(slot, SafeCast.toUint32(Math.max(fromEpoch, 1)), 2);
-        emit MemberSlashed(state.key, slot, bond, prover, fromEpoch, _nextRevision());
+        if (state.untilEpoch == 0) _leave(state, terms, uint32(Math.max(terms.epoch, 1)), 2);
+        emit MemberSlashed(state.key, slot, bond, prover, terms.epoch, _nextRevision());
     }
 
     function _share(uint256 bonds, address prover) private {
-        uint256 part = bonds / PROVER_PART;
+        uint256 part = prover == address(0) ? 0 : bonds / PROVER_PART;
         // Burning is the one thing that is asked of the token beyond ERC-20.
         ILinkToken link = ILinkToken(address(token));
         link.burn(bonds - part);
-        link.safeTransfer(prover, part);
+        if (part != 0) link.safeTransfer(prover, part);
     }
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {CompactSignature} from "../libraries/CompactSignature.sol";
 import {Receipt} from "../libraries/Receipts.sol";
 import {IEpochClock} from "./IEpochClock.sol";
 import {ILawEvents} from "./ILawEvents.sol";
@@ -13,6 +12,35 @@ import {ISharedErrors} from "./ISharedErrors.sol";
 /// epoch, and a revocation voids the running epoch at once but none that has ended. Governance is whoever holds
 /// `DEFAULT_ADMIN_ROLE` of AccessControl; it grants and revokes all roles.
 interface IDeviceRegistry is IEpochClock, ILawEvents, ISharedErrors {
+    /// @notice What kind of key a device has; `None` for one that was never enrolled.
+    enum KeyType {
+        None,
+        Secp256k1,
+        P256
+    }
+
+    /// @notice A device's signature over an EIP-712 digest.
+    /// @dev A secp256k1 key signs the digest, as EIP-2098 writes it. A P-256 key signs the SHA-256 of the digest, so that
+    /// OpenSSL, WebCrypto and secure elements can make and check it as they are; its `s` is in the lower half.
+    /// @param r The x coordinate of the nonce point.
+    /// @param vs `s`; for secp256k1 with the parity of the nonce point in the highest bit.
+    /// @param publicKey The 64 bytes x ‖ y of a P-256 key; ignored for secp256k1.
+    struct DeviceSignature {
+        bytes32 r;
+        bytes32 vs;
+        bytes publicKey;
+    }
+
+    /// @notice An oracle member's word that it has stored the receipts of one request.
+    /// @param root The root over the receipts' digests, in the order of the request.
+    /// @param receipts How many they are.
+    /// @param storedAt When it had stored them, by its clock, in unix seconds.
+    struct Acknowledgement {
+        bytes32 root;
+        uint32 receipts;
+        uint64 storedAt;
+    }
+
     /// @notice The most of each resource that one device of a class can plausibly deliver in one epoch.
     /// @param egressBytes Bytes delivered.
     /// @param storageByteSeconds Bytes kept times seconds.
@@ -37,7 +65,13 @@ interface IDeviceRegistry is IEpochClock, ILawEvents, ISharedErrors {
 
     /// @notice A device was authorised. It earns nothing until it is bound to an account.
     /// @param deviceClass Its class; spelled so everywhere, as `class` is a reserved word in the types made of the ABI.
-    event DeviceEnrolled(address indexed device, uint8 deviceClass, uint64 revision);
+    /// @param publicKey The 64 bytes x ‖ y of a P-256 key; empty for secp256k1.
+    event DeviceEnrolled(
+        address indexed device,
+        uint8 deviceClass,
+        bytes publicKey,
+        uint64 revision
+    );
 
     /// @notice The limit of a class changes from `fromEpoch` on.
     event ClassLimitSet(
@@ -104,8 +138,14 @@ interface IDeviceRegistry is IEpochClock, ILawEvents, ISharedErrors {
     /// @notice The binding's deadline (unix seconds) has passed.
     error BindingExpired(uint256 deadline);
 
-    /// @notice The binding was signed by another key than the device's.
-    error BindingSignerMismatch(address signer, address device);
+    /// @notice The consent was not signed by the device's key.
+    error NotSignedByDevice(address device);
+
+    /// @notice These are not the 64 bytes of a point of P-256.
+    error InvalidPublicKey(bytes publicKey);
+
+    /// @notice The device has a P-256 key, and it is not this one.
+    error PublicKeyMismatch(address device, bytes publicKey);
 
     // Constants
 
@@ -117,10 +157,16 @@ interface IDeviceRegistry is IEpochClock, ILawEvents, ISharedErrors {
 
     // Devices
 
-    /// @notice Authorises `devices` as hardware of `deviceClass`. Only the manufacturer. Emits {DeviceEnrolled} for
-    /// each.
+    /// @notice Authorises `devices` with secp256k1 keys as hardware of `deviceClass`. Only the manufacturer. Emits
+    /// {DeviceEnrolled} for each.
     /// @dev Reverts when one is zero or enrolled already.
     function enrol(address[] calldata devices, uint8 deviceClass) external;
+
+    /// @notice The same for devices with P-256 keys, such as secure elements have. A device's address is the last 20 bytes
+    /// of the keccak256 of its key.
+    /// @dev Reverts when a key is no point of the curve, or its device enrolled already.
+    /// @param publicKeys The keys, 64 bytes x ‖ y each.
+    function enrolP256(bytes[] calldata publicKeys, uint8 deviceClass) external;
 
     /// @notice Revokes `devices` for good: the running epoch and all later ones. Only the manufacturer.
     /// Emits {DeviceRevoked} for each; one that is revoked already is passed over.
@@ -128,8 +174,8 @@ interface IDeviceRegistry is IEpochClock, ILawEvents, ISharedErrors {
     /// @param reason What its owner is told: at most 256 bytes of printable ASCII.
     function revoke(address[] calldata devices, string calldata reason) external;
 
-    /// @notice The class and the state of a device; false and zeros for one that was never enrolled.
-    /// @return enrolled Whether it was ever enrolled.
+    /// @notice The key, the class and the state of a device; zeros for one that was never enrolled.
+    /// @return keyType What kind of key it has.
     /// @return deviceClass Its class.
     /// @return revokedFrom The first epoch it is void for; 0 when not revoked. A device revoked before genesis gives 1.
     /// @return account The account it is bound to by its latest change, in effect or scheduled; zero when unbound.
@@ -140,12 +186,22 @@ interface IDeviceRegistry is IEpochClock, ILawEvents, ISharedErrors {
         external
         view
         returns (
-            bool enrolled,
+            KeyType keyType,
             uint8 deviceClass,
             uint32 revokedFrom,
             address account,
             address offeredTo
         );
+
+    /// @notice Whether the key of `device` signed `digest`; false for a signature that is none, and for a device that was
+    /// never enrolled.
+    /// @dev Reverts with {PublicKeyMismatch} when the device has another P-256 key. Where the chain has no precompile for
+    /// P-256 (EIP-7951), a check takes some 200,000 gas.
+    function isSignedBy(
+        address device,
+        bytes32 digest,
+        DeviceSignature calldata signature
+    ) external view returns (bool);
 
     // Class limits
 
@@ -172,7 +228,7 @@ interface IDeviceRegistry is IEpochClock, ILawEvents, ISharedErrors {
     /// binding has not been in effect for a whole epoch: who sold a device can outrun its buyer with older consents for
     /// no longer than he has two of them an epoch.
     /// @param signatures EIP-712 signatures over the consents, each by the key of its device.
-    function bind(Bind[] calldata consents, CompactSignature[] calldata signatures) external;
+    function bind(Bind[] calldata consents, DeviceSignature[] calldata signatures) external;
 
     /// @notice Offers the caller's device to another account, or withdraws the offer with zero. Emits
     /// {TransferOffered}.
@@ -207,4 +263,9 @@ interface IDeviceRegistry is IEpochClock, ILawEvents, ISharedErrors {
 
     /// @notice The EIP-712 digest of a receipt, as its device and a key of its customer sign it.
     function receiptDigest(Receipt calldata receipt) external view returns (bytes32);
+
+    /// @notice The EIP-712 digest of an acknowledgement, as a member signs it.
+    function acknowledgementDigest(
+        Acknowledgement calldata acknowledgement
+    ) external view returns (bytes32);
 }

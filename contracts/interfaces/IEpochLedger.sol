@@ -2,10 +2,11 @@
 pragma solidity ^0.8.28;
 
 import {CompactSignature} from "../libraries/CompactSignature.sol";
-import {RewardLeaf} from "../libraries/RewardLeaf.sol";
 import {ICustomerEscrow} from "./ICustomerEscrow.sol";
+import {IDemands} from "./IDemands.sol";
 import {IDeviceRegistry} from "./IDeviceRegistry.sol";
 import {IGuarded} from "./IGuarded.sol";
+import {IJudge} from "./IJudge.sol";
 import {ILawEvents} from "./ILawEvents.sol";
 import {IOracleQuorum} from "./IOracleQuorum.sol";
 import {IRewardDistributor} from "./IRewardDistributor.sol";
@@ -13,10 +14,11 @@ import {IRewardDistributor} from "./IRewardDistributor.sol";
 /// @title IEpochLedger
 /// @notice The life of an epoch: a quorum proposes its root, anyone may disprove it for a while, then it is final and
 /// the escrow pays out what its devices earned.
-/// @dev A corrupt quorum can mis-share what one epoch pays out, until it is vetoed or caught. It cannot skip or repeat an
-/// epoch, or release more than customers paid for it. Anyone can prove fraud while a proposal is pending, and after a
-/// veto until the epoch is final; its signers are then slashed. A root whose leaves nobody can open can only be vetoed.
-/// The ledger holds no tokens. Governance is whoever holds `DEFAULT_ADMIN_ROLE` of AccessControl.
+/// @dev A corrupt quorum cannot skip or repeat an epoch, or release more than customers paid for it. Whatever wrong row it
+/// publishes, anyone proves it before the {IJudge} of its rules, and what it does not publish anyone demands, see
+/// {IDemands}: while a proposal is pending, and after a veto. Its signers are then slashed. More rows than there are
+/// demands in a window can only be vetoed. The ledger holds no tokens. Governance is whoever holds `DEFAULT_ADMIN_ROLE` of
+/// AccessControl.
 interface IEpochLedger is IGuarded, ILawEvents {
     /// @notice What the members sign about an epoch.
     /// @param epoch The epoch.
@@ -54,22 +56,13 @@ interface IEpochLedger is IGuarded, ILawEvents {
         uint16 feeBps;
     }
 
-    /// @notice A leaf of a reward tree and the way from it to the root.
-    /// @param leaf The leaf.
-    /// @param index Its position.
-    /// @param proof The siblings from the leaf's level upwards.
-    struct Opening {
-        RewardLeaf leaf;
-        uint32 index;
-        bytes32[] proof;
-    }
-
     /// @notice Where the epoch after the last final one stands.
     /// @param epoch That epoch.
     /// @param attempt Its current attempt.
     /// @param digest The pending report's digest; zero when none is pending.
     /// @param signers The slots of the members that signed it, as a bit set.
-    /// @param finalizableAt When the window of the pending proposal ends (unix seconds); zero when none is pending.
+    /// @param finalizableAt When the window of the pending proposal ends (unix seconds): 2^40 − 1 while a demand waits for
+    /// its answer; zero when none is pending.
     /// @param abandonableAt When the attempt may be abandoned (unix seconds), unless a report is pending: it has no
     /// meaning then.
     struct Proposal {
@@ -83,7 +76,7 @@ interface IEpochLedger is IGuarded, ILawEvents {
 
     /// @notice A quorum proposed a root. It can be disproven until it is finalized.
     /// @param signers The slots of the members that signed, as a bit set.
-    /// @param finalizableAt When its window ends (unix seconds).
+    /// @param finalizableAt When its window ends (unix seconds), unless demands make it longer.
     event RootProposed(
         uint32 indexed epoch,
         uint32 indexed attempt,
@@ -94,8 +87,7 @@ interface IEpochLedger is IGuarded, ILawEvents {
         uint64 revision
     );
 
-    /// @notice The guardian rejected the pending proposal. Its signers can still be slashed for it until its epoch is
-    /// final.
+    /// @notice The guardian rejected the pending proposal. It can still be disproven, and its signers be slashed for it.
     event RootVetoed(
         uint32 indexed epoch,
         uint32 indexed attempt,
@@ -103,7 +95,8 @@ interface IEpochLedger is IGuarded, ILawEvents {
         uint64 revision
     );
 
-    /// @notice `prover` disproved a proposal, pending or vetoed; its signers were slashed.
+    /// @notice `prover` disproved a proposal, pending or vetoed; zero when a demand was not answered. Its signers were
+    /// slashed.
     event RootRevoked(
         uint32 indexed epoch,
         uint32 indexed attempt,
@@ -129,8 +122,8 @@ interface IEpochLedger is IGuarded, ILawEvents {
     /// @notice The tariff changes from `fromEpoch` on.
     event TariffSet(uint32 fromEpoch, Tariff tariff, uint64 revision);
 
-    /// @notice The rules that epochs are computed by change from `fromEpoch` on.
-    event RulesSet(uint32 fromEpoch, bytes32 rulesHash, uint64 revision);
+    /// @notice The rules that epochs are computed by change from `fromEpoch` on; `judge` is theirs for ever.
+    event RulesSet(uint32 fromEpoch, bytes32 rulesHash, address judge, uint64 revision);
 
     /// @notice The ledger is closed for good after `lastEpoch`: nothing is proposed any more.
     event LedgerClosed(uint32 lastEpoch, uint64 revision);
@@ -138,6 +131,9 @@ interface IEpochLedger is IGuarded, ILawEvents {
     /// @notice Timeout and window must not be zero, and with the grace take less than half an epoch, or a backlog would
     /// never shrink; in seconds.
     error InvalidTiming(uint256 proposalTimeoutSeconds, uint256 windowSeconds, uint256 limit);
+
+    /// @notice The window must be at least `least`, four times as long as there is for an answer; in seconds.
+    error WindowTooShort(uint256 windowSeconds, uint256 least);
 
     /// @notice The ledger can be closed from `closableAt` (unix seconds) on, if nothing becomes final before.
     error NotClosable(uint256 closableAt);
@@ -157,7 +153,7 @@ interface IEpochLedger is IGuarded, ILawEvents {
     /// @notice No proposal is pending.
     error NoProposal();
 
-    /// @notice The report is not the pending one, nor, for a proof, one that was vetoed in the same epoch.
+    /// @notice The report is not the pending one, nor, for a proof, one that was vetoed and is still open.
     error NotPendingReport(bytes32 digest, bytes32 pending);
 
     /// @notice The report is for another attempt.
@@ -184,14 +180,17 @@ interface IEpochLedger is IGuarded, ILawEvents {
     /// @notice The attempt may be abandoned from `abandonableAt` (unix seconds) on.
     error TooEarlyToAbandon(uint256 abandonableAt);
 
-    /// @notice The opening does not lead to the root at its index.
-    error InvalidOpening(uint32 index);
-
-    /// @notice The proof shows nothing wrong.
+    /// @notice The evidence shows nothing wrong.
     error NoFraud();
 
-    /// @notice The rules' hash must not be zero.
-    error ZeroRules();
+    /// @notice Only the contract of the demands may call this.
+    error NotDemands(address caller);
+
+    /// @notice The rules' hash must not be zero, and their judge a contract.
+    error InvalidRules(bytes32 rulesHash, address judge);
+
+    /// @notice The rules have `judge` already, and keep it for ever.
+    error JudgeIsFixed(bytes32 rulesHash, address judge);
 
     /// @notice The fee is over {MAX_FEE_BPS}.
     error FeeTooHigh(uint256 feeBps);
@@ -222,10 +221,13 @@ interface IEpochLedger is IGuarded, ILawEvents {
     /// @notice Where what devices earned goes, for accounts to claim.
     function distributor() external view returns (IRewardDistributor);
 
+    /// @notice Where rows that are not public are demanded.
+    function demands() external view returns (IDemands);
+
     /// @notice How long members have for an attempt before anyone may abandon it, in seconds.
     function proposalTimeoutSeconds() external view returns (uint256);
 
-    /// @notice The challenge time between proposed and final, in seconds.
+    /// @notice The challenge time between proposed and final without demands, in seconds.
     function windowSeconds() external view returns (uint256);
 
     // Proposals
@@ -238,11 +240,13 @@ interface IEpochLedger is IGuarded, ILawEvents {
     /// than the epoch's fund; enough distinct active members signed.
     function propose(Report calldata report, CompactSignature[] calldata signatures) external;
 
-    /// @notice Makes the pending proposal final after its window: publishes the root in the distributor and has the
+    /// @notice Makes the pending proposal final after its window, when no demand waits: publishes the root in the distributor and has the
     /// escrow pay out; by anyone. Emits {RootFinalized}.
     function finalize(Report calldata report) external;
 
     /// @notice Rejects the pending proposal, until it is finalized. Only the guardian. Emits {RootVetoed}.
+    /// @dev It stays open to proofs and demands until its epoch is final and its own window is over: a veto does not save
+    /// its signers.
     /// @param digest The pending report's digest: a veto that comes late must not hit another proposal.
     function veto(bytes32 digest) external;
 
@@ -267,42 +271,39 @@ interface IEpochLedger is IGuarded, ILawEvents {
     /// @notice The fee that goes with `delta` wei earned in `epoch`, in wei: `delta · feeBps / (10^4 − feeBps)`.
     function feeOf(uint256 delta, uint32 epoch) external view returns (uint256);
 
-    // Fraud proofs
+    // Judging
 
-    /// @notice Revokes a proposal: two neighbouring leaves leave a gap or promise the same wei twice, the first does not
-    /// begin at zero, or the last does not end at the total. Emits {RootRevoked}.
-    /// @param openings The leaves at `index - 1` and `index`, as far as the table has them.
-    /// @param index The position of the second leaf: 0 for the beginning, the number of leaves for the end.
-    function proveGap(Report calldata report, Opening[] calldata openings, uint32 index) external;
+    /// @notice Revokes a report and slashes its signers, when the judge of its rules finds a row unlawful; by anyone. Emits
+    /// {RootRevoked}.
+    /// @param report The pending report, or one that was vetoed and is still open.
+    /// @param evidence What the judge wants to see, see {IJudge-unlawful}.
+    function convict(Report calldata report, bytes calldata evidence) external;
 
-    /// @notice Revokes a proposal: a leaf belongs to an account with another index. Emits {RootRevoked}.
-    function proveMisplaced(Report calldata report, Opening calldata opening) external;
+    /// @notice Revokes an open report whose demand was not answered, and slashes its signers, with no part of it for
+    /// anybody. Only {demands}. Emits {RootRevoked}.
+    function revokeSilent(Report calldata report) external;
 
-    /// @notice Revokes a proposal: the zero hash stands where a leaf must be. Emits {RootRevoked}.
-    /// @param index The position without a leaf.
-    /// @param proof The siblings from the leaf's level upwards.
-    function proveEmptyLeaf(
-        Report calldata report,
-        uint32 index,
-        bytes32[] calldata proof
-    ) external;
+    /// @notice Ends the window of an open report at `until` (unix seconds). Only {demands}.
+    function setWindow(bytes32 digest, uint256 until) external;
 
-    /// @notice Revokes a proposal: at one index it promises less than the last final root. Emits {RootRevoked}.
-    /// @param old A leaf under the last final root.
-    /// @param new_ The leaf at the same index under the proposed root.
-    function proveRegression(
-        Report calldata report,
-        Opening calldata old,
-        Opening calldata new_
-    ) external;
+    /// @notice When the window of a report ends that is pending, or was vetoed and is still open (unix seconds): 2^40 − 1
+    /// while a demand waits for its answer; 0 when it is not open.
+    /// @dev One that was vetoed is open also later, until its epoch is final.
+    function openUntil(bytes32 digest) external view returns (uint256);
+
+    /// @notice Until when reports of epochs that are final can be disproven, because they were vetoed (unix seconds):
+    /// bonds of members that left stay as long. 2^40 − 1 while a demand of one waits for its answer.
+    function provableUntil() external view returns (uint256);
 
     // Tariff and rules
 
     /// @notice Sets the tariff, the fee with it, from the next epoch on. Only governance. Emits {TariffSet}.
     function setTariff(Tariff calldata tariff) external;
 
-    /// @notice Sets the rules' hash, after at least one whole epoch more. Only governance. Emits {RulesSet}.
-    function setRules(bytes32 rulesHash) external;
+    /// @notice Sets the rules' hash and their judge, after at least one whole epoch more. Only governance. Emits
+    /// {RulesSet}.
+    /// @dev A rules hash that was set before has its judge, and cannot get another.
+    function setRules(bytes32 rulesHash, IJudge judge) external;
 
     /// @notice The tariff in force in `epoch`; zeros when none was set.
     /// @dev For a future epoch it is what is scheduled now.
@@ -311,6 +312,9 @@ interface IEpochLedger is IGuarded, ILawEvents {
     /// @notice The rules' hash in force in `epoch`; zero when none was set.
     /// @dev For a future epoch it is what is scheduled now.
     function rulesAt(uint32 epoch) external view returns (bytes32);
+
+    /// @notice Who judges reports by these rules; zero for rules that were never set.
+    function judgeOf(bytes32 rulesHash) external view returns (IJudge);
 
     // Closing
 

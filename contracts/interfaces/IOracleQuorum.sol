@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {CompactSignature} from "../libraries/CompactSignature.sol";
+import {IDeviceRegistry} from "./IDeviceRegistry.sol";
 import {IEpochClock} from "./IEpochClock.sol";
 import {IEpochLedger} from "./IEpochLedger.sol";
 import {ILawEvents} from "./ILawEvents.sol";
@@ -15,6 +16,24 @@ import {ILedgerLink} from "./ILedgerLink.sol";
 /// lower threshold that follows when members are slashed. A member has one slot for ever, and one key at a time.
 /// Governance is whoever holds `DEFAULT_ADMIN_ROLE` of AccessControl.
 interface IOracleQuorum is IEpochClock, ILawEvents, ILedgerLink {
+    /// @notice What shows that a member signed a report without a receipt for which it had given its word.
+    /// @param report The report.
+    /// @param reportSignature The member's signature over it.
+    /// @param acknowledgement The member's word.
+    /// @param acknowledgementSignature Its signature over that.
+    /// @param index The receipt's position under the acknowledgement's root.
+    /// @param proof The siblings from the receipt's digest upwards.
+    /// @param omission What the judge wants to see, see {IJudge-omitted}.
+    struct OmissionProof {
+        IEpochLedger.Report report;
+        CompactSignature reportSignature;
+        IDeviceRegistry.Acknowledgement acknowledgement;
+        CompactSignature acknowledgementSignature;
+        uint32 index;
+        bytes32[] proof;
+        bytes omission;
+    }
+
     /// @notice A member joins from `fromEpoch` on, as soon as its bond is paid.
     event MemberAdded(address indexed member, uint256 slot, uint32 fromEpoch, uint64 revision);
 
@@ -33,8 +52,8 @@ interface IOracleQuorum is IEpochClock, ILawEvents, ILedgerLink {
         uint64 revision
     );
 
-    /// @notice A member lost its bond of `bond` wei, a tenth of it to the prover, the rest burned; it no longer counts
-    /// from `fromEpoch` on, the epoch that was running.
+    /// @notice A member lost its bond of `bond` wei, a tenth of it to the prover, the rest burned; all of it when there is
+    /// no prover. It no longer counts from `fromEpoch` on, the epoch that was running.
     event MemberSlashed(
         address indexed member,
         uint256 slot,
@@ -84,7 +103,7 @@ interface IOracleQuorum is IEpochClock, ILawEvents, ILedgerLink {
     error TooFewSignatures(uint256 signatures, uint256 threshold);
 
     /// @notice The member has not left, or `leftIn`, the epoch that was running when it did, and the one after it are
-    /// not final yet, nor was the ledger closed an epoch ago.
+    /// not final yet, nor was the ledger closed an epoch ago; or a vetoed report can still be disproven.
     error BondHeld(uint256 slot, uint32 leftIn);
 
     /// @notice There is no bond in the slot.
@@ -96,8 +115,11 @@ interface IOracleQuorum is IEpochClock, ILawEvents, ILedgerLink {
     /// @notice The two reports are the same, or about different epochs or attempts.
     error NotEquivocation();
 
-    /// @notice The two reports were signed by different members.
+    /// @notice The two things were signed by different members.
     error DifferentSigners(address signerA, address signerB);
+
+    /// @notice It does not show that the report lacks a lawful receipt that was acknowledged.
+    error NotOmission();
 
     // Constants
 
@@ -176,7 +198,8 @@ interface IOracleQuorum is IEpochClock, ILawEvents, ILedgerLink {
 
     /// @notice Pays the member in `slot`, who has left, its bond; by anyone. Emits {BondWithdrawn}.
     /// @dev Not before the epoch that was running by the clock when it left and the one after it are final: until then
-    /// whatever it signed can be proven. Nor, when the ledger is closed, before an epoch has passed since.
+    /// whatever it signed can be proven. Nor, when the ledger is closed, before an epoch has passed since; nor while a
+    /// vetoed report can be disproven, see {IEpochLedger-provableUntil}.
     function withdrawBond(uint256 slot) external;
 
     // Fees
@@ -218,7 +241,14 @@ interface IOracleQuorum is IEpochClock, ILawEvents, ILedgerLink {
         CompactSignature calldata signatureB
     ) external;
 
-    /// @notice Ejects and slashes the members in `signers`, a bit set of slots, for `prover`. Only the ledger.
+    /// @notice Ejects and slashes a member that signed a report without a lawful receipt, or with an older one in its place,
+    /// although it had acknowledged it. By anyone, also after the member left, as long as its bond is here; the report
+    /// stands. Emits {MemberSlashed}.
+    /// @dev A member acknowledges before the seal time alone; what it dates its word counts for nothing.
+    function proveOmission(OmissionProof calldata omission) external;
+
+    /// @notice Ejects and slashes the members in `signers`, a bit set of slots, for `prover`; for nobody when that is zero.
+    /// Only the ledger.
     /// Emits {MemberSlashed} for each.
     function slash(uint256 signers, address prover) external;
 }

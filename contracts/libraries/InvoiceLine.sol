@@ -21,9 +21,12 @@ struct InvoiceLine {
 }
 
 /// @title InvoiceLines
-/// @notice The hash of an invoice line.
+/// @notice The bytes of an invoice line and their hash. All numbers are big-endian.
 library InvoiceLines {
-    /// @notice `keccak256` of the fields in their order, 84 bytes big-endian.
+    /// @notice The bytes of a line: customer 20, device 20, contribution 4, value 12, ceiling 12, subtotal 12, above 4.
+    uint256 internal constant BYTES = 84;
+
+    /// @notice `keccak256` of the line's {BYTES} bytes.
     function hash(InvoiceLine calldata line) internal pure returns (bytes32) {
         return
             keccak256(
@@ -36,6 +39,20 @@ library InvoiceLines {
                     line.subtotal,
                     line.above
                 )
+            );
+    }
+
+    /// @notice Reads a line of {BYTES} bytes.
+    function decode(bytes calldata row) internal pure returns (InvoiceLine memory) {
+        return
+            InvoiceLine(
+                address(bytes20(row[:20])),
+                address(bytes20(row[20:40])),
+                uint32(bytes4(row[40:44])),
+                uint96(bytes12(row[44:56])),
+                uint96(bytes12(row[56:68])),
+                uint96(bytes12(row[68:80])),
+                uint32(bytes4(row[80:84]))
             );
     }
 }

@@ -13,11 +13,24 @@ struct RewardLeaf {
 }
 
 /// @title RewardLeaves
-/// @notice The hash and the slice of a reward leaf.
+/// @notice The bytes of a reward leaf, their hash, and its slice. All numbers are big-endian.
 library RewardLeaves {
-    /// @notice `keccak256(account ‖ cumulative ‖ prefix)`, 44 bytes big-endian.
+    /// @notice The bytes of a leaf: account 20, cumulative 12, prefix 12.
+    uint256 internal constant BYTES = 44;
+
+    /// @notice `keccak256` of the leaf's {BYTES} bytes.
     function hash(RewardLeaf memory leaf) internal pure returns (bytes32) {
         return keccak256(abi.encodePacked(leaf.account, leaf.cumulative, leaf.prefix));
+    }
+
+    /// @notice Reads a leaf of {BYTES} bytes.
+    function decode(bytes calldata row) internal pure returns (RewardLeaf memory) {
+        return
+            RewardLeaf(
+                address(bytes20(row[:20])),
+                uint96(bytes12(row[20:32])),
+                uint96(bytes12(row[32:44]))
+            );
     }
 
     /// @notice Where the leaf's slice ends, in wei.

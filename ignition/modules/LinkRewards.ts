@@ -47,15 +47,23 @@ export default buildModule("LinkRewards", (m) => {
     governance,
     guardian,
   ]);
+  const judge = m.contract("Judge", [registry, escrow]);
+  const demands = m.contract("Demands", [
+    m.getParameter("answerSeconds"),
+    m.getParameter("spacingSeconds"),
+    m.getParameter("demandBond"),
+  ]);
   const ledger = m.contract("EpochLedger", [
     {
       registry,
       escrow,
       quorum,
       distributor,
+      demands,
       proposalTimeoutSeconds: m.getParameter("proposalTimeoutSeconds"),
       windowSeconds: m.getParameter("windowSeconds"),
       rulesHash: m.getParameter("rulesHash"),
+      judge,
       tariff: {
         egressPrice: m.getParameter("egressPrice"),
         storagePrice: m.getParameter("storagePrice"),
@@ -71,10 +79,11 @@ export default buildModule("LinkRewards", (m) => {
   m.call(escrow, "linkLedger", [ledger]);
   m.call(quorum, "linkLedger", [ledger]);
   m.call(distributor, "linkLedger", [ledger]);
+  m.call(demands, "linkLedger", [ledger]);
 
   const funded = m.call(token, "transfer", [programme, emissionShare], { id: "fundProgramme" });
   const rest = m.staticCall(token, "balanceOf", [m.getAccount(0)], 0, { after: [funded] });
   m.call(token, "transfer", [m.getParameter<string>("treasury"), rest], { id: "fundTreasury" });
 
-  return { token, registry, programme, escrow, quorum, distributor, ledger };
+  return { token, registry, programme, escrow, quorum, distributor, judge, demands, ledger };
 });
