@@ -1,16 +1,14 @@
-import { isRefused } from "@link-rewards/core/encoding/refusal";
 import type { PublishedBundle } from "@link-rewards/core/epoch/bundle";
-import { type DataFile, MANIFEST_FILE, parseManifest } from "@link-rewards/core/epoch/manifest";
+import { DATA_FILES, type DataFile, MANIFEST_FILE } from "@link-rewards/core/epoch/manifest";
+import type { RangeReader } from "@link-rewards/core/judge/proof";
 
-/** The manifest and every file it names, as somebody publishes them: for a check that trusts none of them. */
+/** The manifest and every file of a bundle, as somebody publishes them: for a check that trusts none of them. */
 export async function readBundle(
   read: (file: string) => Promise<Uint8Array>,
 ): Promise<PublishedBundle> {
   const manifest = await read(MANIFEST_FILE);
-  const parsed = parseManifest(manifest);
-  const names = isRefused(parsed) ? [] : (Object.keys(parsed.files) as DataFile[]);
   const files = new Map<DataFile, Uint8Array>();
-  for (const name of names) files.set(name, await read(name));
+  for (const name of DATA_FILES) files.set(name, await read(name));
   return { manifest, files };
 }
 
@@ -21,4 +19,15 @@ export function cutRange(
   length: number,
 ): Uint8Array {
   return status === 206 ? bytes : bytes.subarray(from, from + length);
+}
+
+/** A range that was read once is not read again: accounts and customers of one epoch share fences and tree nodes. */
+export function rememberRanges(read: RangeReader): RangeReader {
+  const ranges = new Map<string, Promise<Uint8Array>>();
+  return (file, from, length) => {
+    const name = `${file} ${from} ${length}`;
+    const known = ranges.get(name) ?? read(file, from, length);
+    ranges.set(name, known);
+    return known;
+  };
 }

@@ -7,6 +7,8 @@ export const CONTRACT_NAMES = [
   "RewardProgramme",
   "CustomerEscrow",
   "OracleQuorum",
+  "Judge",
+  "Demands",
   "EpochLedger",
   "RewardDistributor",
 ] as const;
@@ -52,6 +54,8 @@ export function contractsOf({ contracts }: Pick<DeploymentFile, "contracts">): C
     rewardProgramme: lowercaseHex(contracts.RewardProgramme.address),
     customerEscrow: lowercaseHex(contracts.CustomerEscrow.address),
     oracleQuorum: lowercaseHex(contracts.OracleQuorum.address),
+    judge: lowercaseHex(contracts.Judge.address),
+    demands: lowercaseHex(contracts.Demands.address),
     epochLedger: lowercaseHex(contracts.EpochLedger.address),
     rewardDistributor: lowercaseHex(contracts.RewardDistributor.address),
   };

@@ -14,6 +14,7 @@ import {
 } from "@link-rewards/core/epoch/records";
 import { pageOf, proveFromFiles, type RangeReader } from "@link-rewards/core/judge/proof";
 import type { Report } from "@link-rewards/core/signed/report";
+import { rememberRanges } from "./bundle.ts";
 import { type Bill, billOf, type ContributionRow } from "./why.ts";
 
 /** What the chain says about the two tables. */
@@ -42,7 +43,7 @@ export async function rowsOfAccount(
   account: Address,
 ): Promise<AccountRows | undefined> {
   if (roots.contributions === 0) return { rows: [], bills: new Map() };
-  const memory = remember(read);
+  const memory = rememberRanges(read);
   const fence = decodeFence(await readFence(memory, "contributions", roots));
   const span = spanOf(fence, accountIndex);
   const pages = await provenPages(memory, "contributions", roots, span);
@@ -143,15 +144,4 @@ async function provenPages(
     pages.push(records);
   }
   return concatBytes(...pages);
-}
-
-/** A range that was read once is not read again: accounts and customers of one epoch share fences and tree nodes. */
-function remember(read: RangeReader): RangeReader {
-  const ranges = new Map<string, Promise<Uint8Array>>();
-  return (file, from, length) => {
-    const name = `${file} ${from} ${length}`;
-    const known = ranges.get(name) ?? read(file, from, length);
-    ranges.set(name, known);
-    return known;
-  };
 }

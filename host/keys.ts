@@ -1,4 +1,10 @@
-import { randomBytes } from "node:crypto";
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+} from "node:crypto";
 import type { Stats } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { inspect } from "node:util";
@@ -10,21 +16,28 @@ import {
   lowercaseHex,
   toHex,
 } from "@link-rewards/core/encoding/bytes";
-import { addressOf } from "@link-rewards/core/encoding/signature";
+import { NO_PUBLIC_KEY } from "@link-rewards/core/encoding/p256";
+import { addressOf, addressOfPublicKey } from "@link-rewards/core/encoding/signature";
 import { decryptKeystoreJson, isError, type Provider, Wallet } from "ethers";
+import { nativeSignP256, publicKeyBytes } from "./p256.ts";
 import { misuse } from "./program.ts";
 import { loadSecp256k1, type Sign } from "./secp256k1.ts";
 
 /** Something that signs digests: in memory here, a secure element in a device. The key itself is never handed out. */
 export type DigestSigner = {
   readonly address: Address;
-  /** EIP-2098, over a digest as core makes it. */
+  /** EIP-2098, over a digest as core makes it; by a P-256 key r ‖ s over its SHA-256, with low s. */
   sign(digest: Uint8Array): Uint8Array | Promise<Uint8Array>;
 };
 
+/** A device may have either kind of key. */
+export type DeviceKey = DigestSigner & {
+  /** Of a P-256 key; NO_PUBLIC_KEY of a secp256k1 one. */
+  readonly publicKey: Hex;
+};
+
 /** Signs with a private key that nothing it is printed, logged or serialised with can show. */
-export type Signer = {
-  readonly address: Address;
+export type Signer = Omit<DeviceKey, "sign"> & {
   sign(digest: Uint8Array): Uint8Array;
   /** For sending transactions. */
   wallet(provider?: Provider): Wallet;
@@ -46,6 +59,9 @@ const MAX_FILE_BYTES = 65_536;
 /** Every permission of the file's group and of all others. */
 const OTHERS = 0o077;
 const KEY_BYTES = 32;
+const PEM_BEGINS = "-----BEGIN";
+/** OpenSSL's name of P-256. */
+const P256 = "prime256v1";
 
 export async function openSigner({ keystore, passwordFile, keyFile }: KeyFiles): Promise<Signer> {
   if (keyFile !== undefined && keystore === undefined) {
@@ -57,11 +73,30 @@ export async function openSigner({ keystore, passwordFile, keyFile }: KeyFiles):
   throw misuse("give either --key-file, or --keystore with --password-file");
 }
 
+/** The key of a device: as the keys of {@link openSigner}, or P-256 where the key file is a PEM, as OpenSSL writes it. */
+export async function openDeviceKey(files: KeyFiles): Promise<DeviceKey> {
+  const { keyFile, keystore } = files;
+  const text = keyFile && keystore === undefined ? await readSecret(keyFile) : "";
+  if (keyFile !== undefined && text.includes(PEM_BEGINS)) return p256KeyOf(readPem(keyFile, text));
+  return openSigner(files);
+}
+
+/** The device key of a P-256 key that is at hand. */
+export function p256KeyOf(privateKey: KeyObject): Omit<Signer, "wallet"> {
+  const publicKey = publicKeyBytes(createPublicKey(privateKey));
+  return conceal({
+    address: addressOfPublicKey(publicKey),
+    publicKey: toHex(publicKey),
+    sign: (digest: Uint8Array) => nativeSignP256(digest, privateKey),
+  });
+}
+
 /** The signer of a key that is at hand. */
 export function signerOf(privateKey: Uint8Array, sign: Sign = loadSecp256k1().sign): Signer {
   const hex = toHex(privateKey);
   return conceal({
     address: addressOf(privateKey),
+    publicKey: NO_PUBLIC_KEY,
     // The key is in closures, so that no property shows it.
     sign: (digest: Uint8Array) => sign(digest, privateKey),
     wallet: (provider?: Provider) => walletOf(hex, provider ?? null),
@@ -71,14 +106,41 @@ export function signerOf(privateKey: Uint8Array, sign: Sign = loadSecp256k1().si
 /** Makes a new key where there is none, readable by its owner alone; never writes over one. */
 export async function createKeyFile(keyFile: string): Promise<Address> {
   const privateKey = randomBytes(KEY_BYTES);
+  await writeNew(keyFile, `${toHex(privateKey)}\n`);
+  return addressOf(privateKey);
+}
+
+/** As {@link createKeyFile}; the same file as `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256` writes. */
+export async function createP256KeyFile(keyFile: string): Promise<DeviceKey> {
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: P256 });
+  await writeNew(keyFile, String(privateKey.export({ type: "pkcs8", format: "pem" })));
+  return p256KeyOf(privateKey);
+}
+
+async function writeNew(keyFile: string, text: string): Promise<void> {
   const file = await open(keyFile, "wx", 0o600);
   try {
-    await file.writeFile(`${toHex(privateKey)}\n`);
+    await file.writeFile(text);
     await file.sync();
   } finally {
     await file.close();
   }
-  return addressOf(privateKey);
+}
+
+function readPem(keyFile: string, pem: string): KeyObject {
+  let key: KeyObject;
+  try {
+    key = createPrivateKey(pem);
+  } catch {
+    // Thrown anew without its cause: a parser's message may quote what it was given.
+    throw new Error(`${keyFile} is not a private key in PEM (PKCS#8) without a password`);
+  }
+  const { namedCurve } = key.asymmetricKeyDetails ?? {};
+  if (namedCurve === P256) return key;
+  const found = namedCurve ?? key.asymmetricKeyType;
+  throw new Error(
+    `${keyFile} holds a ${found} key; a PEM must hold a P-256 one, and a secp256k1 key is given as its 64 hex digits`,
+  );
 }
 
 async function readKey(keyFile: string): Promise<Hex> {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Hex } from "@link-rewards/core/encoding/bytes";
+import { type Address, type Hex, lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import { type BaseWallet, isError, type JsonRpcProvider, keccak256, Transaction } from "ethers";
 
 /** A transaction that is not mined in this time is sent again with a higher fee. */
@@ -12,7 +12,9 @@ const BUMP_PERCENT = 113n;
 const GAS_MARGIN_PERCENT = 120n;
 
 export type StoredTransaction = {
-  /** What it is for, e.g. `propose/7/0`: one purpose is never sent under two nonces. */
+  /** Whose nonce it is. */
+  readonly sender: Address;
+  /** What it is for, e.g. `propose/7/0`: one sender never sends one purpose under two nonces. */
   readonly purpose: string;
   readonly nonce: number;
   readonly raw: Hex;
@@ -21,15 +23,16 @@ export type StoredTransaction = {
 
 /** Where transactions are kept from before they are sent until their fate is known. Each promise resolves when it is durable. */
 export type TransactionJournal = {
-  /** Stores a signed transaction before it is sent. A replacement has the same purpose and nonce. */
+  /** Stores a signed transaction before it is sent. A replacement has the same sender, purpose and nonce. */
   saveTransaction(transaction: StoredTransaction): Promise<void>;
-  /** Those whose fate is not known, by nonce, then as they were saved. */
-  pendingTransactions(): Promise<readonly StoredTransaction[]>;
-  /** Also settles every other pending transaction of the same nonce: it can no longer be mined. */
+  /** Those of `sender` whose fate is not known, by nonce, then as they were saved. */
+  pendingTransactions(sender: Address): Promise<readonly StoredTransaction[]>;
+  /** Also settles every other pending transaction of the same sender and nonce: it can no longer be mined. */
   settleTransaction(hash: Hex, outcome: "mined" | "reverted" | "dropped"): Promise<void>;
 };
 
-export type Call = { readonly to: string; readonly data: string };
+/** `value`: coin that goes with it, in wei. */
+export type Call = { readonly to: string; readonly data: string; readonly value?: bigint };
 
 export type Sender = {
   readonly address: string;
@@ -53,19 +56,15 @@ export function createSender(options: {
   const { provider, wallet, journal, onEvent = () => undefined } = options;
   const replaceAfterMs = options.replaceAfterMs ?? REPLACE_AFTER_MS;
 
-  /** This key's: another key's nonces are none of ours. */
-  async function pendingTransactions(): Promise<readonly StoredTransaction[]> {
-    const pending = await journal.pendingTransactions();
-    return pending.filter(({ raw }) => Transaction.from(raw).from === wallet.address);
-  }
+  const sender = lowercaseHex(wallet.address);
 
   /** Learns the fate of everything that was sent before. */
   async function settle(): Promise<readonly StoredTransaction[]> {
-    const pending = await pendingTransactions();
+    const pending = await journal.pendingTransactions(sender);
     for (const nonce of new Set(pending.map((transaction) => transaction.nonce))) {
       await fateOf(pending.filter((transaction) => transaction.nonce === nonce));
     }
-    return pendingTransactions();
+    return journal.pendingTransactions(sender);
   }
 
   /** The transactions of one nonce: at most one of them is ever mined. */
@@ -114,7 +113,8 @@ export function createSender(options: {
 
   async function save(purpose: string, transaction: Transaction): Promise<StoredTransaction> {
     const raw = transaction.serialized as Hex;
-    const stored = { purpose, nonce: transaction.nonce, raw, hash: keccak256(raw) as Hex };
+    const hash = keccak256(raw) as Hex;
+    const stored = { sender, purpose, nonce: transaction.nonce, raw, hash };
     await journal.saveTransaction(stored);
     return stored;
   }
@@ -124,9 +124,10 @@ export function createSender(options: {
       await provider.broadcastTransaction(raw);
       onEvent("transaction sent", { purpose, hash });
     } catch (error) {
-      // The node has it, or has mined it: what became of it is for its receipt to say.
-      if (isError(error, "NONCE_EXPIRED") || /already known|already imported/i.test(String(error)))
-        return;
+      // The node has it, or has mined it, or another program with this key was faster with the nonce: what became of it
+      // is for its receipt to say.
+      if (isError(error, "NONCE_EXPIRED") || isError(error, "REPLACEMENT_UNDERPRICED")) return;
+      if (/already known|already imported/i.test(String(error))) return;
       throw error;
     }
   }

@@ -32,6 +32,8 @@ const USED: Readonly<Record<ContractName, readonly string[]>> = {
     ...["revision", "MemberAdded", "MemberRemoved", "MemberExited", "MemberRotated"],
     ...["MemberSlashed", "ThresholdSet"],
   ],
+  Judge: [],
+  Demands: [],
   EpochLedger: [
     ...[
       "proposal",

@@ -21,9 +21,11 @@ export type Scalar = keyof typeof BYTES_OF;
 export type ScalarField = { readonly name: string; readonly type: Scalar };
 /** Printable ASCII of at most `text` bytes, as the contracts emit it. Of events only: it has no packed form and no column. */
 type TextField = { readonly name: string; readonly text: number };
+/** At most so many `bytes`, in hex. Of events and of what is shown only: it has no packed form and no column. */
+type BytesField = { readonly name: string; readonly bytes: number };
 type StructField = { readonly name: string; readonly fields: readonly Field[] };
 type ListField = { readonly name: string; readonly list: readonly Field[]; readonly max: number };
-export type Field = ScalarField | TextField | StructField | ListField;
+export type Field = ScalarField | TextField | BytesField | StructField | ListField;
 
 type NumberScalar = "uint8" | "uint16" | "uint32" | "uint53";
 type ValueOfScalar<T> = T extends "address"
@@ -37,11 +39,13 @@ type ValueOfField<F> = F extends { readonly type: infer T }
   ? ValueOfScalar<T>
   : F extends { readonly text: number }
     ? string
-    : F extends { readonly fields: infer G extends readonly Field[] }
-      ? StructOf<G>
-      : F extends { readonly list: infer G extends readonly Field[] }
-        ? readonly StructOf<G>[]
-        : never;
+    : F extends { readonly bytes: number }
+      ? Hex
+      : F extends { readonly fields: infer G extends readonly Field[] }
+        ? StructOf<G>
+        : F extends { readonly list: infer G extends readonly Field[] }
+          ? readonly StructOf<G>[]
+          : never;
 export type StructOf<F extends readonly Field[]> = {
   readonly [G in F[number] as G["name"]]: ValueOfField<G>;
 };
@@ -52,11 +56,13 @@ type JsonOfField<F> = F extends { readonly type: infer T }
     : ValueOfScalar<T>
   : F extends { readonly text: number }
     ? string
-    : F extends { readonly fields: infer G extends readonly Field[] }
-      ? JsonOf<G>
-      : F extends { readonly list: infer G extends readonly Field[] }
-        ? readonly JsonOf<G>[]
-        : never;
+    : F extends { readonly bytes: number }
+      ? Hex
+      : F extends { readonly fields: infer G extends readonly Field[] }
+        ? JsonOf<G>
+        : F extends { readonly list: infer G extends readonly Field[] }
+          ? readonly JsonOf<G>[]
+          : never;
 /** The same in JSON: integers up to 53 bits as numbers, wider ones as decimal strings. */
 export type JsonOf<F extends readonly Field[]> = {
   readonly [G in F[number] as G["name"]]: JsonOfField<G>;

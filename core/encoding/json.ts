@@ -13,6 +13,7 @@ import { isRefused, type Refused, refuse } from "./refusal.ts";
 
 /** Up to the 78 digits of a uint256, in its one spelling. */
 const DECIMAL = /^(0|[1-9][0-9]{0,77})$/;
+const HEX_BYTES = /^0x([0-9a-fA-F]{2})*$/;
 const PRINTABLE_ASCII = /^[\x20-\x7e]*$/;
 
 /** Unknown JSON in, the struct out, or a refusal that names the field, what is wrong and the bound. */
@@ -47,6 +48,7 @@ export function parseFields<F extends readonly Field[]>(
 function parseField(field: Field, input: unknown, where: string): unknown {
   if ("type" in field) return parseScalar(field.type, input, where);
   if ("text" in field) return parseText(field.text, input, where);
+  if ("bytes" in field) return parseBytes(field.bytes, input, where);
   if ("fields" in field) return parseFields(field.fields, input, where);
   if (!Array.isArray(input) || input.length > field.max) {
     return refuse("malformed", `${where} must be a list of at most ${field.max}`);
@@ -83,6 +85,12 @@ function parseText(maxBytes: number, input: unknown, where: string): string | Re
   return refuse("malformed", `${where} must be at most ${maxBytes} characters of printable ASCII`);
 }
 
+function parseBytes(maxBytes: number, input: unknown, where: string): Hex | Refused {
+  if (typeof input === "string" && input.length <= 2 + 2 * maxBytes && HEX_BYTES.test(input))
+    return lowercaseHex(input);
+  return refuse("malformed", `${where} must be 0x and at most ${maxBytes} bytes of hex digits`);
+}
+
 /** JSON in the same shape: integers up to 53 bits as numbers, wider ones as decimal strings. */
 export function fieldsToJson<F extends readonly Field[]>(fields: F, value: StructOf<F>): JsonOf<F> {
   const json: Record<string, unknown> = {};
@@ -93,7 +101,7 @@ export function fieldsToJson<F extends readonly Field[]>(fields: F, value: Struc
 
 function fieldToJson(field: Field, value: unknown): unknown {
   if ("type" in field) return typeof value === "bigint" ? value.toString() : value;
-  if ("text" in field) return value;
+  if ("text" in field || "bytes" in field) return value;
   if ("fields" in field) return fieldsToJson(field.fields, value as StructOf<readonly Field[]>);
   return (value as readonly StructOf<readonly Field[]>[]).map((item) =>
     fieldsToJson(field.list, item),

@@ -54,17 +54,18 @@ export const REFUSALS = {
     remedy: "Sign in EIP-2098 compact form with low s.",
   },
   "device-signature-invalid": {
-    meaning: "The device's signature does not recover to the device.",
+    meaning: "The device's signature is not by the device's key.",
     remedy:
-      "Check the key, the chain and every signed field; sign in EIP-2098 compact form with low s.",
+      "Check the key, the chain and every signed field; sign with low s, in EIP-2098 compact form or, with a P-256 key, as r and s over the SHA-256 of the digest.",
   },
   implausible: {
     meaning: "The receipt alone is over what the device's class can deliver in an epoch.",
     remedy: "Check units and totals; totals start at zero in each epoch.",
   },
   busy: {
-    meaning: "The queue is full or the commit failed; nothing of this request was acknowledged.",
-    remedy: "Send the same again after Retry-After.",
+    meaning:
+      "The queue is full, the commit failed, or the epoch is so young that what holds in it is not final on chain; it was not acknowledged.",
+    remedy: "Send the same again after Retry-After, or in a while.",
   },
 } as const satisfies Record<string, { meaning: string; remedy: string }>;
 

@@ -11,7 +11,7 @@ import {
 } from "./bytes.ts";
 import { type Refused, refuse } from "./refusal.ts";
 
-/** EIP-2098: 64 bytes r ‖ yParityAndS, where the top bit of s says which of the two points. */
+/** EIP-2098: 64 bytes r ‖ yParityAndS, where the top bit of s says which of the two points. Of P-256 keys: r ‖ s. */
 export const SIGNATURE_BYTES = 64;
 
 /** Recovers the signer's address, or undefined when the bytes are not a signature. An edge may bring a faster one. */
@@ -46,7 +46,7 @@ export function recover(digest: Uint8Array, signature: Uint8Array): Address | un
 function addressOfRecovered(digest: Uint8Array, recovered: Uint8Array): Address | undefined {
   try {
     const point = secp256k1.Signature.fromBytes(recovered, "recovered").recoverPublicKey(digest);
-    return addressOfPublicKey(point.toBytes(false));
+    return addressOfPublicKey(point.toBytes(false).subarray(1));
   } catch {
     // noble throws for r or s out of range and for an r that is on no point: not a signature.
     return undefined;
@@ -57,21 +57,28 @@ export function parseSignature(input: unknown, where: string): Uint8Array | Refu
   if (isHexOf(input, SIGNATURE_BYTES)) return fromHex(lowercaseHex(input));
   return refuse(
     "malformed",
-    `${where} must be 0x and ${2 * SIGNATURE_BYTES} hex digits (EIP-2098 compact)`,
+    `${where} must be 0x and ${2 * SIGNATURE_BYTES} hex digits (EIP-2098 compact; of a P-256 key r and s)`,
   );
 }
 
 /** As the contracts take it. */
 export type CompactSignature = { readonly r: Hex; readonly vs: Hex };
+/** `publicKey` is that of a P-256 key, whose s is in `vs`; of a secp256k1 key it is empty. */
+export type DeviceSignature = CompactSignature & { readonly publicKey: Hex };
 
 export function toCompact(signature: Uint8Array): CompactSignature {
   return { r: toHex(signature.subarray(0, S_OFFSET)), vs: toHex(signature.subarray(S_OFFSET)) };
 }
 
-export function addressOf(privateKey: Uint8Array): Address {
-  return addressOfPublicKey(secp256k1.getPublicKey(privateKey, false));
+export function toDeviceSignature(signature: Uint8Array, publicKey: Hex): DeviceSignature {
+  return { ...toCompact(signature), publicKey };
 }
 
-function addressOfPublicKey(uncompressed: Uint8Array): Address {
-  return toHex(keccak256(uncompressed.subarray(1)).subarray(12));
+export function addressOf(privateKey: Uint8Array): Address {
+  return addressOfPublicKey(secp256k1.getPublicKey(privateKey, false).subarray(1));
+}
+
+/** `publicKey` is x ‖ y, whichever the curve. */
+export function addressOfPublicKey(publicKey: Uint8Array): Address {
+  return toHex(keccak256(publicKey).subarray(12));
 }

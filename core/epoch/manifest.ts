@@ -14,6 +14,17 @@ const FILE_FIELDS = [
   { name: "sha256", type: "bytes32" },
 ] as const;
 
+const FILES_FIELDS = [
+  { name: "contributions.bin", fields: FILE_FIELDS },
+  { name: "contributions.fence", fields: FILE_FIELDS },
+  { name: "contributions.tree", fields: FILE_FIELDS },
+  { name: "invoices.bin", fields: FILE_FIELDS },
+  { name: "invoices.fence", fields: FILE_FIELDS },
+  { name: "invoices.tree", fields: FILE_FIELDS },
+  { name: "rewards.bin", fields: FILE_FIELDS },
+  { name: "rewards.tree", fields: FILE_FIELDS },
+] as const;
+
 /** More customers than can pay in one epoch; a bound for the parser. */
 const MAX_PAYERS = 1_000_000;
 
@@ -60,25 +71,14 @@ export const MANIFEST_FIELDS = [
       { name: "bundleHash", type: "bytes32" },
     ],
   },
-  {
-    name: "files",
-    fields: [
-      { name: "contributions.bin", fields: FILE_FIELDS },
-      { name: "contributions.fence", fields: FILE_FIELDS },
-      { name: "contributions.tree", fields: FILE_FIELDS },
-      { name: "invoices.bin", fields: FILE_FIELDS },
-      { name: "invoices.fence", fields: FILE_FIELDS },
-      { name: "invoices.tree", fields: FILE_FIELDS },
-      { name: "rewards.bin", fields: FILE_FIELDS },
-      { name: "rewards.tree", fields: FILE_FIELDS },
-    ],
-  },
+  { name: "files", fields: FILES_FIELDS },
 ] as const;
 
 export type Manifest = StructOf<typeof MANIFEST_FIELDS>;
 export type FileEntry = StructOf<typeof FILE_FIELDS>;
 /** The files a manifest vouches for. */
 export type DataFile = keyof Manifest["files"];
+export const DATA_FILES: readonly DataFile[] = FILES_FIELDS.map(({ name }) => name);
 
 export const MANIFEST_FILE = "manifest.json";
 

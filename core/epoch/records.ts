@@ -54,7 +54,7 @@ export type ContributionRecord = SignedReceipt & {
   readonly subtotal: bigint;
 };
 
-const EARNED_FIELDS = [
+export const EARNED_FIELDS = [
   { name: "account", type: "address" },
   { name: "earned", type: "uint96" },
   { name: "subtotal", type: "uint96" },

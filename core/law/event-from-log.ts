@@ -13,6 +13,7 @@ function fieldsFromAbi<F extends readonly Field[]>(fields: F, decoded: Decoded):
 
 function fieldFromAbi(field: Field, decoded: unknown): unknown {
   if ("text" in field) return decoded;
+  if ("bytes" in field) return lowercaseHex(decoded as string);
   if ("fields" in field) return fieldsFromAbi(field.fields, decoded as Decoded);
   if ("list" in field) {
     return (decoded as readonly Decoded[]).map((item) => fieldsFromAbi(field.list, item));

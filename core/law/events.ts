@@ -1,5 +1,6 @@
 import type { Field, StructOf } from "../encoding/fields.ts";
 import { fieldsToJson, parseFields } from "../encoding/json.ts";
+import { PUBLIC_KEY_BYTES } from "../encoding/p256.ts";
 import { isRefused, type Refused, refuse } from "../encoding/refusal.ts";
 import type { Contracts } from "../signed/deployment.ts";
 import { REPORT_FIELDS } from "../signed/report.ts";
@@ -34,7 +35,13 @@ const REVISION = { name: "revision", type: "uint53" } as const;
 /** The events the law is derived from, by the contract that emits them, with the arguments it needs. */
 const EVENTS_OF = {
   deviceRegistry: {
-    DeviceEnrolled: [DEVICE, { name: "deviceClass", type: "uint8" }, REVISION],
+    DeviceEnrolled: [
+      DEVICE,
+      { name: "deviceClass", type: "uint8" },
+      // Of a P-256 key; empty for a secp256k1 one.
+      { name: "publicKey", bytes: PUBLIC_KEY_BYTES },
+      REVISION,
+    ],
     ClassLimitSet: [
       { name: "deviceClass", type: "uint8" },
       FROM_EPOCH,
@@ -80,7 +87,12 @@ const EVENTS_OF = {
   },
   epochLedger: {
     TariffSet: [FROM_EPOCH, { name: "tariff", fields: TARIFF_FIELDS }, REVISION],
-    RulesSet: [FROM_EPOCH, { name: "rulesHash", type: "bytes32" }, REVISION],
+    RulesSet: [
+      FROM_EPOCH,
+      { name: "rulesHash", type: "bytes32" },
+      { name: "judge", type: "address" },
+      REVISION,
+    ],
     RootProposed: [
       EPOCH,
       ATTEMPT,

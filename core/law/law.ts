@@ -1,5 +1,6 @@
 import { at } from "../encoding/at.ts";
 import { type Address, type Hex, ZERO_HASH } from "../encoding/bytes.ts";
+import type { PublicKeys } from "../encoding/p256.ts";
 import type { Amounts } from "../signed/receipt.ts";
 import type { Report } from "../signed/report.ts";
 import type { Emitter, Tariff } from "./events.ts";
@@ -21,7 +22,7 @@ export type Law = {
   readonly funds: Map<number, bigint>;
   readonly inspectors: Map<Address, Timeline<boolean>>;
   readonly tariffs: Timeline<Tariff>;
-  readonly rules: Timeline<Hex>;
+  readonly rules: Timeline<Rules>;
   readonly finals: Map<number, FinalEpoch>;
   /** By slot. */
   readonly members: Map<number, Member>;
@@ -32,7 +33,10 @@ export type Law = {
   /** The attempt of the epoch after the last final one. */
   attempt: number;
   pending: Proposal | undefined;
-  /** What the guardian vetoed in that epoch, in whichever attempt, and nobody was slashed for; by digest. */
+  /**
+   * What the guardian vetoed, in whichever epoch and attempt, and nobody was slashed for; by digest. Which of them are
+   * still open depends on the time and on demands: the ledger's `openUntil` says it.
+   */
   vetoed: Map<Hex, Proposal>;
   /** Of each contract, the number of its last event applied; 0 before the first. */
   readonly revisions: Record<Emitter, number>;
@@ -40,8 +44,13 @@ export type Law = {
   position: { readonly blockNumber: number; readonly logIndex: number };
 };
 
+/** What an epoch is computed by, and the contract that judges it. */
+export type Rules = { readonly hash: Hex; readonly judge: Address };
+
 export type Device = {
   readonly class: number;
+  /** Of a device whose key is P-256 (core/encoding/p256.ts); undefined for one whose key is secp256k1. */
+  readonly publicKey: Hex | undefined;
   readonly accounts: Timeline<Address>;
   revokedFrom: number | undefined;
   /** The manufacturer's reason. */
@@ -142,6 +151,15 @@ export function isRevokedAt(device: Device, epoch: number): boolean {
   return device.revokedFrom !== undefined && epoch >= device.revokedFrom;
 }
 
+/** Of all devices whose key is P-256. */
+export function publicKeys(law: Law): PublicKeys {
+  const keys = new Map<Address, Hex>();
+  for (const [device, { publicKey }] of law.devices) {
+    if (publicKey !== undefined) keys.set(device, publicKey);
+  }
+  return keys;
+}
+
 export function deviceClass(law: Law, device: Address): number | undefined {
   return law.devices.get(device)?.class;
 }
@@ -199,7 +217,7 @@ export function tariffAt(law: Law, epoch: number): Tariff {
 }
 
 export function rulesAt(law: Law, epoch: number): Hex {
-  return valueAt(law.rules, epoch) ?? ZERO_HASH;
+  return valueAt(law.rules, epoch)?.hash ?? ZERO_HASH;
 }
 
 /** What `customer` paid for `epoch`, in wei. */

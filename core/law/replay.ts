@@ -1,4 +1,5 @@
 import type { Address } from "../encoding/bytes.ts";
+import { NO_PUBLIC_KEY } from "../encoding/p256.ts";
 import { EMITTER_OF, type LawEvent, type LawEventArgs, type LawEventName } from "./events.ts";
 import { accountsAt, type Customer, type Device, emptyLaw, type Law, type Member } from "./law.ts";
 import { setFrom, type Timeline } from "./timeline.ts";
@@ -39,9 +40,10 @@ export function replay(events: Iterable<LawEvent>): Law {
 }
 
 const APPLY: Apply = {
-  DeviceEnrolled: (law, { device, deviceClass }) => {
+  DeviceEnrolled: (law, { device, deviceClass, publicKey }) => {
     law.devices.set(device, {
       class: deviceClass,
+      publicKey: publicKey === NO_PUBLIC_KEY ? undefined : publicKey,
       accounts: [],
       revokedFrom: undefined,
       revokedFor: undefined,
@@ -96,7 +98,9 @@ const APPLY: Apply = {
     law.funds.set(epoch, (law.funds.get(epoch) ?? 0n) + amount);
   },
   TariffSet: (law, { fromEpoch, tariff }) => setFrom(law.tariffs, fromEpoch, tariff),
-  RulesSet: (law, { fromEpoch, rulesHash }) => setFrom(law.rules, fromEpoch, rulesHash),
+  RulesSet: (law, { fromEpoch, rulesHash, judge }) => {
+    setFrom(law.rules, fromEpoch, { hash: rulesHash, judge });
+  },
   RootProposed: (law, { digest, report, signers, finalizableAt }) => {
     law.pending = { digest, report, signers, finalizableAt };
   },
@@ -123,7 +127,6 @@ const APPLY: Apply = {
     law.finals.set(epoch, law.lastFinal);
     law.pending = undefined;
     law.attempt = 0;
-    law.vetoed = new Map();
   },
   LedgerClosed: (law, { lastEpoch }) => {
     law.closedAfter = lastEpoch;

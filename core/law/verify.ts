@@ -1,6 +1,6 @@
-import { type Address, concatBytes } from "../encoding/bytes.ts";
+import { type Address, concatBytes, type Hex } from "../encoding/bytes.ts";
+import type { PublicKeys } from "../encoding/p256.ts";
 import { isRefused, type Refused, refuse } from "../encoding/refusal.ts";
-import { type Recover, recover as recoverPure } from "../encoding/signature.ts";
 import { HASH_BYTES } from "../encoding/tree.ts";
 import {
   RESOURCES,
@@ -10,7 +10,14 @@ import {
   SIGNED_RECEIPT_BYTES,
   type SignedReceipt,
 } from "../signed/receipt.ts";
-import { type SignerRecovery, type Signers, signersAt, signersOf } from "../signed/signers.ts";
+import {
+  type Curves,
+  PURE_CURVES,
+  type SignerRecovery,
+  type Signers,
+  signersAt,
+  signersOf,
+} from "../signed/signers.ts";
 import { type SignedVoucher, voucherDigest } from "../signed/voucher.ts";
 import type { OpenEpoch } from "./clock.ts";
 import { capAt, isCustomerAt, isKeyAt, isRevokedAt, type Law, limitAt, paid } from "./law.ts";
@@ -38,8 +45,8 @@ export type VerifyContext = {
   readonly law: Law;
   /** The EIP-712 domain separator of the DeviceRegistry for receipts, of the CustomerEscrow for vouchers. */
   readonly domain: Uint8Array;
-  /** A faster recover than the pure one, if the caller has it. */
-  readonly recover?: Recover;
+  /** Faster ones than the pure ones, if the caller has them. */
+  readonly curves?: Curves;
 };
 
 /** For what arrives: the bundle's receipts are of epochs long closed and go to `verifyReceipt` directly. */
@@ -76,12 +83,22 @@ export function checkSigned(
 /** Both halves, from cheap to dear; the first check that fails names the refusal. */
 export function verifyReceipt(
   signed: SignedReceipt,
-  { law, domain, recover = recoverPure }: VerifyContext,
+  { law, domain, curves = PURE_CURVES }: VerifyContext,
 ): VerifiedReceipt | Refused {
   const lawful = checkLawful(signed, law);
   if (isRefused(lawful)) return lawful;
   const digest = receiptDigest(domain, signed.receipt);
-  return checkSigned(lawful, digest, signersOf(digest, signed, recover), law);
+  const signers = signersOf(digest, signed, publicKeysOf([signed.receipt], law), curves);
+  return checkSigned(lawful, digest, signers, law);
+}
+
+function publicKeysOf(receipts: readonly Receipt[], law: Law): PublicKeys {
+  const keys = new Map<Address, Hex>();
+  for (const { device } of receipts) {
+    const publicKey = law.devices.get(device)?.publicKey;
+    if (publicKey !== undefined) keys.set(device, publicKey);
+  }
+  return keys;
 }
 
 /** A lawful receipt and its bytes. */
@@ -100,7 +117,9 @@ export async function checkAllSigned<R extends Refused>(
   const records = concatBytes(...arrived.map(({ packed }) => packed));
   const digests = receiptDigests(domain, records, SIGNED_RECEIPT_BYTES);
   const recordBytes = SIGNED_RECEIPT_BYTES;
-  const signers = await recovery({ records, recordBytes, domain, digests });
+  const receipts = arrived.map(({ lawful }) => lawful.receipt);
+  const publicKeys = publicKeysOf(receipts, law);
+  const signers = await recovery({ records, recordBytes, domain, publicKeys, digests });
   let next = 0;
   return items.map((item) => {
     if (isRefused(item)) return item;
@@ -116,7 +135,10 @@ export function checkSigners(receipt: Receipt, law: Law, signers: Signers): Addr
   if (isRefused(key)) return key;
   const signer = signers.device;
   if (signer === receipt.device) return key;
-  const found = signer === undefined ? "it is not a low-s signature" : `it recovers to ${signer}`;
+  const isP256 = law.devices.get(receipt.device)?.publicKey !== undefined;
+  const found = isP256
+    ? "its key is P-256, and this is not the low-s r and s of that key over the SHA-256 of the digest"
+    : `its key is secp256k1, and this ${signer === undefined ? "is not a low-s signature" : `recovers to ${signer}`}`;
   return refuse(
     "device-signature-invalid",
     `the device ${receipt.device} did not sign this: ${found}`,
@@ -163,7 +185,7 @@ export function verifyVoucher(
   context: VerifyContext & { readonly open: readonly OpenEpoch[] },
 ): VerifiedVoucher | Refused {
   const { customer, epoch, amount } = signed.voucher;
-  const { law, domain, open, recover = recoverPure } = context;
+  const { law, domain, open, curves = PURE_CURVES } = context;
   const closed = refuseUnlessOpen(epoch, open);
   if (closed !== undefined) return closed;
   if (!isCustomerAt(law, customer, epoch)) return customerUnknown(customer, epoch);
@@ -175,7 +197,7 @@ export function verifyVoucher(
     );
   }
   const digest = voucherDigest(domain, signed.voucher);
-  const key = customerKey(law, signed.voucher, recover(digest, signed.signature));
+  const key = customerKey(law, signed.voucher, curves.recover(digest, signed.signature));
   if (isRefused(key)) return key;
   const cap = capAt(law, customer, key, epoch);
   if (amount > cap) {

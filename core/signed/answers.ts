@@ -34,11 +34,12 @@ type Frozen<T> = T extends readonly (infer Item)[]
 const HEX = "[0-9a-fA-F]";
 const hexOf = (bytes: number, digits = HEX) =>
   z.string().regex(new RegExp(`^0x${digits}{${2 * bytes}}$`)) as unknown as z.ZodType<Hex, Hex>;
+const bytesUpTo = (most: number) => z.string().regex(new RegExp(`^0x(${HEX}{2}){0,${most}}$`));
 /** What an oracle worked out itself, in the one spelling it uses. */
 const hash = hexOf(32, "[0-9a-f]");
 const address = hexOf(BYTES_OF.address);
 const signature = hexOf(SIGNATURE_BYTES).describe(
-  "EIP-2098 compact, low s: r, then s with the parity of y in its top bit.",
+  "EIP-2098 compact, low s: r, then s with the parity of y in its top bit; of a device whose key is P-256: r, then s.",
 );
 /** Without the bound that zod names for every integer: it says nothing about a time. */
 const seconds = z.int().min(0).meta({ description: "Unix seconds.", maximum: undefined });
@@ -61,6 +62,7 @@ function shapeOf<const F extends readonly Field[]>(fields: F): Shape<F> {
 function schemaOf(field: Field): z.ZodType {
   if ("type" in field) return scalarOf(field.type);
   if ("text" in field) return text.max(field.text);
+  if ("bytes" in field) return bytesUpTo(field.bytes);
   if ("fields" in field) return tableOf(field.fields);
   return z.array(tableOf(field.list)).max(field.max);
 }

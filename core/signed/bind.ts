@@ -1,4 +1,5 @@
 import type { StructOf } from "../encoding/fields.ts";
+import { PUBLIC_KEY_BYTES } from "../encoding/p256.ts";
 import { typedDigest, typedStruct } from "../encoding/typed.ts";
 
 /**
@@ -16,7 +17,7 @@ export type Bind = StructOf<typeof BIND_FIELDS>;
 
 export const BIND = typedStruct("Bind", BIND_FIELDS);
 
-/** A consent as a device shows it and a page reads it: these, and `signature`. */
+/** A consent as a device shows it and a page reads it: these, and `signature`. `publicKey` may be left out for "0x". */
 export const CONSENT_FIELDS = [
   { name: "chainId", type: "uint53" },
   { name: "registry", type: "address" },
@@ -24,6 +25,8 @@ export const CONSENT_FIELDS = [
   { name: "account", type: "address" },
   { name: "nonce", type: "uint53" },
   { name: "deadline", type: "uint53" },
+  // Of a P-256 key; empty for a secp256k1 one.
+  { name: "publicKey", bytes: PUBLIC_KEY_BYTES },
 ] as const;
 
 export type Consent = StructOf<typeof CONSENT_FIELDS>;

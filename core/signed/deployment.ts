@@ -7,6 +7,9 @@ export const CONTRACT_FIELDS = [
   { name: "rewardProgramme", type: "address" },
   { name: "customerEscrow", type: "address" },
   { name: "oracleQuorum", type: "address" },
+  /** Of the rules that the suite was deployed with. */
+  { name: "judge", type: "address" },
+  { name: "demands", type: "address" },
   { name: "epochLedger", type: "address" },
   { name: "rewardDistributor", type: "address" },
 ] as const;

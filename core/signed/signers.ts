@@ -1,10 +1,18 @@
-import { type Address, fromHex, toHex, ZERO_ADDRESS } from "../encoding/bytes.ts";
+import { type Address, fromHex, type Hex, toHex, ZERO_ADDRESS } from "../encoding/bytes.ts";
 import { BYTES_OF } from "../encoding/fields.ts";
+import {
+  type PublicKeys,
+  type VerifyP256,
+  verifyP256 as verifyP256Pure,
+} from "../encoding/p256.ts";
 import { type Recover, recover as recoverPure, SIGNATURE_BYTES } from "../encoding/signature.ts";
 import { HASH_BYTES } from "../encoding/tree.ts";
 import { RECEIPT_BYTES, receiptDigests, type SignedReceipt } from "./receipt.ts";
 
-/** Who signed a receipt, as far as its signatures are any. core/law/verify.ts applies the law to it. */
+/**
+ * Who signed a receipt, as far as its signatures are any; core/law/verify.ts applies the law to it. Of a device whose key
+ * is P-256, `device` is its address when it signed, else undefined.
+ */
 export type Signers = {
   readonly customer: Address | undefined;
   readonly device: Address | undefined;
@@ -14,16 +22,40 @@ export type Signers = {
 const ADDRESS_BYTES = BYTES_OF.address;
 export const SIGNERS_BYTES = 2 * ADDRESS_BYTES;
 
+/** What signatures are checked with. An edge may bring faster ones. */
+export type Curves = { readonly recover: Recover; readonly verifyP256: VerifyP256 };
+
+export const PURE_CURVES: Curves = { recover: recoverPure, verifyP256: verifyP256Pure };
+
 /** Recovered when asked for: the second recovery is saved where the first already refuses. */
-export function signersOf(digest: Uint8Array, signed: SignedReceipt, recover: Recover): Signers {
+export function signersOf(
+  digest: Uint8Array,
+  signed: SignedReceipt,
+  publicKeys: PublicKeys,
+  curves: Curves = PURE_CURVES,
+): Signers {
+  const { receipt, customerSignature, deviceSignature } = signed;
   return {
     get customer() {
-      return recover(digest, signed.customerSignature);
+      return curves.recover(digest, customerSignature);
     },
     get device() {
-      return recover(digest, signed.deviceSignature);
+      return deviceSigner(digest, deviceSignature, receipt.device, publicKeys, curves);
     },
   };
+}
+
+/** Which curve it is says the law, through `publicKeys`, and nothing that the sender says. */
+function deviceSigner(
+  digest: Uint8Array,
+  signature: Uint8Array,
+  device: Address | undefined,
+  publicKeys: PublicKeys,
+  { recover, verifyP256 }: Curves,
+): Address | undefined {
+  const publicKey = device && publicKeys.get(device);
+  if (publicKey === undefined) return recover(digest, signature);
+  return verifyP256(digest, signature, publicKey) ? device : undefined;
 }
 
 /** Records of one size, each beginning with a packed signed receipt. */
@@ -32,9 +64,27 @@ export type SignedRecords = {
   readonly recordBytes: number;
   /** The DeviceRegistry's. */
   readonly domain: Uint8Array;
+  /** At least those of the records' devices. */
+  readonly publicKeys: PublicKeys;
   /** The receipts' digests, 32 bytes each, where they are known already. */
   readonly digests?: Uint8Array | undefined;
 };
+
+/** Those of the records' devices alone: what has to go along to another thread, where there is no law. */
+export function publicKeysAmong({
+  records,
+  recordBytes,
+  publicKeys,
+}: Pick<SignedRecords, "records" | "recordBytes" | "publicKeys">): PublicKeys {
+  const among = new Map<Address, Hex>();
+  if (publicKeys.size === 0) return among;
+  for (let first = 0; first < records.length; first += recordBytes) {
+    const device = deviceOf(records, first);
+    const publicKey = publicKeys.get(device);
+    if (publicKey !== undefined) among.set(device, publicKey);
+  }
+  return among;
+}
 
 /** As {@link recoverSigners}, wherever it is done: on other threads, or together with what others asked for. */
 export type SignerRecovery = (
@@ -47,8 +97,8 @@ export type SignerRecovery = (
  * it, so that it can be done elsewhere, in any number of pieces.
  */
 export function recoverSigners(
-  { records, recordBytes, domain, digests: known }: SignedRecords,
-  recover: Recover = recoverPure,
+  { records, recordBytes, domain, publicKeys, digests: known }: SignedRecords,
+  curves: Curves = PURE_CURVES,
 ): Uint8Array {
   const count = Math.floor(records.length / recordBytes);
   const digests = known ?? receiptDigests(domain, records, recordBytes);
@@ -60,13 +110,21 @@ export function recoverSigners(
     const digest = digests.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES);
     const first = i * recordBytes + RECEIPT_BYTES;
     const second = first + SIGNATURE_BYTES;
-    write(i * SIGNERS_BYTES, recover(digest, records.subarray(first, second)));
+    write(i * SIGNERS_BYTES, curves.recover(digest, records.subarray(first, second)));
+    const signature = records.subarray(second, second + SIGNATURE_BYTES);
+    // Its address is needed for nothing else: without P-256 devices it is not even spelled out.
+    const device = publicKeys.size === 0 ? undefined : deviceOf(records, i * recordBytes);
     write(
       i * SIGNERS_BYTES + ADDRESS_BYTES,
-      recover(digest, records.subarray(second, second + SIGNATURE_BYTES)),
+      deviceSigner(digest, signature, device, publicKeys, curves),
     );
   }
   return signers;
+}
+
+/** A receipt begins with its device. */
+function deviceOf(records: Uint8Array, offset: number): Address {
+  return toHex(records.subarray(offset, offset + ADDRESS_BYTES));
 }
 
 /** The signers of record `i`. */

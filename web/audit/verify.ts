@@ -1,12 +1,14 @@
 import { readBundle } from "@link-rewards/client/bundle";
 import { lastBlockBefore } from "@link-rewards/client/last-block-before";
-import { ZERO_HASH } from "@link-rewards/core/encoding/bytes";
+import { type Address, type Hex, ZERO_HASH } from "@link-rewards/core/encoding/bytes";
+import { NO_PUBLIC_KEY, type PublicKeys } from "@link-rewards/core/encoding/p256";
 import { fileEntry } from "@link-rewards/core/epoch/manifest";
 import { CONTRIBUTION_BYTES } from "@link-rewards/core/epoch/records";
 import type { Divergence } from "@link-rewards/core/judge/divergence";
 import { sealTimeOf } from "@link-rewards/core/law/clock";
+import type { LawEvent } from "@link-rewards/core/law/events";
 import { registryDomain } from "@link-rewards/core/signed/deployment";
-import { SIGNERS_BYTES } from "@link-rewards/core/signed/signers";
+import { publicKeysAmong, SIGNERS_BYTES } from "@link-rewards/core/signed/signers";
 import { fromMirrors, readManifest } from "../sources/bundles.ts";
 import type { Chain } from "../sources/chain.ts";
 import { trouble } from "../sources/trouble.ts";
@@ -39,6 +41,7 @@ export async function verifyEpoch(
   const signers = await recoverInPieces(
     registryDomain(deployment),
     published.files.get("contributions.bin") ?? new Uint8Array(),
+    publicKeysIn(events),
     onProgress,
     signal,
   );
@@ -57,6 +60,16 @@ export async function verifyEpoch(
   return { verdict: "agrees", contributions: answer.contributions, seconds };
 }
 
+/** As the law has them; it is replayed in the worker alone. */
+function publicKeysIn(events: readonly LawEvent[]): PublicKeys {
+  const keys = new Map<Address, Hex>();
+  for (const { name, args } of events) {
+    if (name === "DeviceEnrolled" && args.publicKey !== NO_PUBLIC_KEY)
+      keys.set(args.device, args.publicKey);
+  }
+  return keys;
+}
+
 /** Records in one piece: often enough to see it move, seldom enough to cost nothing. */
 const PIECE_RECORDS = 100;
 const MAX_WORKERS = 8;
@@ -65,6 +78,7 @@ const MAX_WORKERS = 8;
 async function recoverInPieces(
   domain: Uint8Array,
   contributions: Uint8Array,
+  publicKeys: PublicKeys,
   onProgress: (progress: Progress) => void,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
@@ -78,7 +92,8 @@ async function recoverInPieces(
       const last = Math.min(total, first + PIECE_RECORDS);
       next = last;
       const records = contributions.slice(first * CONTRIBUTION_BYTES, last * CONTRIBUTION_BYTES);
-      const answer = await ask({ task: "signers", domain, records });
+      const among = publicKeysAmong({ records, recordBytes: CONTRIBUTION_BYTES, publicKeys });
+      const answer = await ask({ task: "signers", domain, records, publicKeys: among });
       if (!("signers" in answer)) throw new Error("the worker answered something else");
       signers.set(answer.signers, first * SIGNERS_BYTES);
       done += last - first;

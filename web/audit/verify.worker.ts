@@ -1,3 +1,4 @@
+import type { PublicKeys } from "@link-rewards/core/encoding/p256";
 import { CONTRIBUTION_BYTES } from "@link-rewards/core/epoch/records";
 import {
   type CheckInput,
@@ -12,10 +13,15 @@ import { recoverSigners } from "@link-rewards/core/signed/signers";
 /** Off the page's thread: the very code that the oracle's own audit runs. */
 export type VerifyRequest =
   /** Nearly all the work, in pieces for as many workers as there are cores. */
-  | { readonly task: "signers"; readonly domain: Uint8Array; readonly records: Uint8Array }
+  | {
+      readonly task: "signers";
+      readonly domain: Uint8Array;
+      readonly records: Uint8Array;
+      readonly publicKeys: PublicKeys;
+    }
   | {
       readonly task: "check";
-      readonly input: Omit<CheckInput, "law" | "recover" | "onProgress">;
+      readonly input: Omit<CheckInput, "law" | "curves" | "onProgress">;
       readonly events: readonly LawEvent[];
     };
 
@@ -35,8 +41,7 @@ self.onmessage = ({ data }: MessageEvent<VerifyRequest>) => {
 
 function answerTo(request: VerifyRequest): VerifyAnswer {
   if (request.task === "signers") {
-    const { domain, records } = request;
-    return { signers: recoverSigners({ domain, records, recordBytes: CONTRIBUTION_BYTES }) };
+    return { signers: recoverSigners({ ...request, recordBytes: CONTRIBUTION_BYTES }) };
   }
   return verdictOf(checkBundle({ ...request.input, law: replay(request.events) }));
 }

@@ -1,7 +1,12 @@
-import { type Address, type Hex, toHex } from "@link-rewards/core/encoding/bytes";
+import type { Address, Hex } from "@link-rewards/core/encoding/bytes";
 import { parseFields } from "@link-rewards/core/encoding/json";
+import { isSignedBy, NO_PUBLIC_KEY } from "@link-rewards/core/encoding/p256";
 import { isRefused } from "@link-rewards/core/encoding/refusal";
-import { parseSignature, recover } from "@link-rewards/core/encoding/signature";
+import {
+  type DeviceSignature,
+  parseSignature,
+  toDeviceSignature,
+} from "@link-rewards/core/encoding/signature";
 import { domainSeparator } from "@link-rewards/core/encoding/typed";
 import {
   type Bind,
@@ -34,7 +39,7 @@ export async function readConsent(
   now: number,
 ): Promise<CheckedConsent | { readonly problem: ConsentProblem; readonly account?: Address }> {
   const { signature: hex, ...rest } = parseJson(text);
-  const consent = parseFields(CONSENT_FIELDS, rest, "consent");
+  const consent = parseFields(CONSENT_FIELDS, { publicKey: NO_PUBLIC_KEY, ...rest }, "consent");
   const signature = parseSignature(hex, "signature");
   if (isRefused(consent) || isRefused(signature)) return { problem: "malformed" };
   const { chainId, contracts } = chain.config.deployment;
@@ -43,13 +48,13 @@ export async function readConsent(
     return { problem: "otherChain" };
   if (consent.account !== account) return { problem: "otherAccount", account: consent.account };
   if (consent.deadline < now) return { problem: "expired" };
-  const { device, nonce, deadline } = consent;
+  const { device, nonce, deadline, publicKey } = consent;
   const bind: Bind = { device, account, nonce: BigInt(nonce), deadline: BigInt(deadline) };
   const digest = bindDigest(domainSeparator(chainId, registry), bind);
-  if (recover(digest, signature) !== device) return { problem: "signature" };
+  if (!isSignedBy(device, digest, signature, publicKey)) return { problem: "signature" };
   const latest = await chain.read<bigint>("DeviceRegistry", "nonceOf", device);
   if (bind.nonce <= latest) return { problem: "used" };
-  return { ...consent, call: bindCall(registry, bind, signature) };
+  return { ...consent, call: bindCall(registry, bind, toDeviceSignature(signature, publicKey)) };
 }
 
 function parseJson(text: string): Record<string, unknown> {
@@ -60,8 +65,7 @@ function parseJson(text: string): Record<string, unknown> {
   }
 }
 
-function bindCall(registry: Address, bind: Bind, signature: Uint8Array): Call {
-  const compact = { r: toHex(signature.subarray(0, 32)), vs: toHex(signature.subarray(32)) };
-  const args = [[bind], [compact]];
+function bindCall(registry: Address, bind: Bind, signature: DeviceSignature): Call {
+  const args = [[bind], [signature]];
   return { to: registry, data: INTERFACES.DeviceRegistry.encodeFunctionData("bind", args) as Hex };
 }

@@ -95,7 +95,7 @@ export const EN = {
     "the device was bound too often in this epoch. Try again in the next one.",
   "error.DeviceIsRevoked": "the manufacturer has revoked the device.",
   "error.BindingExpired": "the device’s consent has expired. Let the device sign a new one.",
-  "error.BindingSignerMismatch": "the consent was not signed by this device for this account.",
+  "error.NotSignedByDevice": "the consent was not signed by this device for this account.",
   "error.other": "{name}.",
 
   "trouble.rpc-down.title": "The chain cannot be reached",

@@ -96,7 +96,7 @@ export const IT: Strings = {
   "error.DeviceIsRevoked": "il produttore ha revocato il dispositivo.",
   "error.BindingExpired":
     "l’autorizzazione del dispositivo è scaduta. Fanne firmare una nuova al dispositivo.",
-  "error.BindingSignerMismatch":
+  "error.NotSignedByDevice":
     "l’autorizzazione non è stata firmata da questo dispositivo per questo account.",
   "error.other": "{name}.",
   "trouble.rpc-down.title": "La blockchain non è raggiungibile",

@@ -80,7 +80,7 @@ export const ZH: Strings = {
   "error.ChangeAlreadyScheduled": "此设备在本周期内绑定次数过多。请在下一周期重试。",
   "error.DeviceIsRevoked": "制造商已吊销此设备。",
   "error.BindingExpired": "设备授权已过期，请让设备重新签名。",
-  "error.BindingSignerMismatch": "该授权不是由此设备为此账户签名的。",
+  "error.NotSignedByDevice": "该授权不是由此设备为此账户签名的。",
   "error.other": "{name}。",
   "trouble.rpc-down.title": "无法连接到区块链",
   "trouble.rpc-down.text": "公共节点没有响应。您不会有任何损失；节点恢复后，本页会自动继续。",
