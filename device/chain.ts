@@ -6,13 +6,16 @@ import {
   lowercaseHex,
   ZERO_ADDRESS,
 } from "@link-rewards/core/encoding/bytes";
+import { OMISSION_ABI, type Omission, omissionTuple } from "@link-rewards/core/judge/omission";
 import type { Block } from "@link-rewards/core/law/block";
-import type { Tariff } from "@link-rewards/core/law/events";
-import { Contract, JsonRpcProvider } from "ethers";
+import { eventFromLog } from "@link-rewards/core/law/event-from-log";
+import type { LawEventArgs, Tariff } from "@link-rewards/core/law/events";
+import type { Report } from "@link-rewards/core/signed/report";
+import { AbiCoder, Contract, Interface, JsonRpcProvider, type Log } from "ethers";
 import type { NodeRefused } from "./refusal.ts";
 
 /** The few things the device side asks the contracts, each for one epoch or as of now. Amounts are in wei. */
-export type Chain = {
+export type Chain = Reported & {
   /** What a customer may buy with this key in this epoch; refused when it may buy nothing. */
   standingOf(customer: Address, key: Address, epoch: number): Promise<Standing | NodeRefused>;
   tariffAt(epoch: number): Promise<Tariff>;
@@ -33,6 +36,20 @@ export type Chain = {
   close(): void;
 };
 
+/** What was reported, and what a device can hold against it. */
+export type Reported = {
+  /** The last epoch that is final; 0 before the first. */
+  lastFinalEpoch(): Promise<number>;
+  /** The report by which an epoch became final. */
+  finalReport(epoch: number): Promise<Report>;
+  /** Whom a device earns for in an epoch; the zero address when for nobody. */
+  ownerAt(device: Address, epoch: number): Promise<Address>;
+  /** The registry's index of an account; after all others for one without. */
+  indexOf(account: Address): Promise<number>;
+  /** The digest of a lawful receipt that a report lacks; the zero hash when it does not show one. */
+  omitted(report: Report, omission: Omission): Promise<Hex>;
+};
+
 /** How much a key may promise in an epoch, and what service costs in it. */
 export type Standing = { readonly cap: bigint; readonly tariff: Tariff };
 
@@ -40,6 +57,8 @@ export type Standing = { readonly cap: bigint; readonly tariff: Tariff };
 export const REGISTRY_ABI = [
   "function endOf(uint256 epoch) view returns (uint256)",
   "function ownerAt(address device, uint32 epoch) view returns (address)",
+  "function sealTimeOf(uint256 epoch) view returns (uint256)",
+  "function indexOf(address account) view returns (uint256)",
 ] as const;
 export const PROGRAMME_ABI = [
   "function isInspectorAt(address inspector, uint32 epoch) view returns (bool)",
@@ -55,7 +74,24 @@ export const ESCROW_ABI = [
 ] as const;
 export const LEDGER_ABI = [
   "function tariffAt(uint32 epoch) view returns (tuple(uint96 egressPrice, uint96 storagePrice, uint96 computePrice, uint16 feeBps))",
+  "function lastFinal() view returns (uint32 epoch, bytes32 root, uint96 total, uint32 leaves)",
+  "function judgeOf(bytes32 rulesHash) view returns (address)",
+  "event RootProposed(uint32 indexed epoch, uint32 indexed attempt, bytes32 indexed digest, tuple(uint32 epoch, uint32 attempt, bytes32 prevRoot, bytes32 root, bytes32 contributionRoot, bytes32 invoiceRoot, uint32 contributions, uint96 total, bytes32 bundleHash, bytes32 rulesHash) report, uint256 signers, uint256 finalizableAt, uint64 revision)",
 ] as const;
+export const JUDGE_ABI = [
+  "function omitted(uint32 epoch, bytes32 contributionRoot, uint32 contributions, bytes omission) view returns (bytes32 digest)",
+] as const;
+
+/** Blocks in one look for an event. */
+const LOG_BLOCKS = 5_000;
+
+const ledger = new Interface(LEDGER_ABI);
+
+function reportIn(log: Log): Report {
+  const decoded = ledger.decodeEventLog("RootProposed", log.data, log.topics).toObject(true);
+  const { args } = eventFromLog("RootProposed", decoded, log.blockNumber, log.index);
+  return (args as LawEventArgs<"RootProposed">).report;
+}
 
 export function connectChain(rpcUrl: string, deployment: DeploymentFile): Chain {
   const { chainId, startBlock } = deployment;
@@ -132,6 +168,33 @@ export function connectChain(rpcUrl: string, deployment: DeploymentFile): Chain 
     },
     isEarningAt: async (device, epoch) =>
       (await askRegistry("ownerAt", device, epoch)) !== ZERO_ADDRESS,
+    async lastFinalEpoch() {
+      const { epoch } = await askLedger("lastFinal");
+      return Number(epoch);
+    },
+    async finalReport(epoch) {
+      // Nothing is proposed before its epoch's seal time, and what was proposed last became final.
+      const sealed = Number(await askRegistry("sealTimeOf", epoch));
+      const head = await blockAt("latest");
+      const first = await lastBlockBefore(blockAt, sealed, startBlock, head);
+      const topics = ledger.encodeFilterTopics("RootProposed", [epoch]);
+      let report: Report | undefined;
+      for (let from = first?.number ?? startBlock; from <= head.number; from += LOG_BLOCKS) {
+        const toBlock = Math.min(head.number, from + LOG_BLOCKS - 1);
+        const address = contracts.epochLedger;
+        const logs = await provider.getLogs({ address, topics, fromBlock: from, toBlock });
+        report = logs.map(reportIn).at(-1) ?? report;
+      }
+      if (report === undefined) throw new Error(`the RPC node has no report of epoch ${epoch}`);
+      return report;
+    },
+    ownerAt: async (device, epoch) => lowercaseHex(await askRegistry("ownerAt", device, epoch)),
+    indexOf: async (account) => Number(await askRegistry("indexOf", account)),
+    async omitted({ epoch, contributionRoot, contributions, rulesHash }, omission) {
+      const judge = ask(lowercaseHex(await askLedger("judgeOf", rulesHash)), JUDGE_ABI);
+      const shown = AbiCoder.defaultAbiCoder().encode([OMISSION_ABI], [omissionTuple(omission)]);
+      return judge("omitted", epoch, contributionRoot, contributions, shown);
+    },
     async seedOf(epoch) {
       const begins = Number(await askRegistry("endOf", epoch - 1));
       const last = await lastBlockBefore(blockAt, begins, startBlock, await blockAt("latest"));

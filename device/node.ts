@@ -6,7 +6,12 @@ import { toHex } from "@link-rewards/core/encoding/bytes";
 import { domainSeparator } from "@link-rewards/core/encoding/typed";
 import { bindDigest, type Consent } from "@link-rewards/core/signed/bind";
 import { readDeploymentFile } from "@link-rewards/host/deployment";
-import { createKeyFile, openSigner } from "@link-rewards/host/keys";
+import {
+  createKeyFile,
+  createP256KeyFile,
+  type DeviceKey,
+  openDeviceKey,
+} from "@link-rewards/host/keys";
 import {
   address,
   addresses,
@@ -20,7 +25,7 @@ import { connectChain } from "./chain.ts";
 import { logToStderr } from "./log.ts";
 import { nextNonce } from "./node/consents.ts";
 import { drawQr } from "./node/qr.ts";
-import { startNode } from "./node/start.ts";
+import { shownKey, startNode } from "./node/start.ts";
 import { jsonOption, oracleOption, print } from "./options.ts";
 
 const program = new Command("link-node")
@@ -32,6 +37,7 @@ const program = new Command("link-node")
     `
 A device from nothing to its first receipt:
   node device/node.ts key --key-file device.key          its address goes to the manufacturer, who enrols it
+                                                         (of a P-256 key, made with --p256 or by OpenSSL: its public key)
   node device/node.ts bind --key-file device.key …       its owner pastes or scans what this prints in the claim page
   node device/node.ts serve --key-file device.key …      from the epoch after the binding on, what it signs earns
 
@@ -40,7 +46,11 @@ How receipts work: docs/receipt-protocol.md`,
 
 const WEEK_SECONDS = 604_800;
 
-program.addCommand(keyCommand()).addCommand(bindCommand()).addCommand(serveCommand());
+program
+  .addCommand(keyCommand())
+  .addCommand(addressCommand())
+  .addCommand(bindCommand())
+  .addCommand(serveCommand());
 await runProgram(program);
 
 function keyCommand() {
@@ -49,8 +59,29 @@ function keyCommand() {
       "Makes the device's key and prints its address: the device's name from now on. Never writes over a key.",
     )
     .requiredOption("--key-file <file>", "new file, readable by you alone")
+    .option("--p256", "a P-256 key, as a PEM file, in place of a secp256k1 one")
     .addOption(jsonOption())
-    .action(async ({ keyFile, json }) => print(json, { device: await createKeyFile(keyFile) }));
+    .action(async ({ keyFile, p256, json }) => {
+      if (p256) return printDevice(json, await createP256KeyFile(keyFile));
+      return print(json, { device: await createKeyFile(keyFile) });
+    });
+}
+
+function addressCommand() {
+  const key = keyOptions();
+  return new Command("address")
+    .description(
+      "Prints the device's address and, of a P-256 key, the public key that it is enrolled by.",
+    )
+    .addOption(key.keystore)
+    .addOption(key.passwordFile)
+    .addOption(key.keyFile)
+    .addOption(jsonOption())
+    .action(async ({ json, ...files }) => printDevice(json, await openDeviceKey(files)));
+}
+
+function printDevice(json: boolean, key: DeviceKey) {
+  print(json, { device: key.address, ...shownKey(key) });
 }
 
 function folderOption() {
@@ -64,7 +95,7 @@ function bindCommand() {
   const key = keyOptions();
   return new Command("bind")
     .description(
-      "Prints the device's signed consent to belong to an account: JSON for the claim page, and on a terminal its QR code. Anyone may also send it to DeviceRegistry.bind, where r and vs are the signature's halves. It counts from the next epoch on, and outranks every consent the device signed before.",
+      "Prints the device's signed consent to belong to an account: JSON for the claim page, and on a terminal its QR code. Anyone may also send it to DeviceRegistry.bind, where r and vs are the signature's halves, and publicKey is 0x unless the consent has one. It counts from the next epoch on, and outranks every consent the device signed before.",
     )
     .addOption(deploymentOption())
     .addOption(key.keystore)
@@ -77,13 +108,16 @@ function bindCommand() {
       wholeNumber,
     )
     .addOption(folderOption())
-    .option("--qr", "draw the QR code on stderr (default: when that is a terminal)")
+    .option(
+      "--qr",
+      "draw the QR code on stderr, at most 85 columns wide (default: when that is a terminal)",
+    )
     .option("--no-qr", "do not")
     .action(async ({ account, deployment, folder, qr, ...options }) => {
       const file = await readDeploymentFile(deployment);
       const { chainId } = file;
       const { deviceRegistry: registry } = contractsOf(file);
-      const signer = await openSigner(options);
+      const signer = await openDeviceKey(options);
       const device = signer.address;
       const now = Math.floor(Date.now() / 1_000);
       const nonce = await nextNonce(folder, device, now);
@@ -93,7 +127,8 @@ function bindCommand() {
         await signer.sign(bindDigest(domainSeparator(chainId, registry), bind)),
       );
       const consent = JSON.stringify({
-        ...({ chainId, registry, device, account, nonce, deadline } satisfies Consent),
+        ...({ chainId, registry, device, account, nonce, deadline } satisfies Partial<Consent>),
+        ...shownKey(signer),
         signature,
       });
       if (qr ?? process.stderr.isTTY) process.stderr.write(drawQr(consent));
@@ -117,17 +152,21 @@ function serveCommand() {
     .option("--host <host>", "address to listen on", "127.0.0.1")
     .option("--port <port>", "0 takes any free one", wholeNumber, 8420)
     .option("--member <address...>", "oracle members whose acknowledgements count", addresses)
+    .option(
+      "--bundles <url>",
+      "where the bundles are published, to look whether members left out what they acknowledged (default: the oracle's)",
+    )
     .option("--content-limit <bytes>", "how much it keeps for customers", wholeNumber)
     .addOption(jsonOption())
     .addHelpText(
       "after",
-      "\nWith --rpc it serves only customers that are admitted, with the key they use, up to that key's cap, and have something to pay with; without, it learns from the oracle's refusals.",
+      "\nWith --rpc it serves only customers that are admitted, with the key they use, up to that key's cap, and have something to pay with; without, it learns from the oracle's refusals. With --rpc it also says in its log when a final epoch lacks a receipt that a member acknowledged; link-oracle omission proves it, from the folder's acknowledgements.",
     )
     .action(async (options) => {
       const deployment = await readDeploymentFile(options.deployment);
       const chain = options.rpc && connectChain(options.rpc, deployment);
       const node = await startNode({
-        key: await openSigner(options),
+        key: await openDeviceKey(options),
         chainId: deployment.chainId,
         registry: contractsOf(deployment).deviceRegistry,
         oracleUrl: options.oracle,
@@ -135,11 +174,14 @@ function serveCommand() {
         host: options.host,
         port: options.port,
         log: logToStderr(options.json),
-        ...(chain && { standingOf: chain.standingOf }),
+        ...(chain && {
+          standingOf: chain.standingOf,
+          omissions: { chain, ...(options.bundles && { bundlesUrl: options.bundles }) },
+        }),
         ...(options.member && { members: options.member }),
         ...(options.contentLimit && { contentLimitBytes: options.contentLimit }),
       });
-      print(options.json, { url: node.url, device: node.device });
+      print(options.json, { url: node.url, device: node.device, ...shownKey(node) });
       await once(askedToStop(), "abort");
       await node.close();
       if (chain) chain.close();

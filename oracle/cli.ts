@@ -5,6 +5,7 @@ import { checkCommand } from "./commands/check.ts";
 import { claimCommand } from "./commands/claim.ts";
 import { closeCommand } from "./commands/close.ts";
 import { forgoCommand } from "./commands/forgo.ts";
+import { omissionCommand } from "./commands/omission.ts";
 import { endProgress } from "./commands/print.ts";
 import { proofCommand } from "./commands/proof.ts";
 import { refundCommand } from "./commands/refund.ts";
@@ -35,6 +36,7 @@ export function run(argv: readonly string[]): Promise<void> {
     claimCommand(),
     refundCommand(),
     whyCommand(),
+    omissionCommand(),
     auditCommand(),
   ];
   for (const command of commands) program.addCommand(command);

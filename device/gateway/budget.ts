@@ -1,13 +1,13 @@
 import type { Address } from "@link-rewards/core/encoding/bytes";
 import { sumOf, valueAtTariff } from "@link-rewards/core/epoch/value";
 import type { Amounts } from "@link-rewards/core/signed/receipt";
-import type { Chain } from "../chain.ts";
+import type { Chain, Reported } from "../chain.ts";
 import type { LedgerPages } from "./ledger.ts";
 
 export type BudgetParts = {
   readonly customer: Address;
   readonly key: { readonly address: Address };
-  readonly chain: Omit<Chain, "standingOf" | "close">;
+  readonly chain: Omit<Chain, "standingOf" | "close" | keyof Reported>;
   readonly ledger: { readonly value: LedgerPages };
   /** Paid by the programme, not from a balance. */
   readonly inspector: boolean;

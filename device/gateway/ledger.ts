@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type Address, lowercaseHex } from "@link-rewards/core/encoding/bytes";
+import { type Address, type Hex, lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import { isRefused, type Refused } from "@link-rewards/core/encoding/refusal";
 import {
   type Amounts,
@@ -17,6 +17,7 @@ import { openStateFile } from "../state.ts";
 export type Tally = {
   readonly epoch: number;
   readonly device: Address;
+  readonly publicKey: Hex;
   /** Where it was last met. */
   url: string;
   verified: Amounts;
@@ -45,6 +46,7 @@ const PAGES = z.object({
     z.object({
       epoch: z.int(),
       device: z.string(),
+      publicKey: z.string(),
       url: z.string(),
       verified: z.unknown(),
       promised: z.unknown(),
@@ -87,6 +89,7 @@ function parsePages(json: unknown, customer: Address): LedgerPages {
     tallies: pages.tallies.map((tally) => ({
       ...tally,
       device: lowercaseHex(tally.device),
+      publicKey: lowercaseHex(tally.publicKey),
       verified: parseAmounts(tally.verified),
       promised: parseAmounts(tally.promised),
       head: tally.head === undefined ? undefined : checked(parseSignedReceipt(tally.head)),

@@ -3,10 +3,12 @@ import { Readable } from "node:stream";
 import {
   type Address,
   fromHex,
+  type Hex,
   isHexOf,
   lowercaseHex,
   toHex,
 } from "@link-rewards/core/encoding/bytes";
+import { isPublicKeyOf, NO_PUBLIC_KEY, PUBLIC_KEY_BYTES } from "@link-rewards/core/encoding/p256";
 import { isRefused } from "@link-rewards/core/encoding/refusal";
 import { HASH_BYTES } from "@link-rewards/core/encoding/tree";
 import {
@@ -30,7 +32,7 @@ import { checkJob, type Job } from "../job.ts";
 
 /** One node, as a customer sees it. What it answers is checked here; nothing unchecked leaves. */
 export type Peer = {
-  describe(): Promise<{ readonly device: Address; readonly contents: readonly string[] }>;
+  describe(): Promise<PeerDevice>;
   keep(authorization: string, content: KeptFile): Promise<void>;
   /** The bytes of those of the chunks that are what its tree says. */
   fetchChunks(
@@ -46,6 +48,12 @@ export type Peer = {
   countersign(draft: PeerDraft): Promise<SignedReceipt | PeerRefused>;
 };
 
+export type PeerDevice = {
+  readonly device: Address;
+  /** It belongs to the address: a device has no choice which key its signatures are checked with. */
+  readonly publicKey: Hex;
+  readonly contents: readonly string[];
+};
 export type KeptFile = { readonly file: string; readonly contentTree: ContentTree };
 export type Fetched = { readonly bytes: number; readonly corrupt: readonly number[] };
 export type PeerDraft = {
@@ -61,6 +69,10 @@ export type PeerRefused = {
 
 const DEVICE = z.object({
   device: z.string().refine((text) => isHexOf(text, 20)),
+  publicKey: z
+    .string()
+    .refine((text) => isHexOf(text, PUBLIC_KEY_BYTES))
+    .optional(),
   contents: z.array(z.object({ root: z.string() })),
 });
 const PROOF = z.object({ chunk: z.base64(), proof: z.array(z.string()).max(32) });
@@ -87,8 +99,13 @@ export function connectPeer(url: string, timeoutMilliseconds: number): Peer {
 
   return {
     async describe() {
-      const { device, contents } = DEVICE.parse(await (await ask("/v1/device")).json());
-      return { device: lowercaseHex(device), contents: contents.map(({ root }) => root) };
+      const { contents, ...shown } = DEVICE.parse(await (await ask("/v1/device")).json());
+      const device = lowercaseHex(shown.device);
+      const publicKey = lowercaseHex(shown.publicKey ?? NO_PUBLIC_KEY);
+      if (publicKey !== NO_PUBLIC_KEY && !isPublicKeyOf(publicKey, device)) {
+        throw new Error(`the public key that ${url} shows is not that of device ${device}`);
+      }
+      return { device, publicKey, contents: contents.map(({ root }) => root) };
     },
     async keep(authorization, { file, contentTree: { root, size } }) {
       await askServed(`/v1/contents/${root}`, authorization, {

@@ -8,7 +8,7 @@ import type { Stopwatch } from "../stopwatch.ts";
 import { type Budget, openBudget } from "./budget.ts";
 import { drawOrder } from "./draw-order.ts";
 import type { Tally } from "./ledger.ts";
-import type { KeptFile, Peer } from "./peer.ts";
+import type { KeptFile, Peer, PeerDevice } from "./peer.ts";
 import type { SettleParts } from "./settle.ts";
 import { mostOf, visit, type Work } from "./visit.ts";
 
@@ -31,12 +31,7 @@ export type Visit = {
 export type Round = { readonly epoch: number; readonly visits: readonly Visit[] };
 
 /** A node that said who it is. */
-type Met = {
-  readonly url: string;
-  readonly peer: Peer;
-  readonly device: Address;
-  readonly contents: readonly string[];
-};
+type Met = PeerDevice & { readonly url: string; readonly peer: Peer };
 
 /** Undefined when nothing that a visit may come to is covered. */
 type Buy = (node: Met) => Promise<Visit | undefined>;
@@ -101,11 +96,12 @@ function buyer(parts: RoundParts, budget: Budget, epoch: number): Buy {
   /** What visits under way may come to. */
   let held = 0n;
 
-  return async ({ url, peer, device, contents }) => {
+  return async (node) => {
+    const { url, peer, device, contents } = node;
     const about = { device, epoch, files, work, stopwatch };
     let most = 0n;
     try {
-      const tally = await tallyOf(parts, device, epoch, url);
+      const tally = await tallyOf(parts, node, epoch);
       const before = budget.total("verified") + held;
       // One more, as each part is rounded down.
       const needed = budget.valueFor(mostOf(about)) + 1n;
@@ -173,9 +169,8 @@ function roundRobin({ chain }: RoundParts) {
 
 async function tallyOf(
   parts: RoundParts,
-  device: Address,
+  { url, device, publicKey }: Met,
   epoch: number,
-  url: string,
 ): Promise<Tally> {
   const { value: pages } = parts.ledger;
   const find = () =>
@@ -191,6 +186,7 @@ async function tallyOf(
   const tally: Tally = {
     epoch,
     device,
+    publicKey,
     url,
     verified: plus(NOTHING, totals),
     promised: plus(NOTHING, totals),

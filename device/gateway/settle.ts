@@ -1,5 +1,5 @@
 import { equalBytes } from "@link-rewards/core/encoding/bytes";
-import { recover } from "@link-rewards/core/encoding/signature";
+import { isSignedBy } from "@link-rewards/core/encoding/p256";
 import { type Receipt, receiptDigest, type SignedReceipt } from "@link-rewards/core/signed/receipt";
 import { voucherDigest } from "@link-rewards/core/signed/voucher";
 import type { DigestSigner } from "@link-rewards/host/keys";
@@ -63,7 +63,7 @@ async function takeHead(
   if (!equalBytes(receiptDigest(domains.registry, signed.receipt), digest)) {
     return "receipt: the device signed another one";
   }
-  if (recover(digest, signed.deviceSignature) !== tally.device) {
+  if (!isSignedBy(tally.device, digest, signed.deviceSignature, tally.publicKey)) {
     return `receipt: the signature is not that of device ${tally.device}`;
   }
   tally.head = signed;

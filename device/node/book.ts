@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import type { Address } from "@link-rewards/core/encoding/bytes";
 import { isRefused, type Refusal } from "@link-rewards/core/encoding/refusal";
-import type { SignedAcknowledgement } from "@link-rewards/core/signed/answers";
 import {
   parseSignedReceipt,
   type SignedReceipt,
@@ -26,8 +25,8 @@ export type Entry = {
 /** What became of the signed receipt at the oracle. */
 export type Fate =
   | { readonly status: "pending" }
-  /** With the member's word on this receipt alone: both together show that it was left out, if it ever is. */
-  | { readonly status: "acknowledged"; readonly acknowledgement: SignedAcknowledgement }
+  /** By this member: its word is with the words that are kept. */
+  | { readonly status: "acknowledged"; readonly member: Address }
   | { readonly status: "refused"; readonly refusal: Refusal };
 
 export type Book = {
@@ -55,7 +54,7 @@ const ENTRY = z.object({
   signed: z.unknown().optional(),
   fate: z.discriminatedUnion("status", [
     z.object({ status: z.literal("pending") }),
-    z.object({ status: z.literal("acknowledged"), acknowledgement: z.looseObject({}) }),
+    z.object({ status: z.literal("acknowledged"), member: z.string() }),
     z.object({ status: z.literal("refused"), refusal: z.string() }),
   ]),
 });

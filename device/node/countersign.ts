@@ -1,4 +1,5 @@
 import { equalBytes } from "@link-rewards/core/encoding/bytes";
+import { isSignedBy } from "@link-rewards/core/encoding/p256";
 import { recover } from "@link-rewards/core/encoding/signature";
 import { valueAtTariff } from "@link-rewards/core/epoch/value";
 import {
@@ -7,7 +8,7 @@ import {
   receiptDigest,
   type SignedReceipt,
 } from "@link-rewards/core/signed/receipt";
-import type { DigestSigner } from "@link-rewards/host/keys";
+import type { DeviceKey } from "@link-rewards/host/keys";
 import { amountsOf, largest, NOTHING, shortOf } from "../amounts.ts";
 import type { Chain, Standing } from "../chain.ts";
 import type { EpochView, OracleClient } from "../oracle-client.ts";
@@ -32,7 +33,7 @@ export type Tolerance = { readonly percent: bigint; readonly least: Amounts };
 export type StandingOf = Chain["standingOf"];
 
 export type CountersignParts = {
-  readonly key: DigestSigner;
+  readonly key: DeviceKey;
   readonly domain: Uint8Array;
   readonly book: Book;
   readonly meter: Meter;
@@ -174,6 +175,11 @@ async function ownHeads(
       shown !== undefined &&
       shown.receipt.epoch === epoch &&
       shown.receipt.customer === customer &&
-      recover(receiptDigest(domain, shown.receipt), shown.deviceSignature) === key.address,
+      isSignedBy(
+        key.address,
+        receiptDigest(domain, shown.receipt),
+        shown.deviceSignature,
+        key.publicKey,
+      ),
   );
 }

@@ -2,6 +2,7 @@ import { Readable, Transform } from "node:stream";
 import {
   type Address,
   fromHex,
+  type Hex,
   isHexOf,
   lowercaseHex,
   toHex,
@@ -33,6 +34,7 @@ export type HttpParts = {
     readonly device: Address;
     readonly chainId: number;
     readonly registry: Address;
+    readonly publicKey?: Hex;
   };
   readonly admit: Admit;
   readonly contents: Contents;

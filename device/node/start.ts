@@ -1,9 +1,10 @@
 import { join } from "node:path";
-import type { Address } from "@link-rewards/core/encoding/bytes";
+import type { Address, Hex } from "@link-rewards/core/encoding/bytes";
+import { NO_PUBLIC_KEY } from "@link-rewards/core/encoding/p256";
 import { domainSeparator } from "@link-rewards/core/encoding/typed";
 import { MAX_AMOUNT } from "@link-rewards/core/epoch/value";
 import type { Amounts } from "@link-rewards/core/signed/receipt";
-import type { DigestSigner } from "@link-rewards/host/keys";
+import type { DeviceKey } from "@link-rewards/host/keys";
 import type { Standing } from "../chain.ts";
 import { type Log, silent } from "../log.ts";
 import { type Backoff, connectOracle, viewEpochs } from "../oracle-client.ts";
@@ -14,11 +15,13 @@ import { openContents } from "./contents.ts";
 import { countersigner, type Draft, type StandingOf, type Tolerance } from "./countersign.ts";
 import { nodeHttp } from "./http.ts";
 import { createMeter } from "./meter.ts";
+import { type LeftOut, type OmissionParts, watchOmissions } from "./omissions.ts";
 import { startSubmitter } from "./submit.ts";
+import { openWords } from "./words.ts";
 
 export type NodeOptions = {
   /** The device: its address is its identity. */
-  readonly key: DigestSigner;
+  readonly key: DeviceKey;
   readonly chainId: number;
   readonly registry: Address;
   readonly oracleUrl: string;
@@ -31,6 +34,9 @@ export type NodeOptions = {
   readonly port?: number;
   /** Whether a customer and its key are good in an epoch, and for how much; without it, the oracle's refusals teach. */
   readonly standingOf?: StandingOf;
+  /** With it the device looks whether what members acknowledged is in the final epochs. */
+  readonly omissions?: Pick<OmissionParts, "chain"> &
+    Partial<Pick<OmissionParts, "bundlesUrl" | "everyMilliseconds">>;
   readonly tolerance?: Tolerance;
   /** What a customer may receive beyond its last signed receipt. */
   readonly credit?: Amounts;
@@ -44,9 +50,12 @@ export type NodeOptions = {
 export type RunningNode = {
   readonly url: string;
   readonly device: Address;
+  readonly publicKey: Hex;
   /** What is signed, and what became of it. */
   receipts(): readonly Entry[];
   metered(epoch: number, customer: Address): Amounts;
+  /** What members acknowledged and left out, as far as was seen since the start. */
+  leftOut(): readonly LeftOut[];
   /** Resolves when every signed receipt is acknowledged or refused for good. */
   idle(): Promise<void>;
   close(): Promise<void>;
@@ -66,6 +75,8 @@ const DEFAULT_CREDIT: Amounts = {
 const DEFAULT_CONTENT_LIMIT_BYTES = 2 ** 33;
 const DEFAULT_EPOCH_MAX_AGE_MILLISECONDS = 1_000;
 const STANDING_MILLISECONDS = 30_000;
+/** Epochs last hours, and what they left out can be proven for longer. */
+const OMISSIONS_MILLISECONDS = 600_000;
 /** Without the chain nothing has a price, so nothing is too much. */
 const UNKNOWN_STANDING: Standing = {
   cap: MAX_AMOUNT,
@@ -76,6 +87,11 @@ const DEFAULT_BACKOFF: Backoff = {
   longestMilliseconds: 60_000,
   retries: Number.POSITIVE_INFINITY,
 };
+
+/** With a P-256 key nobody can check the device's signatures who does not have its public key. */
+export function shownKey({ publicKey }: Pick<DeviceKey, "publicKey">): { publicKey?: Hex } {
+  return publicKey === NO_PUBLIC_KEY ? {} : { publicKey };
+}
 
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const { key, chainId, registry, folder, log = silent } = options;
@@ -92,13 +108,14 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   );
 
   const book = await openBook(folder, device);
+  const words = await openWords(join(folder, "acknowledgements"), { chainId, registry });
   const meter = createMeter();
   for (const { epoch, customer, signed } of book.entries()) {
     if (signed !== undefined) meter.raise(epoch, customer, signed.receipt);
   }
 
   const { members = [], backoff = DEFAULT_BACKOFF } = options;
-  const submitter = startSubmitter({ book, oracle, domain, device, members, backoff, log });
+  const submitter = startSubmitter({ book, words, oracle, domain, key, members, backoff, log });
   const sign = countersigner({
     key,
     domain,
@@ -121,19 +138,30 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
 
   const credit = options.credit ?? DEFAULT_CREDIT;
   const admit = admitter({ device, domain, book, meter, epochs, standingOf, credit });
-  const about = { device, chainId, registry };
+  const about = { device, chainId, registry, ...shownKey(key) };
   const app = nodeHttp({ about, admit, contents, meter, epochs, countersign });
   const url = await app.listen({ host: options.host ?? "127.0.0.1", port: options.port ?? 0 });
   submitter.resume();
+  const omissions =
+    options.omissions &&
+    watchOmissions({
+      bundlesUrl: new URL("/bundles/", options.oracleUrl).href,
+      everyMilliseconds: OMISSIONS_MILLISECONDS,
+      ...options.omissions,
+      ...{ words, key, log },
+    });
   log("info", "serving", { url, device });
   return {
     url,
     device,
+    publicKey: key.publicKey,
     receipts: book.entries,
     metered: meter.totals,
+    leftOut: () => omissions?.found() ?? [],
     idle: submitter.idle,
     async close() {
       await app.close();
+      await omissions?.close();
       await submitter.close();
     },
   };

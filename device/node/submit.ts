@@ -1,9 +1,10 @@
 import { type Address, fromHex, toHex } from "@link-rewards/core/encoding/bytes";
+import { isSignedBy } from "@link-rewards/core/encoding/p256";
 import { REFUSALS, type Refusal } from "@link-rewards/core/encoding/refusal";
-import { recover } from "@link-rewards/core/encoding/signature";
-import { acknowledgedBy } from "@link-rewards/core/signed/acknowledgement";
 import type { SignedAcknowledgement } from "@link-rewards/core/signed/answers";
+import { type KeptWord, memberOfWord } from "@link-rewards/core/signed/kept-word";
 import { receiptDigest, type SignedReceipt } from "@link-rewards/core/signed/receipt";
+import type { DeviceKey } from "@link-rewards/host/keys";
 import type { Log } from "../log.ts";
 import {
   type Backoff,
@@ -12,12 +13,14 @@ import {
   withBackoff,
 } from "../oracle-client.ts";
 import { type Book, type Entry, type Fate, SEQUENCE_JUMP } from "./book.ts";
+import type { Words } from "./words.ts";
 
 export type SubmitParts = {
   readonly book: Book;
+  readonly words: Words;
   readonly oracle: OracleClient;
   readonly domain: Uint8Array;
-  readonly device: Address;
+  readonly key: Pick<DeviceKey, "address" | "publicKey">;
   /** Whose acknowledgements count; with none named, the signature must be by the member the answer names. */
   readonly members: readonly Address[];
   readonly backoff: Backoff;
@@ -52,10 +55,18 @@ export function startSubmitter(parts: SubmitParts): Submitter {
     Entry,
     { readonly stop: AbortController; readonly done: Promise<void> }
   >();
+  const keeping = new Set<Promise<void>>();
+
+  /** Whatever becomes of the receipt: a newer one that overtakes it may never be acknowledged. */
+  function keep(word: KeptWord): Promise<void> {
+    const kept = parts.words.keep(word).finally(() => keeping.delete(kept));
+    keeping.add(kept);
+    return kept;
+  }
 
   async function run(entry: Entry, signed: SignedReceipt, signal: AbortSignal): Promise<void> {
     try {
-      const answer = await deliver(parts, entry, signed, signal);
+      const answer = await deliver({ ...parts, keep }, entry, signed, signal);
       if (signal.aborted) return;
       record(parts, entry, signed, answer);
       await book.save();
@@ -80,11 +91,13 @@ export function startSubmitter(parts: SubmitParts): Submitter {
     resume: () => book.entries().forEach(start),
     async idle() {
       while (running.size > 0) await Promise.all([...running.values()].map(({ done }) => done));
+      await Promise.allSettled(keeping);
     },
     async close() {
       const all = [...running.values()];
       for (const { stop } of all) stop.abort();
       await Promise.all(all.map(({ done }) => done));
+      await Promise.allSettled(keeping);
     },
   };
 }
@@ -95,7 +108,7 @@ function isUndecided({ fate }: Entry): boolean {
 
 /** Throws, and so tries again, while a later answer may be another one. */
 function deliver(
-  parts: SubmitParts,
+  parts: SubmitParts & { readonly keep: (word: KeptWord) => Promise<void> },
   entry: Entry,
   signed: SignedReceipt,
   signal: AbortSignal,
@@ -105,7 +118,9 @@ function deliver(
   const attempt = async () => {
     const answer = await oracle.postReceipt(signed);
     if (answer.status !== "refused") {
-      refuseForgery(parts, signed, answer.acknowledgement);
+      const word = wordIn(answer.acknowledgement, signed);
+      refuseForgery(parts, word);
+      await parts.keep(word);
       return answer;
     }
     if (!PASSING.includes(answer.refusal)) return answer;
@@ -120,19 +135,26 @@ function deliver(
 }
 
 /** A receipt goes alone, so the root must be its digest; one of many would also keep its index and siblings. */
-function refuseForgery(
-  { domain, members }: SubmitParts,
-  signed: SignedReceipt,
+function wordIn(
   { signature, member, ...word }: SignedAcknowledgement,
-) {
-  const digest = receiptDigest(domain, signed.receipt);
-  const said = { ...word, storedAt: BigInt(word.storedAt) };
-  const signer = acknowledgedBy(domain, said, fromHex(signature), { digest, index: 0, proof: [] });
-  const trusted = members.length === 0 ? [member] : members;
+  signed: SignedReceipt,
+): KeptWord {
+  return {
+    signed,
+    word: { ...word, storedAt: BigInt(word.storedAt) },
+    signature: fromHex(signature),
+    member,
+    index: 0,
+    proof: [],
+  };
+}
+
+function refuseForgery({ domain, members }: SubmitParts, word: KeptWord): void {
+  const signer = memberOfWord(domain, word);
+  const trusted = members.length === 0 ? [word.member] : members;
   if (signer === undefined || !trusted.includes(signer)) {
-    throw new Error(
-      `the acknowledgement by ${signer ?? "nobody"} does not hold for ${toHex(digest)}`,
-    );
+    const digest = toHex(receiptDigest(domain, word.signed.receipt));
+    throw new Error(`the acknowledgement by ${signer ?? "nobody"} does not hold for ${digest}`);
   }
 }
 
@@ -146,8 +168,9 @@ function record(
   const about = { epoch: entry.epoch, customer: entry.customer, sequence: signed.receipt.sequence };
   if (answer.status !== "refused") {
     const { status, acknowledgement } = answer;
-    decide(entry, signed, { status: "acknowledged", acknowledgement });
-    log("info", "receipt-acknowledged", { ...about, status, member: acknowledgement.member });
+    const { member } = acknowledgement;
+    decide(entry, signed, { status: "acknowledged", member });
+    log("info", "receipt-acknowledged", { ...about, status, member });
     return;
   }
   const { refusal, message, head } = answer;
@@ -162,8 +185,9 @@ function decide(entry: Entry, signed: SignedReceipt, fate: Fate): void {
 }
 
 /** Someone signed on with this key: an older book was put back, or the key was copied. */
-function jumpBeyond({ domain, device }: SubmitParts, entry: Entry, head: SignedReceipt): void {
+function jumpBeyond({ domain, key }: SubmitParts, entry: Entry, head: SignedReceipt): void {
   const { receipt, deviceSignature } = head;
-  if (recover(receiptDigest(domain, receipt), deviceSignature) !== device) return;
+  const digest = receiptDigest(domain, receipt);
+  if (!isSignedBy(key.address, digest, deviceSignature, key.publicKey)) return;
   entry.next = Math.max(entry.next, receipt.sequence + SEQUENCE_JUMP);
 }

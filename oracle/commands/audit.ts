@@ -16,7 +16,7 @@ export function auditCommand() {
   return bundlesCommand("audit")
     .summary("recompute final epochs from the chain and the public files")
     .description(
-      "Replays the chain's history, verifies every signature in the bundles, recomputes values, invoices, rewards and the three trees, and compares each stage with what is published and final. Needs no key and nothing of the oracle's.\n\nExit codes: 0 agrees, 1 differs (the first divergence is named), 2 data not available, 3 usage.",
+      "Replays the chain's history, verifies every signature in the bundles, judges every row as the contract would, recomputes values, invoices, rewards and the three trees, and compares each stage with what is published and final. Needs no key and nothing of the oracle's.\n\nExit codes: 0 agrees, 1 differs (the first divergence is named; unlawful: the judge convicts that row), 2 data not available, 3 usage.",
     )
     .argument("<epoch>", 'an epoch, or "all"', epochOrAll)
     .addHelpText(
@@ -73,7 +73,8 @@ function render(verdicts: readonly EpochVerdict[]): string {
   const notes = verdicts.flatMap(({ epoch, divergence, message }) => {
     if (divergence === undefined)
       return message === undefined ? [] : [`epoch ${epoch}: ${message}`];
-    const lines = [`epoch ${epoch}: ${divergence.file}: ${divergence.message}`];
+    const { kind, file } = divergence;
+    const lines = [`epoch ${epoch}: ${kind}: ${file}: ${divergence.message}`];
     if (divergence.expected !== undefined) lines.push(`  expected ${divergence.expected}`);
     if (divergence.found !== undefined) lines.push(`  found    ${divergence.found}`);
     return lines;

@@ -21,7 +21,7 @@ export function closeCommand() {
   return memberCommand("close")
     .summary("collect what customers owe and take due epochs to their end")
     .description(
-      "Run it from cron at any time, any number of times, two at once: it brings back what customers paid too much where their balance does not cover their vouchers, collects those of the epoch that has ended, many in one transaction, seals and computes the epoch that is due, publishes its bundle, has it signed, proposes it, and finalizes what is ripe. A dry run says what would be done; --execute does it.\n\nExit codes: 0 done or nothing due, 1 an epoch is held and a person must look, 2 failed and may be repeated, 3 usage.",
+      "Run it from cron at any time, any number of times, two at once: it answers what is demanded of reports whose bundle is published here, brings back what customers paid too much where their balance does not cover their vouchers, collects those of the epoch that has ended, many in one transaction, seals and computes the epoch that is due, publishes its bundle, has it signed, proposes it, and finalizes what is ripe. A dry run says what would be done; --execute does it.\n\nExit codes: 0 done or nothing due, 1 an epoch is held and a person must look, 2 failed and may be repeated, 3 usage.",
     )
     .addOption(
       new Option("--sender-key-file <file>", "key that pays the gas; the member's when not given"),
@@ -106,6 +106,8 @@ function render({ executed, actions, epoch, waiting, held }: CloseOutcome): stri
 
 function describe(action: CloseAction): string {
   switch (action.action) {
+    case "answer":
+      return `answer the demand of ${action.table} ${action.level === 0 ? `row ${action.position}` : `page ${action.level}/${action.position}`} of epoch ${action.epoch}, attempt ${action.attempt}`;
     case "collect":
       return `collect ${tokens(action.amount)} LTK of ${action.customer} for epoch ${action.epoch}`;
     case "refund":

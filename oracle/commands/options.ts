@@ -27,6 +27,17 @@ export function bundlesCommand(name: string) {
     .addOption(jsonOption());
 }
 
+/** Where several may publish the bundles of one epoch. */
+export function mirrorsOption() {
+  return new Option(
+    "--bundles <location...>",
+    "folders or URLs where bundles are published: the proposer's, and of members that are believed to be honest",
+  )
+    .env("LINK_BUNDLES")
+    .argParser((value: string, before: readonly string[] = []) => [...before, ...value.split(",")])
+    .makeOptionMandatory();
+}
+
 /** A command of a member's own oracle. */
 export function memberCommand(name: string) {
   const key = keyOptions();

@@ -1,6 +1,7 @@
 import { Option } from "@commander-js/extra-typings";
 import { wholeNumber } from "@link-rewards/host/options";
 import { askedToStop } from "@link-rewards/host/program";
+import { createSender } from "@link-rewards/host/transactions";
 import { memberCommand } from "./options.ts";
 
 const DEFAULT_PORT = 8787;
@@ -11,7 +12,7 @@ export function serveCommand() {
   return memberCommand("serve")
     .summary("take receipts and vouchers in over HTTP")
     .description(
-      "Serves the ingest API (described at /openapi.json), the published bundles under /bundles, /livez, /readyz and /metrics, on loopback unless told otherwise. Ends cleanly on SIGTERM: what was taken in is answered first.",
+      "Serves the ingest API (described at /openapi.json), the published bundles under /bundles, /livez, /readyz and /metrics, on loopback unless told otherwise. While it runs it answers, on chain and paid by the member's key, what is demanded of reports whose bundle it has: not answered in time they are revoked. Ends cleanly on SIGTERM: what was taken in is answered first.",
     )
     .addOption(
       new Option("--host <address>", "where to listen").env("LINK_HOST").default("127.0.0.1"),
@@ -41,8 +42,14 @@ export function serveCommand() {
     .action(async (options) => {
       const { withOracle } = await import("../member/open.ts");
       const { serve } = await import("../member/serve.ts");
-      await withOracle(options, async (oracle, _signer, log) => {
-        await serve(oracle, log, options, askedToStop(), (url) => {
+      await withOracle(options, async (oracle, signer, log) => {
+        const sender = createSender({
+          provider: oracle.chain.provider,
+          wallet: signer.wallet(oracle.chain.provider),
+          journal: oracle.store,
+          onEvent: (event, details) => log.info(details, event),
+        });
+        await serve(oracle, sender, log, options, askedToStop(), (url) => {
           log.info({ url, member: oracle.member.address }, "listening");
           process.stdout.write(`${url}\n`);
         });

@@ -2,6 +2,7 @@ import { type Address, lowercaseHex, ZERO_HASH } from "@link-rewards/core/encodi
 import { endOf, epochAt, sealTimeOf } from "@link-rewards/core/law/clock";
 import { ZeroAddress } from "ethers";
 import type { Suite } from "../edge/chain.ts";
+import { WAITING } from "../edge/demands.ts";
 import { chainCommand, jsonOption, withChain } from "./options.ts";
 import { checksummed, print, tokens, utc } from "./print.ts";
 
@@ -28,6 +29,7 @@ export function statusCommand() {
           ]);
         const current = epochAt(chain.deployment, head.timestamp);
         const next = Number(proposal.epoch);
+        const finalizableAt = Number(proposal.finalizableAt);
         const status = {
           block: head.number,
           time: head.timestamp,
@@ -45,7 +47,8 @@ export function statusCommand() {
             attempt: Number(proposal.attempt),
             sealTime: sealTimeOf(chain.deployment, next),
             pending: proposal.digest === ZERO_HASH ? null : proposal.digest,
-            finalizableAt: Number(proposal.finalizableAt),
+            /** 0 when nothing is pending, null while a demand waits for its answer. */
+            finalizableAt: finalizableAt === WAITING ? null : finalizableAt,
           },
           closedAt: closedAt === 0n ? null : Number(closedAt),
           threshold: Number(threshold),
@@ -61,7 +64,7 @@ export function statusCommand() {
               : `closed       at ${utc(status.closedAt)}: nothing is proposed any more`,
             status.next.pending === null
               ? "pending      nothing"
-              : `pending      ${status.next.pending}, final from ${utc(status.next.finalizableAt)} on`,
+              : `pending      ${status.next.pending}, ${whenFinal(status.next.finalizableAt)}`,
             `threshold    ${threshold} of the active members must sign`,
             ...members.map(
               ({ slot, key, isActive, untilEpoch, fees }) =>
@@ -71,6 +74,12 @@ export function statusCommand() {
         );
       }),
     );
+}
+
+function whenFinal(finalizableAt: number | null): string {
+  return finalizableAt === null
+    ? "not final before all that was demanded is shown"
+    : `final from ${utc(finalizableAt)} on`;
 }
 
 type MemberStatus = {

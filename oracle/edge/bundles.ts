@@ -2,10 +2,11 @@ import { createHash } from "node:crypto";
 import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { cutRange, readBundle } from "@link-rewards/client/bundle";
-import { equalBytes } from "@link-rewards/core/encoding/bytes";
+import { equalBytes, type Hex } from "@link-rewards/core/encoding/bytes";
 import type { Bundle, PublishedBundle } from "@link-rewards/core/epoch/bundle";
 import type { Sha256 } from "@link-rewards/core/epoch/manifest";
-import { MANIFEST_FILE } from "@link-rewards/core/epoch/manifest";
+import { bundleHashOf, MANIFEST_FILE } from "@link-rewards/core/epoch/manifest";
+import type { RangeReader } from "@link-rewards/core/judge/proof";
 
 /** A manifest names every customer that paid, and no more than that: 100 bytes each, a million of them. */
 const MAX_MANIFEST_BYTES = 128 * 1024 * 1024;
@@ -32,14 +33,37 @@ export type BundleSource = {
   range(epoch: number, file: string, from: number, length: number): Promise<Uint8Array>;
   /** The manifest and every file it names. Throws BundleUnavailable when something is missing. */
   bundle(epoch: number): Promise<PublishedBundle>;
+  /** The files whose manifest has that hash; undefined when they are not here. */
+  named(epoch: number, bundleHash: Hex): Promise<RangeReader | undefined>;
 };
 
 export function openBundles(location: string): BundleSource {
   return /^https?:\/\//.test(location) ? webSource(location) : folderSource(location);
 }
 
-function sourceOf(source: Omit<BundleSource, "bundle">): BundleSource {
-  return { ...source, bundle: (epoch) => readBundle((file) => source.read(epoch, file)) };
+function sourceOf(source: Omit<BundleSource, "bundle" | "named">): BundleSource {
+  return {
+    ...source,
+    bundle: (epoch) => readBundle((file) => source.read(epoch, file)),
+    async named(epoch, bundleHash) {
+      try {
+        const manifest = await source.read(epoch, MANIFEST_FILE);
+        if (bundleHashOf(manifest) !== bundleHash) return undefined;
+        return (file, from, length) => source.range(epoch, file, from, length);
+      } catch (error) {
+        if (isBundleUnavailable(error)) return undefined;
+        throw error;
+      }
+    },
+  };
+}
+
+/** Where nothing is found, for the reason that is given. */
+export function noBundles(message: string): BundleSource {
+  const fail = async () => {
+    throw unavailable(message);
+  };
+  return { location: "", read: fail, range: fail, bundle: fail, named: async () => undefined };
 }
 
 /** OpenSSL takes no more than 2^31 bytes at once, and a table can have more. */
@@ -53,8 +77,9 @@ export const nativeSha256: Sha256 = (bytes) => {
   return hash.digest();
 };
 
-function folderSource(folder: string): BundleSource {
-  const path = (epoch: number, file: string) => join(folder, String(epoch), file);
+/** `placeOf`: the folder of an epoch's files in it. */
+function folderSource(folder: string, placeOf: (epoch: number) => string = String): BundleSource {
+  const path = (epoch: number, file: string) => join(folder, placeOf(epoch), file);
   return sourceOf({
     location: folder,
     async read(epoch, file) {
@@ -137,14 +162,26 @@ export type BundleFolder = BundleSource & {
   stage(epoch: number, bundle: Bundle, beside?: BesideFiles): Promise<void>;
   /** Moves a staged bundle to its place in one step. One that is there already is compared, never overwritten. */
   publish(epoch: number, bundleHash: string): Promise<void>;
+  /** Makes place for another bundle of an epoch. The one that was there is still found by its name. */
+  putAside(epoch: number, bundleHash: Hex): Promise<void>;
 };
 
 export async function openBundleFolder(folder: string): Promise<BundleFolder> {
   await mkdir(folder, { recursive: true });
   const source = folderSource(folder);
+  const asideOf = (epoch: number, hash: string) => `${epoch}-${hash}`;
   const stagePath = (epoch: number, hash: string) => join(folder, `.staged-${epoch}-${hash}`);
   return {
     ...source,
+    async named(epoch, bundleHash) {
+      const aside = folderSource(folder, () => asideOf(epoch, bundleHash));
+      return (await source.named(epoch, bundleHash)) ?? (await aside.named(epoch, bundleHash));
+    },
+    async putAside(epoch, bundleHash) {
+      if ((await source.named(epoch, bundleHash)) === undefined) return;
+      await rename(join(folder, String(epoch)), join(folder, asideOf(epoch, bundleHash)));
+      await syncFolder(folder);
+    },
     async stage(epoch, { bundleHash, files }, beside = new Map()) {
       const staged = stagePath(epoch, bundleHash);
       await rm(staged, { recursive: true, force: true });

@@ -1,8 +1,10 @@
 import { contractsOf, type DeploymentFile } from "@link-rewards/client/deployment-file";
 import { lastBlockBefore } from "@link-rewards/client/last-block-before";
 import escrowArtifact from "@link-rewards/contracts/CustomerEscrow.json" with { type: "json" };
+import demandsArtifact from "@link-rewards/contracts/Demands.json" with { type: "json" };
 import registryArtifact from "@link-rewards/contracts/DeviceRegistry.json" with { type: "json" };
 import ledgerArtifact from "@link-rewards/contracts/EpochLedger.json" with { type: "json" };
+import judgeArtifact from "@link-rewards/contracts/Judge.json" with { type: "json" };
 import tokenArtifact from "@link-rewards/contracts/LinkToken.json" with { type: "json" };
 import quorumArtifact from "@link-rewards/contracts/OracleQuorum.json" with { type: "json" };
 import distributorArtifact from "@link-rewards/contracts/RewardDistributor.json" with {
@@ -10,8 +12,10 @@ import distributorArtifact from "@link-rewards/contracts/RewardDistributor.json"
 };
 import programmeArtifact from "@link-rewards/contracts/RewardProgramme.json" with { type: "json" };
 import type { CustomerEscrow } from "@link-rewards/contracts/types/CustomerEscrow";
+import type { Demands } from "@link-rewards/contracts/types/Demands";
 import type { DeviceRegistry } from "@link-rewards/contracts/types/DeviceRegistry";
 import type { EpochLedger } from "@link-rewards/contracts/types/EpochLedger";
+import type { Judge } from "@link-rewards/contracts/types/Judge";
 import type { LinkToken } from "@link-rewards/contracts/types/LinkToken";
 import type { OracleQuorum } from "@link-rewards/contracts/types/OracleQuorum";
 import type { RewardDistributor } from "@link-rewards/contracts/types/RewardDistributor";
@@ -48,6 +52,8 @@ const ARTIFACTS = {
   RewardProgramme: programmeArtifact,
   CustomerEscrow: escrowArtifact,
   OracleQuorum: quorumArtifact,
+  Judge: judgeArtifact,
+  Demands: demandsArtifact,
   EpochLedger: ledgerArtifact,
   RewardDistributor: distributorArtifact,
 } as const;
@@ -64,6 +70,9 @@ export type Suite = {
   readonly programme: RewardProgramme;
   readonly escrow: CustomerEscrow;
   readonly quorum: OracleQuorum;
+  /** Of the rules that the suite was deployed with: later ones bring their own. */
+  readonly judge: Judge;
+  readonly demands: Demands;
   readonly ledger: EpochLedger;
   readonly distributor: RewardDistributor;
 };
@@ -73,6 +82,15 @@ export type Revisions = Law["revisions"];
 
 /** `through`: the last block whose events are given. */
 export type EventPage = { readonly events: readonly LawEvent[]; readonly through: number };
+
+export type LogFilter = {
+  readonly address: Address | readonly Address[];
+  /** By place; null for any. */
+  readonly topics?: readonly (Hex | null)[];
+};
+
+/** `through`: the last block whose logs are given. */
+export type LogPage = { readonly logs: readonly Log[]; readonly through: number };
 
 /** The node's answer about events is not all there is, as that of a node that lags behind: wrong now, not for ever. */
 export type IncompleteEvents = Error & { readonly incompleteEvents: true };
@@ -91,6 +109,8 @@ export type Chain = {
   finalized(): Promise<Block>;
   /** Undefined when the chain has no block of that number. */
   block(number: number): Promise<Block | undefined>;
+  /** All logs of the blocks from..to, a page of blocks after the other; of any of the addresses, with any topics when none are named. */
+  logs(filter: LogFilter, from: number, to: number): AsyncIterable<LogPage>;
   /**
    * The law's events of the blocks from..to, in the order of the chain, after those that `known` counts. Throws
    * IncompleteEvents before the last page, or at the first gap, when the node has not given them all.
@@ -142,6 +162,7 @@ export async function connectChain(options: {
         return required(await block(Math.max(0, number - confirmations)), "a confirmed block");
       },
       block,
+      logs: (filter, from, to) => readLogs(provider, filter, from, to),
       events: (from, to, known) => readEvents({ provider, suite, contracts }, from, to, known),
       close: () => provider.destroy(),
     };
@@ -160,6 +181,8 @@ function connectSuite(contracts: Contracts, runner: ContractRunner): Suite {
     programme: connect<RewardProgramme>(contracts.rewardProgramme, ARTIFACTS.RewardProgramme),
     escrow: connect<CustomerEscrow>(contracts.customerEscrow, ARTIFACTS.CustomerEscrow),
     quorum: connect<OracleQuorum>(contracts.oracleQuorum, ARTIFACTS.OracleQuorum),
+    judge: connect<Judge>(contracts.judge, ARTIFACTS.Judge),
+    demands: connect<Demands>(contracts.demands, ARTIFACTS.Demands),
     ledger: connect<EpochLedger>(contracts.epochLedger, ARTIFACTS.EpochLedger),
     distributor: connect<RewardDistributor>(
       contracts.rewardDistributor,
@@ -250,6 +273,10 @@ async function checkWiring(suite: Suite, contracts: Contracts): Promise<void> {
     ["EpochLedger.escrow", () => suite.ledger.escrow(), contracts.customerEscrow],
     ["EpochLedger.quorum", () => suite.ledger.quorum(), contracts.oracleQuorum],
     ["EpochLedger.distributor", () => suite.ledger.distributor(), contracts.rewardDistributor],
+    ["EpochLedger.demands", () => suite.ledger.demands(), contracts.demands],
+    ["Demands.ledger", () => suite.demands.ledger(), contracts.epochLedger],
+    ["Judge.registry", () => suite.judge.registry(), contracts.deviceRegistry],
+    ["Judge.escrow", () => suite.judge.escrow(), contracts.customerEscrow],
     ["RewardProgramme.token", () => suite.programme.token(), contracts.linkToken],
     ["RewardProgramme.ledger", () => suite.programme.ledger(), contracts.epochLedger],
     ["CustomerEscrow.token", () => suite.escrow.token(), contracts.linkToken],
@@ -297,7 +324,7 @@ async function* readEvents(
   known: Revisions,
 ): AsyncIterable<EventPage> {
   const counted = { ...known };
-  for await (const page of readLogs(connected, from, to)) {
+  for await (const page of readLawEvents(connected, from, to)) {
     countEvents(counted, page.events);
     // Before the last page is given: whoever stores it has then stored a history with nothing left out.
     if (page.through === to) await requireAll(connected, counted, to);
@@ -308,18 +335,19 @@ async function* readEvents(
 }
 
 async function* readLogs(
-  { provider, contracts }: Connected,
+  provider: JsonRpcProvider,
+  { address, topics }: LogFilter,
   from: number,
   to: number,
-): AsyncIterable<EventPage> {
-  const emitters = [...new Set(Object.values(EMITTER_OF))].map((emitter) => contracts[emitter]);
+): AsyncIterable<LogPage> {
   let size = LOG_BLOCKS;
   for (let start = from; start <= to; ) {
     const through = Math.min(to, start + size - 1);
     let logs: Log[];
     try {
       logs = await provider.getLogs({
-        address: emitters as unknown as string,
+        address: address as string,
+        ...(topics && { topics: [...topics] }),
         fromBlock: start,
         toBlock: through,
       });
@@ -328,9 +356,19 @@ async function* readLogs(
       size = Math.ceil(size / 2);
       continue;
     }
-    yield { events: logs.map(toLawEvent).filter((event) => event !== undefined), through };
+    yield { logs, through };
     start = through + 1;
   }
+}
+
+async function* readLawEvents(
+  { provider, contracts }: Connected,
+  from: number,
+  to: number,
+): AsyncIterable<EventPage> {
+  const address = [...new Set(Object.values(EMITTER_OF))].map((emitter) => contracts[emitter]);
+  for await (const { logs, through } of readLogs(provider, { address }, from, to))
+    yield { events: logs.map(toLawEvent).filter((event) => event !== undefined), through };
 }
 
 function countEvents(counted: Revisions, events: readonly LawEvent[]): void {
@@ -352,7 +390,8 @@ async function requireAll(connected: Connected, counted: Revisions, block: numbe
     // Full nodes keep the state of the newest blocks only: what happened since is counted with it there.
     at = await connected.provider.getBlockNumber();
     found = { ...counted };
-    for await (const { events } of readLogs(connected, block + 1, at)) countEvents(found, events);
+    for await (const { events } of readLawEvents(connected, block + 1, at))
+      countEvents(found, events);
     said = await revisionsAt(connected.suite, at);
   }
   if (said === undefined) throw new Error(`the RPC node has no state of its own block ${at}`);

@@ -17,6 +17,8 @@ export type MetricSources = {
   readonly chainHead: () => { readonly number: number; readonly timestamp: number } | undefined;
   /** The epochs that are not final; called for each scrape. */
   readonly epochs: () => Promise<readonly EpochProgress[]>;
+  /** Demands that wait for an answer, and when, in unix seconds, the first of them is due. */
+  readonly demands: () => { readonly count: number; readonly firstDue: number | undefined };
 };
 
 export type Metrics = {
@@ -105,6 +107,25 @@ function registerGauges(sources: MetricSources, registers: Registry[]): void {
     });
   ofHead("chain_head_block", "Number of the newest block seen.", "number");
   ofHead("chain_head_timestamp_seconds", "Time of the newest block seen.", "timestamp");
+  new Gauge({
+    name: "demands_waiting",
+    help: "Demands of open reports that wait for an answer, whoever has it.",
+    registers,
+    collect() {
+      this.set(sources.demands().count);
+    },
+  });
+  new Gauge({
+    name: "demand_seconds_left",
+    help: "Until the first demand is due, by the newest block seen; below 0 anybody may have the report revoked.",
+    registers,
+    collect() {
+      const { firstDue } = sources.demands();
+      const head = sources.chainHead();
+      if (firstDue === undefined || head === undefined) this.remove();
+      else this.set(firstDue - head.timestamp);
+    },
+  });
 }
 
 /** One reading for both gauges, so that they tell of the same moment. */

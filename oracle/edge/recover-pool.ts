@@ -2,14 +2,16 @@ import { availableParallelism } from "node:os";
 import { HASH_BYTES } from "@link-rewards/core/encoding/tree";
 import type { PublishedBundle } from "@link-rewards/core/epoch/bundle";
 import { CONTRIBUTION_BYTES } from "@link-rewards/core/epoch/records";
+import { type Law, publicKeys } from "@link-rewards/core/law/law";
 import { type Deployment, registryDomain } from "@link-rewards/core/signed/deployment";
 import {
+  publicKeysAmong,
   recoverSigners,
   SIGNERS_BYTES,
   type SignedRecords,
   type SignerRecovery,
 } from "@link-rewards/core/signed/signers";
-import { loadSecp256k1 } from "@link-rewards/host/secp256k1";
+import { loadCurves } from "@link-rewards/host/curves";
 import { move, Piscina } from "piscina";
 
 /** Threads that recover signers. */
@@ -35,7 +37,7 @@ export function openRecoverPool(threads: number = availableParallelism(), kept =
     idleTimeout: IDLE_MS,
   });
   return {
-    async recover({ records, recordBytes, domain, digests }, onProgress) {
+    async recover({ records, recordBytes, domain, publicKeys, digests }, onProgress) {
       const total = Math.floor(records.length / recordBytes);
       const signers = new Uint8Array(total * SIGNERS_BYTES);
       let next = 0;
@@ -44,10 +46,13 @@ export function openRecoverPool(threads: number = availableParallelism(), kept =
         while (next < total) {
           const first = next;
           next = Math.min(total, first + RECEIPTS_PER_TASK);
+          const own = records.slice(first * recordBytes, next * recordBytes);
           const task = {
-            records: records.slice(first * recordBytes, next * recordBytes),
+            records: own,
             recordBytes,
             domain,
+            // A thread is not handed a million keys for a few hundred records.
+            publicKeys: publicKeysAmong({ records: own, recordBytes, publicKeys }),
             digests: digests?.slice(first * HASH_BYTES, next * HASH_BYTES),
           };
           // Piscina's type for the list is that of another Node.
@@ -66,7 +71,7 @@ export function openRecoverPool(threads: number = availableParallelism(), kept =
 
 /** What runs in each thread; Piscina finds it by its name. @public */
 export function recoverTask(task: SignedRecords) {
-  return move(recoverSigners(task, loadSecp256k1().recover));
+  return move(recoverSigners(task, loadCurves()));
 }
 
 let shared: RecoverPool | undefined;
@@ -77,16 +82,19 @@ export const recoverInPool: SignerRecovery = async (signed, onProgress) => {
     shared ??= openRecoverPool();
     return shared.recover(signed, onProgress);
   }
-  return recoverSigners(signed, loadSecp256k1().recover);
+  return recoverSigners(signed, loadCurves());
 };
 
 /** The signers of a bundle's contributions: what takes the time in checking it. */
 export function recoverContributions(
   deployment: Deployment,
+  law: Law,
   { files }: PublishedBundle,
   onProgress?: (done: number, total: number) => void,
 ): Promise<Uint8Array> {
   const records = files.get("contributions.bin") ?? new Uint8Array();
   const domain = registryDomain(deployment);
-  return recoverInPool({ records, recordBytes: CONTRIBUTION_BYTES, domain }, onProgress);
+  const recordBytes = CONTRIBUTION_BYTES;
+  const signed = { records, recordBytes, domain, publicKeys: publicKeys(law) };
+  return recoverInPool(signed, onProgress);
 }

@@ -4,6 +4,7 @@ import type { ComputedEpoch } from "@link-rewards/core/epoch/compute-epoch";
 import { bundleHashOf } from "@link-rewards/core/epoch/manifest";
 import { checkBundle } from "@link-rewards/core/judge/divergence";
 import { missingFrom } from "@link-rewards/core/judge/missing";
+import type { BlockMark } from "@link-rewards/core/law/block";
 import { ledgerDomain } from "@link-rewards/core/signed/deployment";
 import {
   type Attestation,
@@ -40,7 +41,7 @@ export async function attest(oracle: Oracle, report: Report): Promise<Attestatio
   const { reason } = loadSecp256k1();
   if (reason !== undefined) oracle.log("native signature check not available", { reason });
   const outcome = checkBundle({
-    signers: await recoverContributions(chain.deployment, published),
+    signers: await recoverContributions(chain.deployment, law, published),
     sha256: nativeSha256,
     deployment: chain.deployment,
     law,
@@ -52,15 +53,19 @@ export async function attest(oracle: Oracle, report: Report): Promise<Attestatio
   });
   if (!outcome.agrees)
     return { declined: `${outcome.divergence.file}: ${outcome.divergence.message}` };
+  await endIngest(oracle, epoch, sealBlock);
   const missing = await findMissing(oracle, epoch, outcome.computed);
   if (missing !== undefined) return { declined: missing };
   const digest = reportDigest(ledgerDomain(chain.deployment), report);
-  if ((await store.recordReport(epoch, attempt, toHex(digest))) === "other") {
+  const recorded = await store.recordReport(epoch, attempt, toHex(digest));
+  if (recorded === "other") {
     return {
       declined: `another report of epoch ${epoch} attempt ${attempt} was signed before`,
       signedOther: true,
     };
   }
+  if (recorded === "forgone")
+    return { declined: `nothing of epoch ${epoch} is signed here: it was forgone`, forgone: true };
   return { member: member.address, signature: member.sign(digest) };
 }
 
@@ -105,6 +110,18 @@ export async function finalBundle(oracle: Oracle, epoch: number): Promise<Publis
 
 function peerBundles({ peers }: Oracle) {
   return peers.urls.map((url) => openBundles(new URL("/bundles", url).href));
+}
+
+/**
+ * From now on no process of ours acknowledges a receipt of the epoch, however slow its clock: what was acknowledged is in
+ * the store, and what is not in a report that is signed now never was.
+ */
+async function endIngest(oracle: Oracle, epoch: number, sealBlock: BlockMark): Promise<void> {
+  const row = await oracle.store.getEpoch(epoch);
+  if (row?.sealBlock !== undefined) return;
+  const ended = await oracle.store.advance(epoch, row?.state, row?.state ?? "open", { sealBlock });
+  // Somebody else moved it on.
+  if (!ended) await endIngest(oracle, epoch, sealBlock);
 }
 
 /** What this member has stored and is still valid must be in the bundle, as it is or replaced by what counts before it. */

@@ -51,6 +51,7 @@ function joined(group: readonly SignedRecords[]): SignedRecords {
     records: concatBytes(...group.map(({ records }) => records)),
     recordBytes,
     domain,
+    publicKeys: new Map(group.flatMap(({ publicKeys }) => [...publicKeys])),
     // All or none: with one missing, every later digest would stand for another's record.
     digests: known.length === group.length ? concatBytes(...known) : undefined,
   };

@@ -2,6 +2,7 @@ import { sealTimeOf } from "@link-rewards/core/law/clock";
 import type { Law } from "@link-rewards/core/law/law";
 import type { Sender } from "@link-rewards/host/transactions";
 import type { EpochRow } from "../store/store.ts";
+import { type AnswerAction, answerDemands, planAnswers, waitingDemands } from "./answer.ts";
 import { type CollectAction, collectVouchers, planCollect } from "./collect.ts";
 import type { Guards } from "./guards.ts";
 import type { Oracle } from "./oracle.ts";
@@ -18,6 +19,7 @@ import type { CollectTerms } from "./terms.ts";
 
 /** What one run did, or in a dry run would do next. */
 export type CloseAction =
+  | AnswerAction
   | CollectAction
   | {
       readonly action: "advance";
@@ -51,7 +53,7 @@ const LEASE = "close";
 const MAX_STEPS = 64;
 
 /**
- * Collects what customers owe and takes every due epoch as far as it goes. Safe at any time, any number of times, two at
+ * Answers what is demanded, collects what customers owe and takes every due epoch as far as it goes. Safe at any time, any number of times, two at
  * once: the lease lets one run work, and the compare-and-set on each step guards against one that lost its lease.
  */
 export async function close(oracle: Oracle, options: CloseOptions): Promise<CloseOutcome> {
@@ -76,6 +78,8 @@ async function run(
 ): Promise<CloseOutcome> {
   const actions: CloseAction[] = [];
   await oracle.follower.refresh();
+  // Before all else: bonds depend on it.
+  actions.push(...(await answerDemands(oracle, await waitingDemands(oracle), options)));
   actions.push(...(await collectVouchers(oracle, options.sender, options.collect, renew)));
   for (let step = 0; step < MAX_STEPS; step++) {
     if (!(await renew()))
@@ -101,7 +105,10 @@ async function run(
 export async function plan(oracle: Oracle, collect: CollectTerms): Promise<CloseOutcome> {
   await oracle.follower.refresh();
   const { chain, store, follower } = oracle;
-  const actions: CloseAction[] = [...(await planCollect(oracle, collect))];
+  const actions: CloseAction[] = [
+    ...(await planAnswers(oracle)),
+    ...(await planCollect(oracle, collect)),
+  ];
   const epoch = follower.law().lastFinal.epoch + 1;
   const closed = reasonOfClosing(follower.law(), epoch);
   if (closed !== undefined) return { executed: false, actions, epoch, held: closed };

@@ -9,6 +9,8 @@ export type LawFollower = {
   law(): Law;
   /** The block up to which the law is read; undefined before the first refresh. */
   through(): BlockMark | undefined;
+  /** Everything that took effect before this time is known, in unix seconds; 0 before the first refresh. */
+  knownUntil(): number;
   /**
    * Reads what the chain has finalized since; resumable, and safe when two processes do it at once. Throws
    * IncompleteEvents when the node did not give all of it.
@@ -21,6 +23,7 @@ type OnProgress = (through: number, target: number) => void;
 export function followLaw(chain: Chain, store: Store): LawFollower {
   let law = emptyLaw();
   let through: BlockMark | undefined;
+  let knownUntil = 0;
   /** What is read, and how far. Another law than the one that is asked only while it is read anew. */
   let reading = law;
   let applied: BlockMark | undefined;
@@ -39,6 +42,7 @@ export function followLaw(chain: Chain, store: Store): LawFollower {
     await applyStored();
     law = reading;
     through = applied;
+    knownUntil = target.timestamp;
   }
 
   /** Finality was too shallow, or the node is another chain's: nothing read before can be trusted, all is read again. */
@@ -95,6 +99,7 @@ export function followLaw(chain: Chain, store: Store): LawFollower {
   return {
     law: () => law,
     through: () => through,
+    knownUntil: () => knownUntil,
     refresh(onProgress) {
       // One after the other: two at once would apply an event twice.
       const refreshed = last.then(() => readOn(onProgress));

@@ -1,8 +1,7 @@
 import { type Address, concatBytes, fromHex, toHex } from "@link-rewards/core/encoding/bytes";
 import { isRefused, type Refusal, type Refused, refuse } from "@link-rewards/core/encoding/refusal";
-import type { Recover } from "@link-rewards/core/encoding/signature";
 import { HASH_BYTES } from "@link-rewards/core/encoding/tree";
-import { type OpenEpoch, openEpochs, sealTimeOf } from "@link-rewards/core/law/clock";
+import { endOf, type OpenEpoch, openEpochs, sealTimeOf } from "@link-rewards/core/law/clock";
 import { type Law, paid } from "@link-rewards/core/law/law";
 import {
   checkAllSigned,
@@ -26,8 +25,16 @@ import {
 } from "@link-rewards/core/signed/answers";
 import type { Deployment } from "@link-rewards/core/signed/deployment";
 import { escrowDomain, registryDomain } from "@link-rewards/core/signed/deployment";
-import { receiptDigest, SIGNED_RECEIPT_BYTES } from "@link-rewards/core/signed/receipt";
-import { recoverSigners, type SignerRecovery } from "@link-rewards/core/signed/signers";
+import {
+  receiptDigest,
+  SIGNED_RECEIPT_BYTES,
+  type SignedReceipt,
+} from "@link-rewards/core/signed/receipt";
+import {
+  type Curves,
+  recoverSigners,
+  type SignerRecovery,
+} from "@link-rewards/core/signed/signers";
 import {
   type Arrived,
   type Batch,
@@ -45,9 +52,11 @@ const MAX_QUEUED_RECEIPTS = 10_000;
 const RECEIPTS_PER_TURN = 16;
 
 export type IngestOptions = {
-  readonly store: Pick<Store, "putReceipts" | "putVoucher" | "vouchers" | "head">;
+  readonly store: Pick<Store, "putReceipts" | "putVoucher" | "vouchers" | "head" | "getEpoch">;
   readonly deployment: Deployment;
   readonly law: () => Law;
+  /** Everything that took effect before this time is in that law, in unix seconds. */
+  readonly knownUntil: () => number;
   /** Unix seconds: the later of the own clock and the head block's time, so that a slow clock keeps no epoch open. */
   readonly now: () => number;
   /** How long before its seal time an epoch closes here: the time members have to copy from each other. */
@@ -55,7 +64,7 @@ export type IngestOptions = {
   readonly member: Address;
   /** With the member's key. */
   readonly sign: (digest: Uint8Array) => Uint8Array;
-  readonly recover?: Recover;
+  readonly curves?: Curves;
   /** On other threads: without it signers are recovered here, a few at a time. */
   readonly recovery?: SignerRecovery;
   readonly maxQueuedReceipts?: number;
@@ -94,14 +103,15 @@ export type Ingest = {
 };
 
 export function createIngest(options: IngestOptions): Ingest {
-  const { store, deployment, law, now, marginSeconds, member, sign, meter, log } = options;
+  const { store, deployment, law, knownUntil, now, marginSeconds, member, sign } = options;
+  const { meter, log } = options;
   const { maxQueuedReceipts = MAX_QUEUED_RECEIPTS } = options;
   const { chainId, contracts } = deployment;
   const served = { chainId, registry: contracts.deviceRegistry };
   const receiptDomain = registryDomain(deployment);
   const voucherDomain = escrowDomain(deployment);
-  const recover = options.recover === undefined ? {} : { recover: options.recover };
-  const recovery = options.recovery ?? recoverInTurns(options.recover);
+  const curves = options.curves === undefined ? {} : { curves: options.curves };
+  const recovery = options.recovery ?? recoverInTurns(options.curves);
   const queue = createQueue(maxQueuedReceipts);
 
   async function accept(body: unknown) {
@@ -124,14 +134,29 @@ export function createIngest(options: IngestOptions): Ingest {
     const verified = outcomes.filter(isVerified);
     const stored = verified.length === 0 ? [] : await commit(() => store.putReceipts(verified));
     if (isRefused(stored)) return stored;
+    // Asked after the commit: whoever seals reads the receipts after that, and so finds these.
+    const sealed = await sealedAmong(verified);
     const storedAt = now();
     const next = stored.values();
     const results = outcomes.map((outcome) =>
-      isVerified(outcome) ? resultOf(outcome, next.next().value as PutOutcome, storedAt) : outcome,
+      isVerified(outcome)
+        ? resultOf(outcome, next.next().value as PutOutcome, { storedAt, sealed })
+        : outcome,
     );
     const taken = results.filter(isTaken);
     if (taken.length === 0) return { results };
     return { results, acknowledgement: acknowledge(taken, storedAt) };
+  }
+
+  /** The epochs whose receipts were read already for a report, by a process with a clock ahead of this one. */
+  async function sealedAmong(
+    receipts: readonly Pick<SignedReceipt, "receipt">[],
+  ): Promise<ReadonlySet<number>> {
+    const sealed = new Set<number>();
+    for (const epoch of new Set(receipts.map(({ receipt }) => receipt.epoch))) {
+      if ((await store.getEpoch(epoch))?.sealBlock !== undefined) sealed.add(epoch);
+    }
+    return sealed;
   }
 
   /** Only what nothing else speaks against has its signers recovered: that is where the time goes. */
@@ -139,8 +164,11 @@ export function createIngest(options: IngestOptions): Ingest {
     batch: Batch,
     arrivedAt: number,
   ): Promise<readonly (VerifiedReceipt | RefusedResult)[]> {
+    const sealed = await sealedAmong(batch.flatMap((item) => (isRefused(item) ? [] : item.signed)));
     const inForce = law();
-    const open = openEpochs(deployment, arrivedAt, marginSeconds);
+    const open = openEpochs(deployment, arrivedAt, marginSeconds).filter(
+      ({ epoch }) => !sealed.has(epoch),
+    );
     const checked = batch.map((item) => check(item, inForce, open));
     const context = { law: inForce, domain: receiptDomain };
     const outcomes = await checkAllSigned(checked, context, recovery);
@@ -156,6 +184,13 @@ export function createIngest(options: IngestOptions): Ingest {
     const { receipt } = item.signed;
     const closed = refuseUnlessOpen(receipt.epoch, open);
     if (closed !== undefined) return { ...refused(closed), open };
+    // A newer receipt replaces an older one. By a law that may still change, it could be one that will not count, and the
+    // older one, acknowledged and lawful, would be gone.
+    if (knownUntil() < endOf(deployment, receipt.epoch - 1)) {
+      return refused(
+        refuse("busy", `what holds in epoch ${receipt.epoch} is not final on chain yet`),
+      );
+    }
     const lawful = checkLawful(item.signed, inForce);
     return isRefused(lawful) ? refused(lawful) : { lawful, packed: item.packed };
   }
@@ -163,7 +198,7 @@ export function createIngest(options: IngestOptions): Ingest {
   function resultOf(
     receipt: VerifiedReceipt,
     outcome: PutOutcome,
-    storedAt: number,
+    { storedAt, sealed }: { readonly storedAt: number; readonly sealed: ReadonlySet<number> },
   ): ReceiptResult {
     if (outcome.equivocation) raiseEquivocation(receipt);
     if (outcome.status === "stale") {
@@ -173,7 +208,7 @@ export function createIngest(options: IngestOptions): Ingest {
     }
     const { epoch } = receipt.receipt;
     // A process that slept through the seal time stored too late: its word would promise what the bundle cannot have.
-    if (storedAt >= sealTimeOf(deployment, epoch)) {
+    if (storedAt >= sealTimeOf(deployment, epoch) || sealed.has(epoch)) {
       const open = openEpochs(deployment, storedAt, marginSeconds);
       return { ...refused(refuse("epoch-closed", `epoch ${epoch} was sealed meanwhile`)), open };
     }
@@ -209,7 +244,7 @@ export function createIngest(options: IngestOptions): Ingest {
       law: law(),
       domain: voucherDomain,
       open: openEpochs(deployment, now(), marginSeconds),
-      ...recover,
+      ...curves,
     });
     if (isRefused(verified)) return verified;
     const status = await queue.admit(1, () => commit(() => store.putVoucher(verified)));
@@ -317,8 +352,8 @@ function sizeOf(body: unknown): number {
 }
 
 /** On this thread, without keeping the process to itself: a long batch must not look like a hung server. */
-function recoverInTurns(recover: Recover | undefined): SignerRecovery {
-  return async ({ records, recordBytes, domain, digests }) => {
+function recoverInTurns(curves: Curves | undefined): SignerRecovery {
+  return async ({ records, recordBytes, domain, publicKeys, digests }) => {
     const step = RECEIPTS_PER_TURN;
     const found: Uint8Array[] = [];
     for (let first = 0; first * recordBytes < records.length; first += step) {
@@ -327,9 +362,10 @@ function recoverInTurns(recover: Recover | undefined): SignerRecovery {
         records: records.subarray(first * recordBytes, (first + step) * recordBytes),
         recordBytes,
         domain,
+        publicKeys,
         digests: digests?.subarray(first * HASH_BYTES, (first + step) * HASH_BYTES),
       };
-      found.push(recoverSigners(piece, recover));
+      found.push(recoverSigners(piece, curves));
     }
     return concatBytes(...found);
   };

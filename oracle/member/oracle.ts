@@ -1,7 +1,7 @@
 import type { VerifyContext } from "@link-rewards/core/law/verify";
 import { registryDomain } from "@link-rewards/core/signed/deployment";
+import { loadCurves } from "@link-rewards/host/curves";
 import type { Signer } from "@link-rewards/host/keys";
-import { loadSecp256k1 } from "@link-rewards/host/secp256k1";
 import type { BundleFolder } from "../edge/bundles.ts";
 import type { Chain } from "../edge/chain.ts";
 import type { Peers } from "../edge/peers.ts";
@@ -21,5 +21,5 @@ export type Oracle = {
 
 export function receiptContext({ chain, follower }: Oracle): VerifyContext {
   const domain = registryDomain(chain.deployment);
-  return { law: follower.law(), domain, recover: loadSecp256k1().recover };
+  return { law: follower.law(), domain, curves: loadCurves() };
 }

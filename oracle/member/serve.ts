@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -5,11 +6,14 @@ import { isRefused, type Refused, refuse } from "@link-rewards/core/encoding/ref
 import type { Block } from "@link-rewards/core/law/block";
 import { sealTimeOf } from "@link-rewards/core/law/clock";
 import { type Attestation, type Declined, parseReport } from "@link-rewards/core/signed/report";
+import { loadCurves } from "@link-rewards/host/curves";
 import type { Log } from "@link-rewards/host/log";
 import { loadSecp256k1 } from "@link-rewards/host/secp256k1";
+import type { Sender } from "@link-rewards/host/transactions";
 import { createHttpServer, type Unready } from "../edge/http.ts";
 import { createMetrics, type EpochProgress } from "../edge/metrics.ts";
 import { openRecoverPool } from "../edge/recover-pool.ts";
+import { createAnswerer } from "./answer.ts";
 import { attest } from "./attest.ts";
 import { batchRecovery } from "./batch-recovery.ts";
 import { createIngest } from "./ingest.ts";
@@ -34,9 +38,10 @@ export type ServeOptions = {
   readonly pages?: string | undefined;
 };
 
-/** Takes receipts and vouchers in, follows the chain, and answers peers, until `stop` is aborted. */
+/** Takes receipts and vouchers in, follows the chain, and answers peers and demands, until `stop` is aborted. */
 export async function serve(
   oracle: Oracle,
+  sender: Sender,
   log: Log,
   options: ServeOptions,
   stop: AbortSignal,
@@ -61,11 +66,27 @@ export async function serve(
     }
   }
 
+  const answerer = createAnswerer(oracle, sender, `serve:${randomUUID()}`);
+  let isAnswering = false;
+
+  /** Beside everything else: a transaction can take minutes. */
+  async function answer(): Promise<void> {
+    if (isAnswering) return;
+    isAnswering = true;
+    try {
+      await answerer.round();
+    } catch (error) {
+      if (!stop.aborted) log.error({ err: error }, "demands cannot be answered; tried again");
+    } finally {
+      isAnswering = false;
+    }
+  }
+
   // Begun before anything is waited for: whoever sends first should not wait for a thread to begin.
   const pool = openRecoverPool(THREADS, THREADS);
   await follow();
   if (trouble !== undefined) throw new Error(`the chain cannot be read: ${trouble}`);
-  const { recover, name, reason } = loadSecp256k1();
+  const { name, reason } = loadSecp256k1();
   if (name === "pure") {
     log.warn(
       { reason },
@@ -76,16 +97,18 @@ export async function serve(
     queueDepth: () => ingest.depth(),
     chainHead: () => head,
     epochs: () => unfinishedEpochs(oracle),
+    demands: () => answerer.waiting(),
   });
   const ingest = createIngest({
     store,
     deployment: chain.deployment,
     law: () => follower.law(),
     now: () => Math.max(ownSeconds(), head?.timestamp ?? 0),
+    knownUntil: () => follower.knownUntil(),
     marginSeconds: options.marginSeconds,
     member: member.address,
     sign: (digest) => member.sign(digest),
-    recover,
+    curves: loadCurves(),
     recovery: batchRecovery(pool.recover, BATCHED),
     meter: metrics.ingest,
     log,
@@ -104,6 +127,7 @@ export async function serve(
     const { url } = await server.listen({ host: options.host, port: options.port });
     onListening(url);
     while (!stop.aborted) {
+      void answer();
       await sleep(options.followSeconds * 1000, undefined, { signal: stop }).catch(ignoreAbort);
       if (!stop.aborted) await follow();
     }

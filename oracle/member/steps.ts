@@ -25,6 +25,7 @@ import {
 import type { Sender } from "@link-rewards/host/transactions";
 import { nativeSha256 } from "../edge/bundles.ts";
 import { revertReason, sealBlockOf } from "../edge/chain.ts";
+import { WAITING } from "../edge/demands.ts";
 import { recoverInPool } from "../edge/recover-pool.ts";
 import type { EpochRow, Store } from "../store/store.ts";
 import { attest, previousRewards } from "./attest.ts";
@@ -107,8 +108,13 @@ function ndjson(rows: readonly unknown[]): Uint8Array {
 }
 
 /** computed → published: the bundle is moved to its place and read back. */
-export async function publishStep({ store, bundles }: Oracle, row: EpochRow): Promise<StepOutcome> {
+export async function publishStep(oracle: Oracle, row: EpochRow): Promise<StepOutcome> {
+  const { store, bundles, follower } = oracle;
   const bundleHash = bundleHashIn(row);
+  // What the guardian vetoed can still be demanded: another bundle must not take its files away.
+  for (const { report } of follower.law().vetoed.values())
+    if (report.epoch === row.epoch && report.bundleHash !== bundleHash)
+      await bundles.putAside(row.epoch, report.bundleHash);
   await bundles.publish(row.epoch, bundleHash);
   const { manifest } = await bundles.bundle(row.epoch);
   const found = bundleHashOf(manifest);
@@ -141,12 +147,13 @@ export async function attestStep(
     return { waiting: `no finalized block says yet that attempt ${attempt} has begun` };
   }
   const own = await attest(oracle, report);
-  if ("declined" in own) {
+  if ("declined" in own && !own.forgone) {
     return own.signedOther ? { abandon: true } : { held: own.declined };
   }
   const threshold = Number(await chain.suite.quorum.threshold());
   const signatures = new Map<Address, Uint8Array>();
-  if (await chain.suite.quorum.isActive(own.member)) signatures.set(own.member, own.signature);
+  if (!("declined" in own) && (await chain.suite.quorum.isActive(own.member)))
+    signatures.set(own.member, own.signature);
   for (const url of peers.urls) {
     if (signatures.size >= threshold) break;
     const answer = await askPeer(oracle, url, report);
@@ -247,8 +254,14 @@ export async function finalizeStep(
   if (proposal.digest !== digest) {
     return { held: `the report pending on chain, ${proposal.digest}, is not ours, ${digest}` };
   }
-  if (head.timestamp < Number(proposal.finalizableAt)) {
-    return { waiting: `the window is open until ${proposal.finalizableAt}` };
+  // Not as the event says: demands move it.
+  const finalizableAt = Number(proposal.finalizableAt);
+  if (finalizableAt === WAITING) {
+    const { open } = await chain.suite.demands.queueOf(digest);
+    return { waiting: `the window is open: ${open} demanded rows or pages wait for their answers` };
+  }
+  if (head.timestamp < finalizableAt) {
+    return { waiting: `the window is open until ${finalizableAt}` };
   }
   const call = await ledger.finalize.populateTransaction(report);
   const { hash, outcome } = await sender.send(`finalize/${row.epoch}/${report.attempt}`, call);

@@ -120,7 +120,7 @@ export async function auditReport(
     const { reason } = loadSecp256k1();
     if (reason !== undefined) input.onSlow?.(reason);
     const [signers, second] = await Promise.all([
-      recoverContributions(deployment, published, (done, total) =>
+      recoverContributions(deployment, input.law, published, (done, total) =>
         input.onProgress?.(epoch, done, total),
       ),
       secondRoots(published, facts),
@@ -220,9 +220,9 @@ export function compareRoots(second: Roots, report: Roots): Divergence | undefin
   if (table === undefined) return undefined;
   const file = `${table}.bin`;
   return {
-    stage: "report",
+    kind: "fault",
     file,
-    message: `merkletreejs builds another root over ${file} than the report has`,
+    message: `merkletreejs builds another root over ${file} than the report has, and than our tree builder`,
     expected: report[ROOT_OF[table]],
     found: second[ROOT_OF[table]],
   };

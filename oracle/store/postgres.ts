@@ -625,7 +625,12 @@ function leaseTable({ write }: Database): LeaseTable {
 const GET_REPORT = "SELECT digest FROM reports WHERE epoch = $1 AND attempt = $2";
 const ADD_REPORT = "INSERT INTO reports (epoch, attempt, digest) VALUES ($1, $2, $3)";
 
-type ReportTable = Pick<Store, "recordReport">;
+const FORGO = `
+  INSERT INTO forgone (id, epoch) VALUES (1, $1)
+  ON CONFLICT (id) DO UPDATE SET epoch = GREATEST(forgone.epoch, excluded.epoch)`;
+const IS_FORGONE = "SELECT 1 FROM forgone WHERE epoch >= $1";
+
+type ReportTable = Pick<Store, "recordReport" | "forgoThrough">;
 
 function reportTable({ write }: Database): ReportTable {
   return {
@@ -633,25 +638,31 @@ function reportTable({ write }: Database): ReportTable {
       write(async (q) => {
         const [row] = await q(GET_REPORT, [epoch, attempt]);
         if (row !== undefined) return row.digest === digest ? "same" : "other";
+        if ((await q(IS_FORGONE, [epoch])).length > 0) return "forgone";
         await q(ADD_REPORT, [epoch, attempt, digest]);
         return "recorded";
       }),
+    forgoThrough: (epoch) => write(async (q) => void (await q(FORGO, [epoch]))),
   };
 }
 
 // Transactions
 
-const PENDING_ELSEWHERE =
-  "SELECT nonce FROM transactions WHERE purpose = $1 AND nonce <> $2 AND outcome IS NULL";
+const PENDING_ELSEWHERE = `
+  SELECT nonce FROM transactions
+  WHERE sender = $1 AND purpose = $2 AND nonce <> $3 AND outcome IS NULL`;
 // One that was given up and is sent after all has an unknown fate again.
 const PUT_TRANSACTION = `
-  INSERT INTO transactions (purpose, nonce, raw, hash) VALUES ($1, $2, $3, $4)
+  INSERT INTO transactions (sender, purpose, nonce, raw, hash) VALUES ($1, $2, $3, $4, $5)
   ON CONFLICT (hash) DO UPDATE SET outcome = NULL WHERE transactions.outcome = 'dropped'`;
 const GET_PENDING = `
-  SELECT purpose, nonce, raw, hash FROM transactions WHERE outcome IS NULL ORDER BY nonce, id`;
-const SETTLE_TRANSACTION = "UPDATE transactions SET outcome = $1 WHERE hash = $2 RETURNING nonce";
-const DROP_RIVALS =
-  "UPDATE transactions SET outcome = 'dropped' WHERE nonce = $1 AND outcome IS NULL";
+  SELECT sender, purpose, nonce, raw, hash FROM transactions
+  WHERE sender = $1 AND outcome IS NULL ORDER BY nonce, id`;
+const SETTLE_TRANSACTION =
+  "UPDATE transactions SET outcome = $1 WHERE hash = $2 RETURNING sender, nonce";
+const DROP_RIVALS = `
+  UPDATE transactions SET outcome = 'dropped'
+  WHERE sender = $1 AND nonce = $2 AND outcome IS NULL`;
 
 type TransactionTable = Pick<
   Store,
@@ -660,10 +671,10 @@ type TransactionTable = Pick<
 
 function transactionTable({ query, write }: Database): TransactionTable {
   return {
-    saveTransaction: async ({ purpose, nonce, raw, hash }) => {
+    saveTransaction: async ({ sender, purpose, nonce, raw, hash }) => {
       const elsewhere = await write(async (q) => {
-        const [pending] = await q(PENDING_ELSEWHERE, [purpose, nonce]);
-        if (pending === undefined) await q(PUT_TRANSACTION, [purpose, nonce, raw, hash]);
+        const [pending] = await q(PENDING_ELSEWHERE, [sender, purpose, nonce]);
+        if (pending === undefined) await q(PUT_TRANSACTION, [sender, purpose, nonce, raw, hash]);
         return pending;
       });
       if (elsewhere !== undefined) {
@@ -671,12 +682,13 @@ function transactionTable({ query, write }: Database): TransactionTable {
       }
     },
 
-    pendingTransactions: async () => (await query(GET_PENDING)) as readonly StoredTransaction[],
+    pendingTransactions: async (sender) =>
+      (await query(GET_PENDING, [sender])) as readonly StoredTransaction[],
 
     settleTransaction: async (hash, outcome) => {
       const isStored = await write(async (q) => {
         const [settled] = await q(SETTLE_TRANSACTION, [outcome, hash]);
-        if (settled !== undefined) await q(DROP_RIVALS, [settled.nonce]);
+        if (settled !== undefined) await q(DROP_RIVALS, [settled.sender, settled.nonce]);
         return settled !== undefined;
       });
       if (!isStored) throw new Error(`transaction ${hash} was never stored`);

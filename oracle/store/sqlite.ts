@@ -611,7 +611,12 @@ function leaseTable({ sql }: Database, { write }: Writer): LeaseTable {
 const GET_REPORT = "SELECT digest FROM reports WHERE epoch = ? AND attempt = ?";
 const ADD_REPORT = "INSERT INTO reports (epoch, attempt, digest) VALUES (?, ?, ?)";
 
-type ReportTable = Pick<Store, "recordReport">;
+const FORGO = `
+  INSERT INTO forgone (id, epoch) VALUES (1, ?)
+  ON CONFLICT (id) DO UPDATE SET epoch = MAX(epoch, excluded.epoch)`;
+const IS_FORGONE = "SELECT 1 FROM forgone WHERE epoch >= ?";
+
+type ReportTable = Pick<Store, "recordReport" | "forgoThrough">;
 
 function reportTable({ sql }: Database, { write }: Writer): ReportTable {
   return {
@@ -619,25 +624,29 @@ function reportTable({ sql }: Database, { write }: Writer): ReportTable {
       write(() => {
         const row = sql(GET_REPORT).get(epoch, attempt);
         if (row !== undefined) return row.digest === digest ? "same" : "other";
+        if (sql(IS_FORGONE).get(epoch) !== undefined) return "forgone";
         sql(ADD_REPORT).run(epoch, attempt, digest);
         return "recorded";
       }),
+    forgoThrough: (epoch) => write(() => void sql(FORGO).run(epoch)),
   };
 }
 
 // Transactions
 
 const PENDING_ELSEWHERE =
-  "SELECT nonce FROM transactions WHERE purpose = ? AND nonce <> ? AND outcome IS NULL";
+  "SELECT nonce FROM transactions WHERE sender = ? AND purpose = ? AND nonce <> ? AND outcome IS NULL";
 // One that was given up and is sent after all has an unknown fate again.
 const PUT_TRANSACTION = `
-  INSERT INTO transactions (purpose, nonce, raw, hash) VALUES (?, ?, ?, ?)
+  INSERT INTO transactions (sender, purpose, nonce, raw, hash) VALUES (?, ?, ?, ?, ?)
   ON CONFLICT (hash) DO UPDATE SET outcome = NULL WHERE transactions.outcome = 'dropped'`;
 const GET_PENDING = `
-  SELECT purpose, nonce, raw, hash FROM transactions WHERE outcome IS NULL ORDER BY nonce, id`;
-const SETTLE_TRANSACTION = "UPDATE transactions SET outcome = ? WHERE hash = ? RETURNING nonce";
+  SELECT sender, purpose, nonce, raw, hash FROM transactions
+  WHERE sender = ? AND outcome IS NULL ORDER BY nonce, id`;
+const SETTLE_TRANSACTION =
+  "UPDATE transactions SET outcome = ? WHERE hash = ? RETURNING sender, nonce";
 const DROP_RIVALS =
-  "UPDATE transactions SET outcome = 'dropped' WHERE nonce = ? AND outcome IS NULL";
+  "UPDATE transactions SET outcome = 'dropped' WHERE sender = ? AND nonce = ? AND outcome IS NULL";
 
 type TransactionTable = Pick<
   Store,
@@ -646,22 +655,23 @@ type TransactionTable = Pick<
 
 function transactionTable({ sql }: Database, { write }: Writer): TransactionTable {
   return {
-    saveTransaction: ({ purpose, nonce, raw, hash }) =>
+    saveTransaction: ({ sender, purpose, nonce, raw, hash }) =>
       write(() => {
-        const pending = sql(PENDING_ELSEWHERE).get(purpose, nonce);
+        const pending = sql(PENDING_ELSEWHERE).get(sender, purpose, nonce);
         if (pending !== undefined) {
           throw new Error(`${purpose} is pending under nonce ${pending.nonce}, not ${nonce}`);
         }
-        sql(PUT_TRANSACTION).run(purpose, nonce, raw, hash);
+        sql(PUT_TRANSACTION).run(sender, purpose, nonce, raw, hash);
       }),
 
-    pendingTransactions: async () => sql(GET_PENDING).all() as unknown as StoredTransaction[],
+    pendingTransactions: async (sender) =>
+      sql(GET_PENDING).all(sender) as unknown as StoredTransaction[],
 
     settleTransaction: (hash, outcome) =>
       write(() => {
         const settled = sql(SETTLE_TRANSACTION).get(outcome, hash);
         if (settled === undefined) throw new Error(`transaction ${hash} was never stored`);
-        sql(DROP_RIVALS).run(settled.nonce as number);
+        sql(DROP_RIVALS).run(settled.sender as string, settled.nonce as number);
       }),
   };
 }

@@ -68,9 +68,15 @@ export type Store = TransactionJournal & {
 
   /**
    * Must resolve before a signature over the digest leaves the process. "other": a different report of this epoch and
-   * attempt was signed before, so this one must not be.
+   * attempt was signed before, so this one must not be; "forgone": nor may any new one of this epoch.
    */
-  recordReport(epoch: number, attempt: number, digest: Hex): Promise<"recorded" | "same" | "other">;
+  recordReport(
+    epoch: number,
+    attempt: number,
+    digest: Hex,
+  ): Promise<"recorded" | "same" | "other" | "forgone">;
+  /** From now on no report of this epoch, or one before it, is recorded any more. */
+  forgoThrough(epoch: number): Promise<void>;
 
   close(): Promise<void>;
 };

@@ -73,8 +73,15 @@ CREATE TABLE reports (
   PRIMARY KEY (epoch, attempt)
 );
 
+-- One row at most: of this epoch and those before it nothing is signed any more.
+CREATE TABLE forgone (
+  id BIGINT PRIMARY KEY CHECK (id = 1),
+  epoch BIGINT NOT NULL
+);
+
 CREATE TABLE transactions (
   id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  sender TEXT NOT NULL,
   purpose TEXT NOT NULL,
   nonce BIGINT NOT NULL,
   raw TEXT NOT NULL,
@@ -83,4 +90,4 @@ CREATE TABLE transactions (
   outcome TEXT
 );
 
-CREATE INDEX transactions_pending ON transactions (nonce, id) WHERE outcome IS NULL;
+CREATE INDEX transactions_pending ON transactions (sender, nonce, id) WHERE outcome IS NULL;

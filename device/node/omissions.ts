@@ -1,0 +1,142 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { cutRange, rememberRanges } from "@link-rewards/client/bundle";
+import { type Address, ZERO_ADDRESS, ZERO_HASH } from "@link-rewards/core/encoding/bytes";
+import { findOmission } from "@link-rewards/core/judge/omission";
+import type { RangeReader } from "@link-rewards/core/judge/proof";
+import type { KeptWord } from "@link-rewards/core/signed/kept-word";
+import type { DeviceKey } from "@link-rewards/host/keys";
+import type { Reported } from "../chain.ts";
+import type { Log } from "../log.ts";
+import type { Words } from "./words.ts";
+
+/** A lawful receipt that a member gave its word for, and that the final report of its epoch does not have. */
+export type LeftOut = {
+  readonly epoch: number;
+  readonly customer: Address;
+  readonly sequence: number;
+  readonly member: Address;
+};
+
+export type OmissionParts = {
+  readonly words: Words;
+  readonly chain: Reported;
+  /** Where the bundles are published: the oracle itself, or any mirror. */
+  readonly bundlesUrl: string;
+  readonly key: Pick<DeviceKey, "address" | "publicKey">;
+  readonly everyMilliseconds: number;
+  readonly log: Log;
+};
+
+export type OmissionWatch = {
+  /** Found since the device was started. */
+  found(): readonly LeftOut[];
+  /** Looks now. */
+  look(): Promise<void>;
+  close(): Promise<void>;
+};
+
+const RANGE_TIMEOUT_MS = 60_000;
+
+/**
+ * Looks whether the receipts that members gave their word for are in the epochs that became final. Words that were kept
+ * are dropped once another epoch is final after theirs; of an epoch with one that was broken all stay: they are the proof.
+ */
+export function watchOmissions(parts: OmissionParts): OmissionWatch {
+  const { words, chain, everyMilliseconds, log } = parts;
+  const found: LeftOut[] = [];
+  const kept = new Set<number>();
+  const broken = new Set<number>();
+  const stop = new AbortController();
+
+  async function lookOnce(): Promise<void> {
+    const lastFinal = await chain.lastFinalEpoch();
+    const due = words.epochs().filter((epoch) => epoch <= lastFinal && !broken.has(epoch));
+    for (const epoch of due) {
+      // Files that cannot be had are of one epoch: the others are looked at all the same.
+      await lookAt(epoch).catch((error) =>
+        log("warn", "words-not-checked", { epoch, error: String(error) }),
+      );
+      // With another one upon it, no reorg makes this one open again.
+      if (kept.has(epoch) && epoch < lastFinal) await words.forget(epoch);
+    }
+  }
+
+  async function lookAt(epoch: number): Promise<void> {
+    if (kept.has(epoch)) return;
+    const leftOut = await leftOutOf(parts, epoch);
+    (leftOut.length === 0 ? kept : broken).add(epoch);
+    for (const each of leftOut) log("warn", "receipt-left-out", each);
+    found.push(...leftOut);
+  }
+
+  let last: Promise<void> = Promise.resolve();
+  /** One after the other: two at once would tell everything twice. */
+  function look(): Promise<void> {
+    const looked = last.then(lookOnce);
+    last = looked.catch(() => undefined);
+    return looked;
+  }
+
+  async function lookOn(): Promise<void> {
+    while (!stop.signal.aborted) {
+      await look().catch((error) => log("warn", "words-not-checked", { error: String(error) }));
+      await sleep(everyMilliseconds, undefined, { signal: stop.signal }).catch(() => undefined);
+    }
+  }
+
+  const done = lookOn();
+  return {
+    found: () => found,
+    look,
+    async close() {
+      stop.abort();
+      await done;
+    },
+  };
+}
+
+async function leftOutOf(parts: OmissionParts, epoch: number): Promise<readonly LeftOut[]> {
+  const { words, chain, key, bundlesUrl } = parts;
+  const account = await chain.ownerAt(key.address, epoch);
+  // What it served earns nothing, and nobody has to report it.
+  if (account === ZERO_ADDRESS) return [];
+  const report = await chain.finalReport(epoch);
+  const read = rememberRanges(webRanges(bundlesUrl, epoch));
+  const indexes = new Map<Address, Promise<number>>();
+  const indexOf = (of: Address) => {
+    const index = indexes.get(of) ?? chain.indexOf(of);
+    indexes.set(of, index);
+    return index;
+  };
+  const { publicKey } = key;
+  const leftOut: LeftOut[] = [];
+  for (const word of words.of(epoch)) {
+    const searched = await findOmission(read, report, word.signed, { account, publicKey, indexOf });
+    if ("unproven" in searched)
+      throw new Error(`the files of epoch ${epoch} at ${bundlesUrl} do not lead to its root`);
+    if ("sequence" in searched) continue;
+    // A receipt that is not lawful is left out rightly: the judge knows.
+    const digest = await chain.omitted(report, searched.omission);
+    if (digest !== ZERO_HASH) leftOut.push(aboutWord(word));
+  }
+  return leftOut;
+}
+
+function aboutWord({ signed, member }: KeptWord): LeftOut {
+  const { epoch, customer, sequence } = signed.receipt;
+  return { epoch, customer, sequence, member };
+}
+
+function webRanges(bundlesUrl: string, epoch: number): RangeReader {
+  const base = bundlesUrl.endsWith("/") ? bundlesUrl : `${bundlesUrl}/`;
+  return async (file, from, length) => {
+    const url = new URL(`${epoch}/${file}`, base);
+    const response = await fetch(url, {
+      headers: { range: `bytes=${from}-${from + length - 1}` },
+      signal: AbortSignal.timeout(RANGE_TIMEOUT_MS),
+    });
+    if (!response.ok) throw new Error(`${url}: HTTP ${response.status}`);
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    return cutRange({ status: response.status, bytes }, from, length);
+  };
+}
