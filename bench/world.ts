@@ -1,5 +1,12 @@
 import { createRequire } from "node:module";
-import { type Address, keccak256, toHex, utf8, writeUint } from "@link-rewards/core/encoding/bytes";
+import {
+  type Address,
+  keccak256,
+  toHex,
+  utf8,
+  writeUint,
+  ZERO_ADDRESS,
+} from "@link-rewards/core/encoding/bytes";
 import { SIGNATURE_BYTES } from "@link-rewards/core/encoding/signature";
 import { RULES_HASH } from "@link-rewards/core/epoch/rules";
 import { MAX_AMOUNT } from "@link-rewards/core/epoch/value";
@@ -50,7 +57,7 @@ export function worldOf(contributions: number, { signed }: { signed: boolean }):
   const law = emptyLaw();
   const devices = Math.ceil(contributions / CUSTOMERS_OF_DEVICE);
   const accounts = Math.ceil(devices / DEVICES_PER_ACCOUNT);
-  law.rules.push({ fromEpoch: 1, value: RULES_HASH });
+  law.rules.push({ fromEpoch: 1, value: { hash: RULES_HASH, judge: ZERO_ADDRESS } });
   law.tariffs.push({ fromEpoch: 1, value: tariff });
   law.limits.set(1, [{ fromEpoch: 1, value: limit }]);
   for (let i = 0; i < accounts; i++) {
@@ -77,6 +84,7 @@ export function worldOf(contributions: number, { signed }: { signed: boolean }):
     const account = law.accounts[i % accounts] as Address;
     law.devices.set(device, {
       class: 1,
+      publicKey: undefined,
       accounts: [{ fromEpoch: 1, value: account }],
       revokedFrom: undefined,
       revokedFor: undefined,

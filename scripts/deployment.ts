@@ -9,11 +9,13 @@ import type {
 import { type Address, type Hex, lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import {
   AbiCoder,
+  getCreateAddress,
   Interface,
   id,
   keccak256,
   type Log,
   type ParamType,
+  type TransactionResponse,
   VoidSigner,
   ZeroHash,
 } from "ethers";
@@ -37,6 +39,11 @@ export type SuiteParameters = {
   readonly windowSeconds: number;
   readonly thawSeconds: number;
   readonly minimumBond: bigint;
+  /** How long there is for an answer to a demand, and how much longer for each that waits. */
+  readonly answerSeconds: number;
+  readonly spacingSeconds: number;
+  /** The least bond of a demand, in wei of the chain's coin. */
+  readonly demandBond: bigint;
   readonly rulesHash: Hex;
   readonly egressPrice: bigint;
   readonly storagePrice: bigint;
@@ -55,6 +62,8 @@ const NAMES = {
   programme: "RewardProgramme",
   escrow: "CustomerEscrow",
   quorum: "OracleQuorum",
+  judge: "Judge",
+  demands: "Demands",
   distributor: "RewardDistributor",
   ledger: "EpochLedger",
 } as const satisfies Record<keyof Suite, ContractName>;
@@ -139,7 +148,7 @@ async function deployerOf({ ethers }: NetworkConnection): Promise<string> {
 }
 
 async function wronglyWired(suite: Suite): Promise<readonly string[]> {
-  const { token, registry, programme, escrow, quorum, distributor, ledger } = suite;
+  const { token, registry, programme, escrow, quorum, judge, demands, distributor, ledger } = suite;
   const wires = [
     ["programme.token", programme.token(), token],
     ["escrow.token", escrow.token(), token],
@@ -150,6 +159,11 @@ async function wronglyWired(suite: Suite): Promise<readonly string[]> {
     ["ledger.escrow", ledger.escrow(), escrow],
     ["ledger.quorum", ledger.quorum(), quorum],
     ["ledger.distributor", ledger.distributor(), distributor],
+    ["ledger.demands", ledger.demands(), demands],
+    ["ledger.judgeOf", ledger.judgeOf(await ledger.rulesAt(1)), judge],
+    ["judge.registry", judge.registry(), registry],
+    ["judge.escrow", judge.escrow(), escrow],
+    ["demands.ledger", demands.ledger(), ledger],
     ["programme.ledger", programme.ledger(), ledger],
     ["escrow.ledger", escrow.ledger(), ledger],
     ["quorum.ledger", quorum.ledger(), ledger],
@@ -161,7 +175,8 @@ async function wronglyWired(suite: Suite): Promise<readonly string[]> {
     if (actual !== expected) wrong.push(`${wire} is ${actual}, not ${expected}`);
   }
   // Of the rest of the suite the distributor only says that it pays nothing there.
-  for (const [name, contract] of Object.entries(suite)) {
+  const { judge: _, demands: __, ...known } = suite;
+  for (const [name, contract] of Object.entries(known)) {
     const address = await contract.getAddress();
     const isPayee = await distributor.setPayee.staticCall(address).then(
       () => true,
@@ -178,13 +193,19 @@ async function wronglyWired(suite: Suite): Promise<readonly string[]> {
  */
 async function wronglyLinked(
   { ethers }: NetworkConnection,
-  { programme, escrow, quorum, distributor, ledger }: Suite,
+  { programme, escrow, quorum, distributor, demands, ledger }: Suite,
   deployer: string,
   logs: readonly Log[],
 ): Promise<readonly string[]> {
   const stranger = new VoidSigner(`0x${"00".repeat(19)}01`, ethers.provider);
   const wrong: string[] = [];
-  for (const [name, contract] of Object.entries({ programme, escrow, quorum, distributor })) {
+  for (const [name, contract] of Object.entries({
+    programme,
+    escrow,
+    quorum,
+    distributor,
+    demands,
+  })) {
     const address = await contract.getAddress();
     const own = logs.filter((log) => log.address === address);
     const links = own.filter((log) => contract.interface.parseLog(log)?.name === "LedgerLinked");
@@ -209,7 +230,7 @@ async function wronglyLinked(
 
 /** Every parameter, as the contracts say it. */
 async function wronglySet(
-  { token, registry, programme, escrow, quorum, distributor, ledger }: Suite,
+  { token, registry, programme, escrow, quorum, demands, distributor, ledger }: Suite,
   parameters: SuiteParameters,
 ): Promise<readonly string[]> {
   const tariff = await ledger.tariffAt(1);
@@ -222,6 +243,9 @@ async function wronglySet(
     windowSeconds: await ledger.windowSeconds(),
     thawSeconds: await escrow.thawSeconds(),
     minimumBond: await quorum.minimumBond(),
+    answerSeconds: await demands.answerSeconds(),
+    spacingSeconds: await demands.spacingSeconds(),
+    demandBond: await demands.minimumBond(),
     rulesHash: await ledger.rulesAt(1),
     egressPrice: tariff.egressPrice,
     storagePrice: tariff.storagePrice,
@@ -334,29 +358,41 @@ async function describeSuite(
 ): Promise<DeploymentFile> {
   const logs = await logsSince(connection, suite, fromBlock);
   const { chainId } = await connection.ethers.provider.getNetwork();
+  // The suite is linked after all of it is there, and that is logged.
+  const linkedAt = Math.max(...logs.map(({ blockNumber }) => blockNumber));
+  const creations = await creationsIn(connection, fromBlock, linkedAt);
   const contracts = {} as Record<ContractName, DeployedContract>;
   for (const [role, name] of Object.entries(NAMES) as [keyof Suite, ContractName][]) {
-    contracts[name] = await describeContract(
-      connection,
-      name,
-      await suite[role].getAddress(),
-      logs,
-    );
+    const address = await suite[role].getAddress();
+    contracts[name] = await describeContract(connection, name, address, creations.get(address));
   }
   const startBlock = Math.min(...Object.values(contracts).map(({ block }) => block));
   return { chainId: Number(chainId), genesis, epochSeconds, graceSeconds, startBlock, contracts };
 }
 
-/** Each constructor logs something, so a contract's first log names the transaction that created it. */
+/** The transactions that created contracts, by the contracts' addresses: not every contract logs something then. */
+async function creationsIn(
+  { ethers }: NetworkConnection,
+  fromBlock: number,
+  toBlock: number,
+): Promise<ReadonlyMap<string, TransactionResponse>> {
+  const creations = new Map<string, TransactionResponse>();
+  for (let number = fromBlock; number <= toBlock; number++) {
+    const block = await ethers.provider.getBlock(number, true);
+    for (const transaction of block?.prefetchedTransactions ?? []) {
+      if (transaction.to === null) creations.set(getCreateAddress(transaction), transaction);
+    }
+  }
+  return creations;
+}
+
 async function describeContract(
   connection: NetworkConnection,
   name: ContractName,
   address: string,
-  logs: readonly Log[],
+  transaction: TransactionResponse | undefined,
 ): Promise<DeployedContract> {
-  const creation = logs.find((log) => log.address === address);
-  const transaction = await creation?.getTransaction();
-  if (creation === undefined || transaction === undefined) {
+  if (transaction === undefined) {
     throw new Error(`no transaction is known that created ${name} at ${address}`);
   }
   const { abi, bytecode } = await hre.artifacts.readArtifact(name);
@@ -370,7 +406,7 @@ async function describeContract(
   const values = AbiCoder.defaultAbiCoder().decode(inputs, encoded);
   return {
     address: lowercaseHex(address),
-    block: creation.blockNumber,
+    block: transaction.blockNumber as number,
     arguments: inputs.map((input, i) => toJson(input, values[i])),
     bytecodeHash: lowercaseHex(keccak256(await connection.ethers.provider.getCode(address))),
   };

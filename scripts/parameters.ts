@@ -47,6 +47,11 @@ const FIELDS = z.strictObject({
   thawSeconds: seconds.positive().max(MAX_THAW_SECONDS, "must be at most five years"),
   /** Above zero: a member without a bond could not be ejected for equivocation. */
   minimumBond: someWei,
+  answerSeconds: seconds.positive(),
+  /** At least twice what it takes to send an answer, so that a flood of demands can be answered. */
+  spacingSeconds: seconds.positive(),
+  /** Of the chain's coin. */
+  demandBond: someWei,
   /** Left out, the rules that this checkout computes by. */
   rulesHash: z
     .string()
@@ -76,6 +81,12 @@ const PARAMETERS = FIELDS.refine(
     ({ epochSeconds, graceSeconds, thawSeconds }) => thawSeconds >= 2 * epochSeconds + graceSeconds,
     { message: "thawSeconds must be at least two epochs and the grace" },
   )
+  .refine(({ answerSeconds, windowSeconds }) => windowSeconds >= 4 * answerSeconds, {
+    message: "windowSeconds must be at least four times answerSeconds",
+  })
+  .refine(({ answerSeconds, spacingSeconds }) => spacingSeconds <= answerSeconds, {
+    message: "spacingSeconds must be at most answerSeconds",
+  })
   .refine(({ emissionShare, initialSupply }) => emissionShare <= initialSupply, {
     message: "emissionShare must be within the initial supply",
   });

@@ -6,7 +6,9 @@ import {
   concatBytes,
   fromHex,
   type Hex,
+  readUint,
   toHex,
+  writeUint,
   ZERO_HASH,
 } from "@link-rewards/core/encoding/bytes";
 import { BYTES_OF, type ScalarField, type StructOf } from "@link-rewards/core/encoding/fields";
@@ -47,7 +49,7 @@ import { ceilingOf } from "@link-rewards/core/epoch/value";
 import { eventToJson } from "@link-rewards/core/law/events";
 import { replay } from "@link-rewards/core/law/replay";
 import { ACKNOWLEDGEMENT, acknowledgedRoot } from "@link-rewards/core/signed/acknowledgement";
-import { BIND } from "@link-rewards/core/signed/bind";
+import { BIND, bindDigest } from "@link-rewards/core/signed/bind";
 import {
   packReceipt,
   packSignedReceipt,
@@ -67,6 +69,8 @@ import {
   packBatch,
 } from "@link-rewards/core/signed/submission";
 import { VOUCHER } from "@link-rewards/core/signed/voucher";
+import { p256 } from "@noble/curves/nist.js";
+import { sha256 } from "@noble/hashes/sha2.js";
 import {
   address,
   chain,
@@ -74,8 +78,10 @@ import {
   deployment,
   founding,
   keyOf,
+  publicKey,
   receiptOf,
   registryDomain,
+  signAs,
   signReceipt,
 } from "../test/worlds/paper.ts";
 
@@ -87,6 +93,7 @@ export function buildVectors(): { readonly [file: string]: unknown } {
   const { deviceRegistry, customerEscrow, epochLedger } = deployment.contracts;
   return {
     "receipts.json": receiptVectors(),
+    "p256.json": p256Vectors(),
     "packed.json": packedVectors(),
     "vouchers.json": typedVectors(VOUCHER, customerEscrow, "gateway-1", [
       { customer: address("customer-1"), epoch: 1, amount: 123_456_789_000_000_000n },
@@ -226,6 +233,58 @@ function receiptVector(name: string, receipt: Receipt) {
     digest: toHex(receiptDigest(registryDomain, receipt)),
     signedPacked: toHex(packSignedReceipt(signed)),
   };
+}
+
+/** What a device with a P-256 key signs: two receipts and a consent. */
+function p256Vectors() {
+  const signer = "device-2";
+  const device = address(signer);
+  const domain = domainOf(deployment.contracts.deviceRegistry);
+  const bind = { device, account: address("alice"), nonce: 1_700_000_000n };
+  const consent = { ...bind, deadline: 1_700_086_400n };
+  const digest = bindDigest(fromHex(domain.separator), consent);
+  const receipts: readonly (readonly [string, Receipt])[] = [
+    ["an ordinary receipt", receiptOf({ device })],
+    ["its successor", receiptOf({ device, sequence: 2, egressBytes: 6_000_000_000n })],
+  ];
+  return {
+    domain,
+    customerKey: toHex(keyOf("gateway-1")),
+    deviceKey: toHex(keyOf(signer)),
+    publicKey: publicKey(signer),
+    device,
+    vectors: receipts.map(([name, receipt]) => {
+      const vector = receiptVector(name, receipt);
+      return { ...vector, sha256: toHex(sha256(fromHex(vector.digest))) };
+    }),
+    consent: {
+      message: fieldsToJson(BIND.fields, consent),
+      digest: toHex(digest),
+      sha256: toHex(sha256(digest)),
+      signature: toHex(signAs(signer, digest)),
+    },
+    refused: refusedP256Receipts(receiptOf({ device })),
+  };
+}
+
+function refusedP256Receipts(receipt: Receipt) {
+  const good = signReceipt(receipt);
+  const digest = receiptDigest(registryDomain, receipt);
+  const key = keyOf("device-2");
+  const order = p256.Point.CURVE().n;
+  const highS = good.deviceSignature.slice();
+  writeUint(highS, 32, 32, order - readUint(highS, 32, 32));
+  const signatures: readonly (readonly [string, Uint8Array])[] = [
+    ["s above half the order", highS],
+    ["over the digest itself", p256.sign(digest, key, { prehash: false, lowS: true })],
+    ["by the same number on secp256k1", sign(digest, key)],
+    ["by another device", signAs("device-5", digest)],
+  ];
+  return signatures.map(([name, deviceSignature]) => ({
+    refusal: "device-signature-invalid" satisfies Refusal,
+    name,
+    item: signedReceiptToJson({ ...good, deviceSignature }),
+  }));
 }
 
 /** Items of POST /v1/receipts and the refusal each one meets. */

@@ -1,8 +1,8 @@
 import { type Address, fromHex, lowercaseHex, toHex } from "@link-rewards/core/encoding/bytes";
-import { recover } from "@link-rewards/core/encoding/signature";
 import { DOMAIN_NAME, DOMAIN_VERSION } from "@link-rewards/core/encoding/typed";
 import { RECEIPT, unpackSignedReceipt } from "@link-rewards/core/signed/receipt";
 import {
+  PURE_CURVES,
   recoverSigners,
   SIGNERS_BYTES,
   type SignedRecords,
@@ -10,9 +10,9 @@ import {
 import { Signature, verifyTypedData } from "ethers";
 import { deployment } from "../../test/worlds/paper.ts";
 
-/** noble's curve over our hashing, which is faster than its own. */
+/** noble's curves over our hashing, which is faster than its own. */
 export function recoverWithNoble(signed: SignedRecords): Uint8Array {
-  return recoverSigners(signed, recover);
+  return recoverSigners(signed, PURE_CURVES);
 }
 
 const DOMAIN = {

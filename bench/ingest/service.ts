@@ -54,11 +54,13 @@ export async function startService({
     queueDepth: () => ingest.depth(),
     chainHead: () => undefined,
     epochs: async () => [],
+    demands: () => ({ count: 0, firstDue: undefined }),
   });
   const ingest = createIngest({
     store,
     deployment,
     law: () => law,
+    knownUntil: () => NOON,
     now: () => NOON,
     marginSeconds: 60,
     member: `0x${"ab".repeat(20)}`,

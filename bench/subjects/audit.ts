@@ -44,7 +44,7 @@ const attests: Contestant = async (size) => {
       ...input,
       report,
       sha256: nativeSha256,
-      signers: await recoverContributions(deployment, input.published),
+      signers: await recoverContributions(deployment, input.law, input.published),
     });
     if (!outcome.agrees) throw new Error(outcome.divergence.message);
   };
@@ -54,7 +54,7 @@ const audits: Contestant = async (size) => {
   const { input, report, leaves } = signedEpoch(size);
   return async () => {
     const [signers, roots] = await Promise.all([
-      recoverContributions(deployment, input.published),
+      recoverContributions(deployment, input.law, input.published),
       secondRoots(input.published, { ...report, leaves }),
     ]);
     const outcome = checkBundle({ ...input, report, sha256: nativeSha256, signers });
@@ -66,7 +66,7 @@ const audits: Contestant = async (size) => {
 
 const floor: Contestant = async (size) => {
   const { input } = signedEpoch(size);
-  return async () => void (await recoverContributions(deployment, input.published));
+  return async () => void (await recoverContributions(deployment, input.law, input.published));
 };
 
 const both = {

@@ -1,12 +1,16 @@
 import { toHex } from "@link-rewards/core/encoding/bytes";
-import { recover as recoverPure } from "@link-rewards/core/encoding/signature";
 import {
   RECEIPT_FIELDS,
   SIGNED_RECEIPT_BYTES,
   unpackSignedReceipt,
 } from "@link-rewards/core/signed/receipt";
-import { recoverSigners, type SignedRecords } from "@link-rewards/core/signed/signers";
-import { loadSecp256k1 } from "@link-rewards/host/secp256k1";
+import {
+  type Curves,
+  PURE_CURVES,
+  recoverSigners,
+  type SignedRecords,
+} from "@link-rewards/core/signed/signers";
+import { loadCurves } from "@link-rewards/host/curves";
 import { verifyTypedData } from "ethers";
 import {
   compactSignatureToSignature,
@@ -34,14 +38,15 @@ async function packedReceipts(size: number): Promise<Uint8Array> {
 }
 
 function recordsOf(packed: Uint8Array): SignedRecords {
-  return { domain, records: packed, recordBytes: SIGNED_RECEIPT_BYTES };
+  const recordBytes = SIGNED_RECEIPT_BYTES;
+  return { domain, records: packed, recordBytes, publicKeys: new Map() };
 }
 
-/** Our work on one thread, by whichever recover. */
-function onThisThread(recover: typeof recoverPure): Contestant {
+/** Our work on one thread, by whichever library. */
+function onThisThread(curves: Curves): Contestant {
   return async (size) => {
     const packed = await packedReceipts(size);
-    return () => void recoverSigners(recordsOf(packed), recover);
+    return () => void recoverSigners(recordsOf(packed), curves);
   };
 }
 
@@ -98,11 +103,11 @@ export const cases: readonly Case[] = [
     unit: "receipts/s",
     sizes: { quick: [100], full: [2_000] },
     rounds: { quick: 3, full: 5 },
-    ours: onThisThread(loadSecp256k1().recover),
+    ours: onThisThread(loadCurves()),
     peers: {
       ethers: { run: byEthers },
       viem: { run: byViem },
-      "@noble/curves": { run: onThisThread(recoverPure) },
+      "@noble/curves": { run: onThisThread(PURE_CURVES) },
     },
   },
   {
@@ -111,6 +116,6 @@ export const cases: readonly Case[] = [
     sizes: { quick: [4_000], full: [40_000] },
     rounds: { quick: 3, full: 7 },
     ours: inPool(2),
-    peers: { "one thread": { run: onThisThread(loadSecp256k1().recover) } },
+    peers: { "one thread": { run: onThisThread(loadCurves()) } },
   },
 ];

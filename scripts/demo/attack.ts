@@ -1,65 +1,142 @@
-import { cp, mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fromHex, type Hex, lowercaseHex } from "@link-rewards/core/encoding/bytes";
-import { isRefused } from "@link-rewards/core/encoding/refusal";
+import { at } from "@link-rewards/core/encoding/at";
+import {
+  concatBytes,
+  fromHex,
+  type Hex,
+  keccak256,
+  lowercaseHex,
+  toHex,
+  utf8,
+} from "@link-rewards/core/encoding/bytes";
+import { packFields } from "@link-rewards/core/encoding/fields";
 import { sign, toCompact } from "@link-rewards/core/encoding/signature";
-import { domainSeparator } from "@link-rewards/core/encoding/typed";
-import { assembleBundle } from "@link-rewards/core/epoch/bundle";
-import { type Manifest, parseManifest, reportOf } from "@link-rewards/core/epoch/manifest";
-import { decodeRewards, encodeRewards } from "@link-rewards/core/epoch/records";
+import { buildTree, HASH_BYTES, hashRecords, rootOf } from "@link-rewards/core/encoding/tree";
+import { assembleBundle, type Bundle } from "@link-rewards/core/epoch/bundle";
+import { type ComputedEpoch, computeEpoch } from "@link-rewards/core/epoch/compute-epoch";
+import { lawfulContributions } from "@link-rewards/core/epoch/lawful";
+import { bundleHashOf, encodeManifest, reportOf } from "@link-rewards/core/epoch/manifest";
+import {
+  CONTRIBUTION_BYTES,
+  type ContributionRecord,
+  decodeContributions,
+  decodeRewards,
+  EARNED_FIELDS,
+  encodeRewards,
+} from "@link-rewards/core/epoch/records";
+import { ledgerDomain, registryDomain } from "@link-rewards/core/signed/deployment";
+import { packSignedReceipt, type SignedReceipt } from "@link-rewards/core/signed/receipt";
 import { reportDigest } from "@link-rewards/core/signed/report";
+import type { HDNodeWallet } from "ethers";
 import { openBundles } from "../../oracle/edge/bundles.ts";
+import { sealBlockOf } from "../../oracle/edge/chain.ts";
+import { connectPeers } from "../../oracle/edge/peers.ts";
+import { readLaw } from "../../oracle/outsider/read-law.ts";
 import type { Cast } from "./cast.ts";
+import type { Operator } from "./operator.ts";
 
-/**
- * Somebody who has the member's key proposes a root of their own for `epoch`: the first account loses all it ever
- * earned, the second gets it, and a bundle that says so is published in `folder`.
- */
-export async function proposeCorruptRoot(
-  { devnet, chain }: Cast,
-  { epoch, bundles, folder }: { epoch: number; bundles: string; folder: string },
-): Promise<void> {
-  const honest = openBundles(bundles);
-  const last = parseManifest(await honest.read(epoch - 1, "manifest.json"));
-  if (isRefused(last)) throw new Error(last.message);
-  const leaves = decodeRewards(await honest.read(epoch - 1, "rewards.bin"));
-  const [robbed, thief, ...others] = leaves;
-  if (robbed === undefined || thief === undefined) throw new Error("nobody to rob");
-  const loot = robbed.cumulative;
-  const stolen = [
-    { ...robbed, cumulative: 0n },
-    { ...thief, cumulative: thief.cumulative + loot, prefix: 0n },
-    ...others,
-  ];
-  const nothing = new Uint8Array();
-  const bundle = assembleBundle(termsOf(last, epoch), {
-    "contributions.bin": nothing,
-    "contributions.fence": nothing,
-    "invoices.bin": nothing,
-    "rewards.bin": encodeRewards(stolen),
+/** What somebody with a member's key proposes, and what is published of it. */
+export type Loot = {
+  readonly bundle: Bundle;
+  /** Kept from everybody. */
+  readonly hidden: readonly string[];
+};
+
+/** What the epoch lawfully comes to, from the receipts that everybody can have. */
+export async function lawfulEpoch(
+  { chain }: Cast,
+  operator: Operator,
+  epoch: number,
+): Promise<ComputedEpoch> {
+  const law = await readLaw(chain);
+  const { deployment } = chain;
+  const receipts: SignedReceipt[] = [];
+  for await (const signed of connectPeers([]).receipts(operator.url, epoch)) receipts.push(signed);
+  const domain = registryDomain(deployment);
+  const sealBlock = await sealBlockOf(chain, epoch);
+  if (sealBlock === undefined) throw new Error(`epoch ${epoch} is not sealed`);
+  return computeEpoch({
+    deployment,
+    law,
+    epoch,
+    sealBlock,
+    contributions: lawfulContributions(receipts, { law, domain }).contributions,
+    previousRewards: await openBundles(operator.bundles).read(epoch - 1, "rewards.bin"),
   });
-  const report = reportOf(bundle.manifest, bundle.bundleHash, 0);
-  const ledger = chain.deployment.contracts.epochLedger;
-  const digest = reportDigest(domainSeparator(chain.deployment.chainId, ledger), report);
-  const member = devnet.role("member");
-  const signature = sign(digest, fromHex(lowercaseHex(member.privateKey) as Hex));
-  await rm(folder, { recursive: true, force: true });
-  await cp(bundles, folder, { recursive: true });
-  await mkdir(join(folder, String(epoch)), { recursive: true });
-  for (const [name, bytes] of bundle.files)
-    await writeFile(join(folder, String(epoch), name), bytes);
-  const sent = await devnet.suite.ledger.connect(member).propose(report, [toCompact(signature)]);
-  await sent.wait();
 }
 
-function termsOf(last: Manifest, epoch: number) {
-  const { epoch: lastEpoch, root, total, leaves, ...rest } = last;
-  return {
-    ...rest,
-    epoch,
-    total,
-    delta: 0n,
-    fee: 0n,
-    lastFinal: { ...rest.lastFinal, epoch: lastEpoch, root, total, leaves },
+/** In the middle of the table what one device earned is another's; all sums after it are as if it had been so. */
+export function stolen({ manifest, files }: ComputedEpoch): Loot {
+  const rows = decodeContributions(files.get("contributions.bin") as Uint8Array);
+  const thiefs = Math.floor(rows.length / 2);
+  const { account } = at(rows, thiefs);
+  const robbed = rows.findIndex((row, i) => i > thiefs && row.account !== account);
+  const loot = at(rows, robbed).earned;
+  const taken = (i: number) => (i === thiefs ? loot : i === robbed ? -loot : 0n);
+  let subtotal = 0n;
+  const contributions = rows.map((row, i) => {
+    const earned = row.earned + taken(i);
+    subtotal += earned;
+    return encodeContribution({ ...row, earned, subtotal });
+  });
+  const share = new Map([
+    [account, loot],
+    [at(rows, robbed).account, -loot],
+  ]);
+  let prefix = 0n;
+  const leaves = decodeRewards(files.get("rewards.bin") as Uint8Array).map((leaf) => {
+    const cumulative = leaf.cumulative + (share.get(leaf.account) ?? 0n);
+    const moved = { ...leaf, cumulative, prefix };
+    prefix += cumulative;
+    return moved;
+  });
+  const bundle = assembleBundle(manifest, {
+    "contributions.bin": concatBytes(...contributions),
+    "contributions.fence": files.get("contributions.fence") as Uint8Array,
+    "invoices.bin": files.get("invoices.bin") as Uint8Array,
+    "rewards.bin": encodeRewards(leaves),
+  });
+  return { bundle, hidden: [] };
+}
+
+/** In the middle of the table stands something that nobody can show, and the table is kept from everybody. */
+export function hiddenRow({ manifest, files }: ComputedEpoch): Loot {
+  const table = files.get("contributions.bin") as Uint8Array;
+  const hashes = hashRecords(table, CONTRIBUTION_BYTES);
+  const middle = Math.floor(hashes.length / HASH_BYTES / 2);
+  hashes.set(keccak256(utf8("not a row")), middle * HASH_BYTES);
+  const changed = { ...manifest, contributionRoot: toHex(rootOf(buildTree(hashes))) };
+  const bytes = encodeManifest(changed);
+  const bundle = {
+    manifest: changed,
+    bundleHash: bundleHashOf(bytes),
+    files: new Map([...files, ["manifest.json", bytes] as const]),
   };
+  return { bundle, hidden: ["contributions.bin", "contributions.tree"] };
+}
+
+/** Proposes it with one member's signature and puts what is public of it into a folder of its own. */
+export async function propose(
+  { devnet, chain }: Cast,
+  { bundle, hidden }: Loot,
+  member: HDNodeWallet,
+  folder: string,
+): Promise<Hex> {
+  const { ledger } = devnet.suite;
+  const { epoch, attempt } = await ledger.proposal();
+  const report = reportOf(bundle.manifest, bundle.bundleHash, Number(attempt));
+  const digest = reportDigest(ledgerDomain(chain.deployment), report);
+  const signature = sign(digest, fromHex(lowercaseHex(member.privateKey) as Hex));
+  const place = join(folder, String(epoch));
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(place, { recursive: true });
+  for (const [name, bytes] of bundle.files)
+    if (!hidden.includes(name)) await writeFile(join(place, name), bytes);
+  await (await ledger.connect(member).propose(report, [toCompact(signature)])).wait();
+  return toHex(digest);
+}
+
+function encodeContribution(record: ContributionRecord): Uint8Array {
+  return concatBytes(packSignedReceipt(record), packFields(EARNED_FIELDS, record));
 }

@@ -13,6 +13,7 @@ import { type RunningGateway, startGateway } from "../../device/gateway/start.ts
 import { type RunningNode, startNode } from "../../device/node/start.ts";
 import { type Chain, connectChain } from "../../oracle/edge/chain.ts";
 import { type Devnet, startDevnet } from "../local/devnet.ts";
+import type { LocalDevice } from "../local/local-device.ts";
 import { ownerOf, settle } from "../local/people.ts";
 import { type Colluders, foundColluders } from "./colluders.ts";
 
@@ -26,7 +27,7 @@ const DEPOSIT = 100_000n * 10n ** 18n;
 
 export type DemoDevice = {
   readonly name: string;
-  readonly key: Wallet;
+  readonly key: LocalDevice;
   readonly owner: HDNodeWallet;
   readonly folder: string;
   node: RunningNode;
@@ -139,11 +140,11 @@ const EPOCH_MAX_AGE_MILLISECONDS = 200;
 export function startDevice(
   { deployment }: Chain,
   oracleUrl: string,
-  key: Wallet,
+  key: LocalDevice,
   folder: string,
 ): Promise<RunningNode> {
   return startNode({
-    key: signerOf(fromHex(lowercaseHex(key.privateKey))),
+    key,
     chainId: deployment.chainId,
     registry: deployment.contracts.deviceRegistry,
     oracleUrl,

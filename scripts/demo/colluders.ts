@@ -7,12 +7,13 @@ import { type HDNodeWallet, Wallet } from "ethers";
 import { connectOracle } from "../../device/oracle-client.ts";
 import type { Chain } from "../../oracle/edge/chain.ts";
 import { admitCustomer, bindDevices, type Devnet } from "../local/devnet.ts";
+import { type LocalDevice, newDevice } from "../local/local-device.ts";
 import type { Operator } from "./operator.ts";
 
 /** Somebody who is a customer and owns a device, and whose device serves nobody but itself. */
 export type Colluders = {
   readonly wallet: HDNodeWallet;
-  readonly device: Wallet;
+  readonly device: LocalDevice;
   readonly key: Wallet;
   /** What they put into the escrow, in wei. */
   readonly began: bigint;
@@ -26,7 +27,8 @@ const PRETENDED_BYTES = 10n ** 9n;
 
 export async function foundColluders(devnet: Devnet): Promise<Colluders> {
   const wallet = devnet.wallet(COLLUDERS_WALLET);
-  const [device, key] = [newKey(), newKey()];
+  const device = newDevice();
+  const key = new Wallet(Wallet.createRandom().privateKey);
   await bindDevices(devnet, [{ key: device, account: wallet.address }]);
   await admitCustomer(devnet, wallet, key.address, BEGAN);
   return { wallet, device, key, began: BEGAN };
@@ -43,7 +45,7 @@ export async function collude(
   const oracle = connectOracle({ url, chainId, registry: contracts.deviceRegistry });
   const customer: Address = lowercaseHex(wallet.address);
   const receipt = {
-    device: lowercaseHex(device.address),
+    device: device.address,
     customer,
     epoch,
     sequence: 1,
@@ -57,7 +59,7 @@ export async function collude(
     await oracle.postReceipt({
       receipt,
       customerSignature: signWith(key, digest),
-      deviceSignature: signWith(device, digest),
+      deviceSignature: device.sign(digest),
     }),
     await oracle.postVoucher({
       voucher,
@@ -79,10 +81,6 @@ export async function cashOut({ wallet }: Colluders, devnet: Devnet): Promise<bi
     await (await escrow.connect(wallet).withdraw()).wait();
   }
   return token.balanceOf(wallet);
-}
-
-function newKey(): Wallet {
-  return new Wallet(Wallet.createRandom().privateKey);
 }
 
 function signWith({ privateKey }: Wallet, digest: Uint8Array): Uint8Array {

@@ -3,14 +3,18 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { SignedReceipt } from "@link-rewards/core/signed/receipt";
 import { signedReceiptToJson } from "@link-rewards/core/signed/receipt";
+import { EXIT } from "@link-rewards/host/program";
 import { addMember } from "../local/devnet.ts";
-import { proposeCorruptRoot } from "./attack.ts";
+import { hiddenRow, type Loot, lawfulEpoch, propose, stolen } from "./attack.ts";
 import { type Cast, type DemoDevice, startDemoGateway, startDevice } from "./cast.ts";
 import { collude } from "./colluders.ts";
 import type { Operator } from "./operator.ts";
 
 /** After the owners' and the customers'. */
 const SPARE_WALLET = 11;
+
+/** Undone proposals: each of them a member's of its own, who is slashed for it. */
+export const THEFTS = 3;
 
 export type Tell = (text: string) => void;
 
@@ -100,32 +104,78 @@ export async function thirdEpoch(cast: Cast, operator: Operator, tell: Tell): Pr
   await operator.close();
   await devnet.warpTo(genesis + 3 * epochSeconds + graceSeconds);
 
-  const folder = join(devnet.folder, "corrupt-bundles");
-  await proposeCorruptRoot(cast, { epoch: 3, bundles: operator.bundles, folder });
-  tell("a thief with the oracle member's key proposes a root that takes an owner's history away");
-  const key = await devnet.keyFile("bystander", devnet.role("bystander"));
-  const watched = await operator.run(
-    "watch",
-    "--bundles",
-    folder,
-    "--once",
-    "--defend",
-    "--key-file",
-    key,
-  );
-  if (watched.code !== 1)
-    throw new Error(`the watcher ended with ${watched.code}: ${watched.stderr}`);
+  const lawful = await lawfulEpoch(cast, operator, 3);
+  const thieves = thievesIn(cast, operator);
+  await thieves.propose(stolen(lawful));
   tell(
-    "a bystander's watch --defend sent the fraud proof: the root is revoked, the member slashed",
+    "a thief with the oracle member's key gives what one device earned to another, amid the table",
+  );
+  await thieves.watch(EXIT.differs);
+  tell("a bystander's watch --defend had that row judged: revoked, the member slashed");
+  await operator.close();
+  tell("the oracle, whose key signs no more, has published what is lawful");
+
+  await thieves.join();
+  await thieves.propose(hiddenRow(lawful));
+  tell("a new member is a thief too: a row that it shows to nobody");
+  await thieves.watch(EXIT.unavailable);
+  await devnet.warpTo((await devnet.now()) + 2 * devnet.parameters.answerSeconds);
+  await thieves.watch(EXIT.unavailable);
+  tell(
+    "a bystander's watch --defend demanded that row; nobody answered: revoked, the member slashed",
   );
 
-  const successor = devnet.wallet(SPARE_WALLET);
-  await addMember(devnet, successor.address, 1);
-  await devnet.warpTo(genesis + 5 * epochSeconds + 1);
-  await operator.changeKey(await devnet.keyFile("successor", successor));
+  await thieves.join();
+  const digest = await thieves.propose(stolen(lawful));
+  const guardian = devnet.suite.ledger.connect(devnet.role("guardian"));
+  await (await guardian.veto(digest)).wait();
+  tell(
+    "the next one has a friend in the guardian, who vetoes its root before anybody proves it wrong",
+  );
+  await thieves.watch(EXIT.differs);
+  tell("a bystander's watch --defend had it judged all the same: the member is slashed");
+
+  await operator.changeKey(await devnet.keyFile("successor", await thieves.join()));
   tell("governance adds a new member, which takes over after one whole epoch more");
   const { held } = await finishEpoch(cast, operator, 3, tell, true);
   tell(`the next epoch, in which nobody served, waits for a person to look: ${held}`);
+}
+
+/** Whoever has the only member's key, one after the other, and the bystander who watches them. */
+function thievesIn(cast: Cast, operator: Operator) {
+  const { devnet } = cast;
+  const { genesis, epochSeconds } = devnet.parameters;
+  const folder = join(devnet.folder, "thief");
+  let member = devnet.role("member");
+  let joined = 0;
+  return {
+    propose: (loot: Loot) => propose(cast, loot, member, folder),
+    /** Once, which ends with `code`: what is wrong is convicted, demanded, or found not to be answered. */
+    async watch(code: number) {
+      const key = await devnet.keyFile("bystander", devnet.role("bystander"));
+      const bundles = ["--bundles", folder, "--bundles", operator.bundles];
+      const watched = await operator.run(
+        "watch",
+        ...bundles,
+        "--once",
+        "--defend",
+        "--key-file",
+        key,
+      );
+      if (watched.code !== code)
+        throw new Error(
+          `the watcher ended with ${watched.code}: ${watched.stdout}${watched.stderr}`,
+        );
+    },
+    /** Governance adds the next one, and it is time for it to sign. */
+    async join() {
+      member = devnet.wallet(SPARE_WALLET + joined);
+      joined += 1;
+      await addMember(devnet, member.address, 1);
+      await devnet.warpTo(genesis + (3 + 2 * joined) * epochSeconds + 1);
+      return member;
+    },
+  };
 }
 
 async function enterEpoch({ devnet }: Cast, operator: Operator, epoch: number): Promise<void> {

@@ -2,16 +2,19 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { at } from "@link-rewards/core/encoding/at";
-import { fromHex, lowercaseHex } from "@link-rewards/core/encoding/bytes";
-import { sign, toCompact } from "@link-rewards/core/encoding/signature";
+import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
+import { NO_PUBLIC_KEY } from "@link-rewards/core/encoding/p256";
+import { toDeviceSignature } from "@link-rewards/core/encoding/signature";
 import { domainSeparator } from "@link-rewards/core/encoding/typed";
 import { RULES_HASH } from "@link-rewards/core/epoch/rules";
 import { bindDigest } from "@link-rewards/core/signed/bind";
+import type { DeviceKey } from "@link-rewards/host/keys";
 import { HDNodeWallet, JsonRpcProvider, Mnemonic } from "ethers";
 import hre from "hardhat";
 import type { Suite } from "../../oracle/edge/chain.ts";
 import { deploySuite, type SuiteParameters } from "../deployment.ts";
 import { type LocalChain, startHardhatChain } from "./local-chain.ts";
+import type { LocalDevice } from "./local-device.ts";
 
 /** The accounts that Hardhat's own chain funds; known to everybody, so never for anything of value. */
 export const MNEMONIC = Mnemonic.fromPhrase(
@@ -66,6 +69,9 @@ const DEVNET_PARAMETERS = {
   graceSeconds: 600,
   proposalTimeoutSeconds: 300,
   windowSeconds: 600,
+  answerSeconds: 60,
+  spacingSeconds: 5,
+  demandBond: 10n ** 16n,
   thawSeconds: 2 * 3600 + 600,
   minimumBond: 1_000n * 10n ** 18n,
   rulesHash: RULES_HASH,
@@ -157,10 +163,7 @@ const DEVICES_AT_ONCE = 100;
 /** Enrols devices of class 1 and binds each to its account, from the next epoch on. */
 export async function bindDevices(
   { suite, role, parameters, now }: Devnet,
-  devices: readonly {
-    readonly key: { readonly privateKey: string; readonly address: string };
-    readonly account: string;
-  }[],
+  devices: readonly { readonly key: LocalDevice; readonly account: string }[],
 ): Promise<void> {
   const registry = lowercaseHex(await suite.registry.getAddress());
   const domain = domainSeparator(LOCAL_CHAIN_ID, registry);
@@ -169,40 +172,61 @@ export async function bindDevices(
   const nonce = BigInt(await now());
   for (let first = 0; first < devices.length; first += DEVICES_AT_ONCE) {
     const batch = devices.slice(first, first + DEVICES_AT_ONCE);
-    const addresses = batch.map(({ key }) => key.address);
-    await (await manufacturer.enrol(addresses, DEVNET_CLASS)).wait();
+    await enrol(
+      manufacturer,
+      batch.map(({ key }) => key),
+    );
     const consents = batch.map(({ key, account }) => ({
-      device: lowercaseHex(key.address),
+      device: key.address,
       account: lowercaseHex(account),
       nonce,
       deadline: BigInt(parameters.genesis),
     }));
-    const signatures = consents.map((consent, i) =>
-      toCompact(
-        sign(bindDigest(domain, consent), fromHex(lowercaseHex(at(batch, i).key.privateKey))),
-      ),
-    );
+    const signatures = consents.map((consent, i) => {
+      const { key } = at(batch, i);
+      return toDeviceSignature(key.sign(bindDigest(domain, consent)), key.publicKey);
+    });
     await (await bystander.bind(consents, signatures)).wait();
   }
 }
 
+/** Each as what its key is. */
+export async function enrol(
+  manufacturer: Suite["registry"],
+  devices: readonly Pick<DeviceKey, "address" | "publicKey">[],
+): Promise<void> {
+  const addresses = devices
+    .filter(({ publicKey }) => publicKey === NO_PUBLIC_KEY)
+    .map(({ address }) => address);
+  const publicKeys = devices
+    .map(({ publicKey }) => publicKey)
+    .filter((publicKey) => publicKey !== NO_PUBLIC_KEY);
+  if (addresses.length > 0) await (await manufacturer.enrol(addresses, DEVNET_CLASS)).wait();
+  if (publicKeys.length > 0) await (await manufacturer.enrolP256(publicKeys, DEVNET_CLASS)).wait();
+}
+
 /** In wei: more than an account sends transactions for. */
 const GAS_MONEY = 10n ** 17n;
+
+/** Only the first accounts of a chain have coins of their own. */
+async function giveCoins({ role, provider }: Devnet, to: string): Promise<void> {
+  if ((await provider.getBalance(to)) > 0n) return;
+  await (await role("treasury").sendTransaction({ to, value: GAS_MONEY })).wait();
+}
 
 /**
  * Admits a customer with one key, from the next epoch on, and pays `funds` wei into its escrow: the key may promise as
  * much in one epoch.
  */
 export async function admitCustomer(
-  { suite, role, provider }: Devnet,
+  devnet: Devnet,
   customer: HDNodeWallet,
   key: string,
   funds: bigint,
 ): Promise<void> {
+  const { suite, role } = devnet;
   const treasury = role("treasury");
-  // Only the first accounts of a chain have coins of their own.
-  if ((await provider.getBalance(customer)) === 0n)
-    await (await treasury.sendTransaction({ to: customer, value: GAS_MONEY })).wait();
+  await giveCoins(devnet, customer.address);
   await (await suite.escrow.connect(role("admission")).admit(customer.address)).wait();
   await (await suite.escrow.connect(customer).setKey(key, funds)).wait();
   await (await suite.token.connect(treasury).approve(suite.escrow, funds)).wait();
@@ -212,6 +236,7 @@ export async function admitCustomer(
 /** Makes `member` an active member from the epoch after the next on, with its bond paid by the treasury. */
 export async function addMember(devnet: Devnet, member: string, threshold: number): Promise<void> {
   const { suite, role, parameters } = devnet;
+  await giveCoins(devnet, member);
   await (await suite.quorum.connect(role("governance")).addMember(member, threshold)).wait();
   const treasury = role("treasury");
   await (await suite.token.connect(treasury).approve(suite.quorum, parameters.minimumBond)).wait();

@@ -1,5 +1,6 @@
 import { type HDNodeWallet, Wallet } from "ethers";
 import { addMember, admitCustomer, bindDevices, DEVNET_CLASS, type Devnet } from "./devnet.ts";
+import { type LocalDevice, newDevice, newP256Device } from "./local-device.ts";
 
 /**
  * Who lives on a devnet: everything about them is in effect from epoch 1 on, except that members sign from epoch 2 on,
@@ -8,8 +9,8 @@ import { addMember, admitCustomer, bindDevices, DEVNET_CLASS, type Devnet } from
 export type People = {
   /** Funded as far as the chain's own accounts go. */
   readonly owners: readonly HDNodeWallet[];
-  /** Device i belongs to owner i, going round. */
-  readonly devices: readonly Wallet[];
+  /** Device i belongs to owner i, going round. Devices 1, 4, 7 and so on have P-256 keys. */
+  readonly devices: readonly LocalDevice[];
   readonly customers: readonly HDNodeWallet[];
   /** The key that each customer signs with. */
   readonly gateways: readonly Wallet[];
@@ -42,7 +43,9 @@ export async function settle(devnet: Devnet, options: PeopleOptions): Promise<Pe
   const owners = wallets(options.owners);
   const members = [role("member"), ...wallets(options.members - 1)];
   const gateways = customers.map(newKey);
-  const devices = Array.from({ length: options.devices }, newKey);
+  const devices = Array.from({ length: options.devices }, (_, i) =>
+    i % 3 === 1 ? newP256Device() : newDevice(),
+  );
 
   const governed = suite.registry.connect(role("governance"));
   await (await governed.setClassLimit(DEVNET_CLASS, options.limit)).wait();

@@ -57,7 +57,7 @@ export function clearSigning(deployment: DeploymentFile): Readonly<Record<string
       },
     }),
     "calldata-DeviceRegistry.json": calls("DeviceRegistry", {
-      "bind((address device,address account,uint64 nonce,uint256 deadline)[] consents,(bytes32 r,bytes32 vs)[] signatures)":
+      "bind((address device,address account,uint64 nonce,uint256 deadline)[] consents,(bytes32 r,bytes32 vs,bytes publicKey)[] signatures)":
         {
           intent: "Bind devices",
           fields: [
@@ -67,6 +67,7 @@ export function clearSigning(deployment: DeploymentFile): Readonly<Record<string
             hidden("consents.[].nonce", "Nonce"),
             hidden("signatures.[].r", "Device's signature, r"),
             hidden("signatures.[].vs", "Device's signature, vs"),
+            hidden("signatures.[].publicKey", "Device's P-256 key"),
           ],
         },
     }),
