@@ -88,7 +88,7 @@ describe("npm run demo -- --json --keep", () => {
     const { beganWei, endedWei } = demo.colluders;
     expect(BigInt(endedWei) < BigInt(beganWei), "who signs with himself loses").to.equal(true);
     expect(demo.crashesSurvived).to.equal(2);
-    expect(demo.fraudProofs).to.equal(1);
+    expect(demo.convictions).to.equal(3);
   });
 
   it("leaves a claim page on which an owner claims with a wallet", async () => {

@@ -30,7 +30,7 @@ describe("readBundle", () => {
     return { bundle, asked };
   }
 
-  it("reads every file that the manifest names", async () => {
+  it("reads the manifest and every file that one names", async () => {
     const manifest = utf8(JSON.stringify(vector.manifest));
     const { bundle, asked } = await readNamed(manifest);
     const names = Object.keys(vector.manifest.files);
@@ -40,11 +40,11 @@ describe("readBundle", () => {
     expect(bundle.files.get("rewards.bin")).to.deep.equal(utf8("rewards.bin"));
   });
 
-  it("reads no file on the word of a manifest that is not one", async () => {
+  it("reads no other file, and no fewer, on the word of a manifest that is none", async () => {
+    // Who publishes it could else keep the tables from whoever judges them.
     for (const manifest of [utf8("{"), utf8('{"files":{"../../etc/passwd":{}}}')]) {
-      const { bundle, asked } = await readNamed(manifest);
-      expect(asked).to.deep.equal([MANIFEST_FILE]);
-      expect(bundle.files.size).to.equal(0);
+      const { asked } = await readNamed(manifest);
+      expect(asked).to.have.members([MANIFEST_FILE, ...Object.keys(vector.manifest.files)]);
     }
   });
 });

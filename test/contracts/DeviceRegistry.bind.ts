@@ -122,8 +122,8 @@ describe("DeviceRegistry", () => {
       const consent = await consentOf(world, device, stranger.address);
       const own = await signConsent(world, consent, device);
       await expect(registry.bind([consent], [await signConsent(world, consent, other)]))
-        .to.be.revertedWithCustomError(registry, "BindingSignerMismatch")
-        .withArgs(other.address, device.address);
+        .to.be.revertedWithCustomError(registry, "NotSignedByDevice")
+        .withArgs(device.address);
       for (const change of [
         { device: other.address },
         { account: bystander.address },
@@ -132,7 +132,7 @@ describe("DeviceRegistry", () => {
       ]) {
         await expect(
           registry.bind([{ ...consent, ...change }], [own]),
-        ).to.be.revertedWithCustomError(registry, "BindingSignerMismatch");
+        ).to.be.revertedWithCustomError(registry, "NotSignedByDevice");
       }
     });
 
@@ -231,15 +231,15 @@ describe("DeviceRegistry", () => {
       const { registry, stranger } = world;
       const consent = await consentOf(world, device, stranger.address);
       const { r } = await signConsent(world, consent, device);
-      const highS = { r, vs: toBeHex(2n ** 255n - 1n, 32) };
+      const highS = { r, vs: toBeHex(2n ** 255n - 1n, 32), publicKey: "0x" };
       await expect(registry.bind([consent], [highS])).to.be.revertedWithCustomError(
         registry,
-        "ECDSAInvalidSignatureS",
+        "NotSignedByDevice",
       );
-      const nothing = { r: toBeHex(0, 32), vs: toBeHex(1, 32) };
+      const nothing = { r: toBeHex(0, 32), vs: toBeHex(1, 32), publicKey: "0x" };
       await expect(registry.bind([consent], [nothing])).to.be.revertedWithCustomError(
         registry,
-        "ECDSAInvalidSignature",
+        "NotSignedByDevice",
       );
     });
 

@@ -20,11 +20,11 @@ describe("DeviceRegistry", () => {
       const { registry, manufacturer } = await from(deployedWorld);
       await expect(registry.connect(manufacturer).enrol([device.address, other.address], 255))
         .to.emit(registry, "DeviceEnrolled")
-        .withArgs(device.address, 255, 1)
+        .withArgs(device.address, 255, "0x", 1)
         .and.to.emit(registry, "DeviceEnrolled")
-        .withArgs(other.address, 255, 2);
+        .withArgs(other.address, 255, "0x", 2);
       expect(await registry.deviceOf(device)).to.deep.equal([
-        true,
+        1n,
         255n,
         0n,
         ZeroAddress,

@@ -44,7 +44,7 @@ async function closed() {
 /** A ledger of its own beside the suite's, with another clock. */
 async function ledgerWith(genesis: number, epochSeconds: number) {
   const { connection, ...world } = await from(firstFinal);
-  const { escrow, quorum, distributor, governance, guardian } = world;
+  const { escrow, quorum, distributor, judge, governance, guardian } = world;
   const clock = [genesis, epochSeconds, 0, governance, governance];
   const { egressPrice, storagePrice, computePrice, feeBps } = await world.ledger.tariffAt(1);
   return connection.ethers.deployContract("EpochLedger", [
@@ -53,9 +53,11 @@ async function ledgerWith(genesis: number, epochSeconds: number) {
       escrow,
       quorum,
       distributor,
+      demands: await connection.ethers.deployContract("Demands", [1, 1, 1]),
       proposalTimeoutSeconds: 1,
-      windowSeconds: 1,
+      windowSeconds: 4,
       rulesHash: await world.ledger.rulesAt(1),
+      judge,
       tariff: { egressPrice, storagePrice, computePrice, feeBps },
       governance,
       guardian,

@@ -111,7 +111,7 @@ describe("EpochLedger", () => {
     it("refuses other rules than the ones in force in that epoch", async () => {
       const world = await from(firstFinal);
       const rules = await world.ledger.rulesAt(2);
-      await world.ledger.connect(world.governance).setRules(id("later"));
+      await world.ledger.connect(world.governance).setRules(id("later"), world.judge);
       for (const epoch of [2, 3]) {
         const tree = ltkTree(world.accounts, [2, 2, 3, 4, 6]);
         const report = await pendingReport(world, tree, { rulesHash: rules });

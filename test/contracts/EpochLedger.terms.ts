@@ -2,6 +2,7 @@ import { RULES_HASH } from "@link-rewards/core/epoch/rules";
 import { expect } from "chai";
 import { id, ZeroAddress, ZeroHash } from "ethers";
 import {
+  ANSWER_SECONDS,
   deployedWorld,
   EPOCH_SECONDS,
   FEE_BPS,
@@ -22,15 +23,18 @@ const tariff = { egressPrice, storagePrice, computePrice, feeBps };
 
 /** Deploys another ledger, with `change` in what it is built from. */
 async function ledgerWith(world: World, change: Record<string, unknown>) {
-  const { connection, registry, escrow, quorum, distributor, governance, guardian } = world;
+  const { connection, registry, escrow, quorum, distributor, demands, judge } = world;
+  const { governance, guardian } = world;
   const terms = {
     registry,
     escrow,
     quorum,
     distributor,
+    demands,
     proposalTimeoutSeconds: TIMEOUT_SECONDS,
     windowSeconds: WINDOW_SECONDS,
     rulesHash: RULES_HASH,
+    judge,
     tariff,
     governance,
     guardian,
@@ -51,7 +55,7 @@ describe("EpochLedger", () => {
 
     it("wants a window and a timeout above zero", async () => {
       const world = await from(deployedWorld);
-      await ledgerWith(world, { windowSeconds: 1, proposalTimeoutSeconds: 1 });
+      await ledgerWith(world, { proposalTimeoutSeconds: 1 });
       for (const name of ["windowSeconds", "proposalTimeoutSeconds"]) {
         await expect(ledgerWith(world, { [name]: 0 })).to.be.revertedWithCustomError(
           world.ledger,
@@ -60,19 +64,30 @@ describe("EpochLedger", () => {
       }
     });
 
-    it("refuses a zero address in any place, zero rules, and a fee over half", async () => {
+    it("wants a window of four answers: what is demanded in its first half must be proven in its second", async () => {
+      const world = await from(deployedWorld);
+      const least = 4 * ANSWER_SECONDS;
+      await ledgerWith(world, { windowSeconds: least });
+      await expect(ledgerWith(world, { windowSeconds: least - 1 }))
+        .to.be.revertedWithCustomError(world.ledger, "WindowTooShort")
+        .withArgs(least - 1, least);
+    });
+
+    it("refuses a zero address in any place, zero rules, no judge, and a fee over half", async () => {
       const world = await from(deployedWorld);
       const { ledger } = world;
-      for (const name of ["escrow", "quorum", "distributor", "governance", "guardian"]) {
+      for (const name of ["escrow", "quorum", "distributor", "demands", "governance", "guardian"]) {
         await expect(ledgerWith(world, { [name]: ZeroAddress })).to.be.revertedWithCustomError(
           ledger,
           "ZeroAddress",
         );
       }
-      await expect(ledgerWith(world, { rulesHash: ZeroHash })).to.be.revertedWithCustomError(
-        ledger,
-        "ZeroRules",
-      );
+      for (const wrong of [{ rulesHash: ZeroHash }, { judge: ZeroAddress }]) {
+        await expect(ledgerWith(world, wrong)).to.be.revertedWithCustomError(
+          ledger,
+          "InvalidRules",
+        );
+      }
       await expect(ledgerWith(world, { tariff: { ...tariff, feeBps: 5_001 } }))
         .to.be.revertedWithCustomError(ledger, "FeeTooHigh")
         .withArgs(5_001);
@@ -132,35 +147,65 @@ describe("EpochLedger", () => {
   });
 
   describe("setRules", () => {
+    /** Another judge. */
+    const newJudge = async ({ connection, registry, escrow }: World) =>
+      connection.ethers.deployContract("Judge", [registry, escrow]);
+
     it("takes effect after at least one whole epoch more, and leaves the ones before alone", async () => {
       const world = await from(deployedWorld);
       const { ledger, governance } = world;
       await goTo(world, startOf(6) - 2);
-      await expect(ledger.connect(governance).setRules(id("new")))
+      const judge = await newJudge(world);
+      await goTo(world, startOf(6) - 1);
+      await expect(ledger.connect(governance).setRules(id("new"), judge))
         .to.emit(ledger, "RulesSet")
-        .withArgs(7, id("new"), numbered);
+        .withArgs(8, id("new"), judge, numbered);
       const rules = [];
-      for (const epoch of [0, 1, 6, 7]) rules.push(await ledger.rulesAt(epoch));
+      for (const epoch of [0, 1, 7, 8]) rules.push(await ledger.rulesAt(epoch));
       expect(rules).to.deep.equal([ZeroHash, RULES_HASH, RULES_HASH, id("new")]);
     });
 
     it("keeps what was set for the epoch before", async () => {
       const world = await from(deployedWorld);
-      const { ledger, governance } = world;
+      const { ledger, governance, judge } = world;
       await goTo(world, startOf(5));
-      await ledger.connect(governance).setRules(id("first"));
+      await ledger.connect(governance).setRules(id("first"), judge);
       await goTo(world, startOf(6));
-      await ledger.connect(governance).setRules(id("second"));
+      await ledger.connect(governance).setRules(id("second"), judge);
       expect(await ledger.rulesAt(7)).to.equal(id("first"));
       expect(await ledger.rulesAt(8)).to.equal(id("second"));
     });
 
-    it("refuses zero", async () => {
-      const { ledger, governance } = await from(deployedWorld);
-      await expect(ledger.connect(governance).setRules(ZeroHash)).to.be.revertedWithCustomError(
-        ledger,
-        "ZeroRules",
-      );
+    it("gives rules one judge for ever, and may go back to them with it", async () => {
+      const world = await from(deployedWorld);
+      const { ledger, governance, judge } = world;
+      const asGovernance = ledger.connect(governance);
+      const other = await newJudge(world);
+      await asGovernance.setRules(id("new"), other);
+      await asGovernance.setRules(RULES_HASH, judge);
+      for (const [rules, fixed, wrong] of [
+        [id("new"), other, judge],
+        [RULES_HASH, judge, other],
+      ] as const) {
+        await expect(asGovernance.setRules(rules, wrong))
+          .to.be.revertedWithCustomError(ledger, "JudgeIsFixed")
+          .withArgs(rules, fixed);
+        expect(await ledger.judgeOf(rules)).to.equal(await fixed.getAddress());
+      }
+      expect(await ledger.judgeOf(id("never"))).to.equal(ZeroAddress);
+    });
+
+    it("refuses zero rules, and a judge that is no contract", async () => {
+      const { ledger, governance, judge, stranger } = await from(deployedWorld);
+      for (const [rules, wrong] of [
+        [ZeroHash, judge],
+        [id("new"), ZeroAddress],
+        [id("new"), stranger],
+      ] as const) {
+        await expect(ledger.connect(governance).setRules(rules, wrong))
+          .to.be.revertedWithCustomError(ledger, "InvalidRules")
+          .withArgs(rules, wrong);
+      }
     });
   });
 });

@@ -22,8 +22,9 @@ import {
   reportOf,
   type Staffed,
 } from "./support/epochs.ts";
-import { honestLeaves, treeOf } from "./support/reward-tree.ts";
+import { honestLeaves, orderEvidence, treeOf } from "./support/reward-tree.ts";
 import { signFor } from "./support/signing.ts";
+import { convict } from "./support/trial.ts";
 
 const DEVICE = walletOf("some device");
 const MONTH_SECONDS = 30 * 24 * 3600;
@@ -58,7 +59,8 @@ const CAUSES: Readonly<Record<LawEventName, Cause>> = {
   EndpointSet: ({ escrow, customer }) => escrow.connect(customer).setEndpoint("wss://here.example"),
   VoucherCollected: (world) => collect(world, 2, 1_001),
   TariffSet: ({ ledger, governance }) => ledger.connect(governance).setTariff(TARIFF),
-  RulesSet: ({ ledger, governance }) => ledger.connect(governance).setRules(id("rules")),
+  RulesSet: ({ ledger, governance, judge }) =>
+    ledger.connect(governance).setRules(id("rules"), judge),
   RootProposed: (world) => pendingReport(world, ltkTree(world.accounts, [2, 2, 3, 4, 5])),
   RootVetoed: async ({ ledger, guardian }) =>
     ledger.connect(guardian).veto((await ledger.proposal()).digest),
@@ -73,7 +75,7 @@ const CAUSES: Readonly<Record<LawEventName, Cause>> = {
     const leaves = honestLeaves(world.accounts, [2, 2, 3, 4, 5].map(ltk));
     const tree = treeOf(leaves.map((leaf) => ({ ...leaf, prefix: leaf.prefix + 1n })));
     const report = await pendingReport(world, tree);
-    return world.ledger.proveGap(report, [tree.openingAt(0)], 0);
+    return convict(world, report, orderEvidence(tree, 0));
   },
   MemberSlashed: async (world) => {
     const { quorum, ledger } = world;
@@ -139,7 +141,7 @@ describe("LawEvents", () => {
     for (const [i, device] of devices.entries()) {
       await expect(enrolling)
         .to.emit(registry, "DeviceEnrolled")
-        .withArgs(device, 1, i + 1);
+        .withArgs(device, 1, "0x", i + 1);
     }
     expect(await registry.revision()).to.equal(3);
   });

@@ -5,9 +5,9 @@ import { deployedWorld, from } from "../worlds/contracts.ts";
 describe("LedgerLink", () => {
   describe("linkLedger", () => {
     it("links once and for ever", async () => {
-      const { programme, escrow, quorum, distributor, ledger, deployer, stranger } =
-        await from(deployedWorld);
-      for (const contract of [programme, escrow, quorum, distributor]) {
+      const world = await from(deployedWorld);
+      const { programme, escrow, quorum, distributor, demands, ledger, deployer, stranger } = world;
+      for (const contract of [programme, escrow, quorum, distributor, demands]) {
         expect(await contract.ledger()).to.equal(await ledger.getAddress());
         await expect(contract.connect(deployer).linkLedger(stranger))
           .to.be.revertedWithCustomError(contract, "LedgerAlreadyLinked")
@@ -16,8 +16,9 @@ describe("LedgerLink", () => {
     });
 
     it("is open to the deployer only, who has no other power", async () => {
-      const { programme, escrow, quorum, distributor, stranger } = await from(deployedWorld);
-      for (const contract of [programme, escrow, quorum, distributor]) {
+      const world = await from(deployedWorld);
+      const { programme, escrow, quorum, distributor, demands, stranger } = world;
+      for (const contract of [programme, escrow, quorum, distributor, demands]) {
         await expect(contract.connect(stranger).linkLedger(stranger))
           .to.be.revertedWithCustomError(contract, "NotDeployer")
           .withArgs(stranger.address);

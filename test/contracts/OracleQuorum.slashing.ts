@@ -23,7 +23,9 @@ import {
   staffedWorld,
 } from "./support/epochs.ts";
 import { numbered } from "./support/revisions.ts";
+import { orderEvidence } from "./support/reward-tree.ts";
 import { type CompactSignature, signFor } from "./support/signing.ts";
+import { convict } from "./support/trial.ts";
 
 /** Two different reports of epoch 1, attempt 0. */
 async function twoReports(world: Staffed): Promise<readonly [Report, Report]> {
@@ -163,28 +165,34 @@ describe("OracleQuorum", () => {
   describe("slash", () => {
     it("takes the bonds of exactly the signers of a proposal that is disproven", async () => {
       const world = await from(staffedWorld);
-      const { quorum, ledger, token, bystander } = world;
+      const { quorum, token, bystander } = world;
       const tree = ltkTree(world.accounts, [1, 2, 3, 4, 5]);
       const report = await pendingReport(world, tree, { total: parseEther("1") });
-      await expect(
-        ledger.connect(bystander).proveGap(report, [tree.openingAt(4)], 5),
-      ).to.changeTokenBalance(world.connection.ethers, token, bystander, (3n * BOND) / 10n);
+      await expect(convict(world, report, orderEvidence(tree, 5))).to.changeTokenBalance(
+        world.connection.ethers,
+        token,
+        bystander,
+        (3n * BOND) / 10n,
+      );
       const active = await Promise.all(world.members.map((member) => quorum.isActive(member)));
       expect(active).to.deep.equal([false, false, false, true, true]);
     });
 
     it("takes nothing twice from a member that equivocated and signed the disproven proposal", async () => {
       const world = await from(staffedWorld);
-      const { quorum, ledger, token, bystander } = world;
+      const { quorum, token, bystander } = world;
       await prove(world, await twoReports(world), [MEMBER, MEMBER]);
       const others = world.members.filter(({ address }) => address !== MEMBER.address);
       const tree = ltkTree(world.accounts, [1, 2, 3, 4, 5]);
       const report = await pendingReport({ ...world, members: others }, tree, { total: 1n });
       const signer = walletOf("member 0");
       await prove(world, [report, { ...report, total: 2n }], [signer, signer]);
-      await expect(
-        ledger.connect(bystander).proveGap(report, [tree.openingAt(4)], 5),
-      ).to.changeTokenBalance(world.connection.ethers, token, bystander, BOND / 5n);
+      await expect(convict(world, report, orderEvidence(tree, 5))).to.changeTokenBalance(
+        world.connection.ethers,
+        token,
+        bystander,
+        BOND / 5n,
+      );
       expect(await quorum.members()).to.equal(1);
     });
 

@@ -11,7 +11,7 @@ import {
   type World,
   walletOf,
 } from "../worlds/contracts.ts";
-import { corruptQuorum } from "./support/corrupt.ts";
+
 import {
   collect,
   DEPOSIT,
@@ -22,7 +22,7 @@ import {
   signVoucher,
   voucherOf,
 } from "./support/customers.ts";
-import { finalizeEpoch, ltkTree, PAID } from "./support/epochs.ts";
+import { finalizeEpoch, ltkTree, PAID, sealedTwo } from "./support/epochs.ts";
 import { tableOf } from "./support/invoices.ts";
 
 /* Each title says which rule of the contracts stops it. */
@@ -152,7 +152,7 @@ describe("attacks of customers", () => {
   });
 
   it("getting back what counted, or another epoch's money, by a refund: stopped by the openings, and by the epoch's own rest", async () => {
-    const world = await from(corruptQuorum);
+    const world = await from(sealedTwo);
     const { escrow, customer } = world;
     // The corrupt table says that nothing of the 1,000 LTK counted, and 900 LTK less the fee were earned.
     const line = {

@@ -15,33 +15,17 @@ import {
   WINDOW_SECONDS,
   type World,
 } from "../worlds/contracts.ts";
-import { corruptQuorum, expectRefused, expectUndone, leavesOf } from "./support/corrupt.ts";
-import { ltk } from "./support/customers.ts";
-import {
-  finalize,
-  finalizeEpoch,
-  ltkTree,
-  NO_CONTRIBUTIONS,
-  PAID,
-  pendingReport,
-  propose,
-  reportOf,
-  signReport,
-} from "./support/epochs.ts";
-import { type RewardTree, treeOf } from "./support/reward-tree.ts";
+import { corruptQuorum, expectRefused, expectUndone } from "./support/corrupt.ts";
+import { finalize, NO_CONTRIBUTIONS, propose, signReport } from "./support/epochs.ts";
+import { askLeaf, pendingRobbery, ROBBED, robbed, vetoedRobbery } from "./support/robbery.ts";
+import { proposeTables, reportOf } from "./support/served.ts";
 import { digestOf, domainOf, signDigest } from "./support/signing.ts";
+import { convict, evidenceOf } from "./support/trial.ts";
 
 /*
- * A quorum that is corrupt to the last member signs whatever it likes about epoch 2, after an honest epoch 1 in which
- * account i earned (i + 1) LTK. Every title says what stops it: a rule of the contracts, or one transaction of a
- * bystander.
+ * A quorum that is corrupt to the last member signs whatever it likes about epoch 2, after an honest epoch 1. Every title
+ * says what stops it: a rule of the contracts, or one transaction of a bystander.
  */
-
-/** Account 4 is robbed of 4 LTK in favour of account 0; and the proof of it. */
-function robbery(world: { accounts: readonly string[]; first: RewardTree }) {
-  const tree = ltkTree(world.accounts, [5, 2, 3, 4, 1]);
-  return { tree, openings: [world.first.openingAt(4), tree.openingAt(4)] as const };
-}
 
 describe("attacks of a corrupt quorum on the course of epochs", () => {
   it("skipping an epoch, or repeating one: stopped by EpochOutOfOrder", async () => {
@@ -53,26 +37,28 @@ describe("attacks of a corrupt quorum on the course of epochs", () => {
 
   it("P2 releasing tokens for an epoch that nobody paid for, or without a contribution: stopped by OverFund", async () => {
     const world = await from(corruptQuorum);
-    const { escrow, first } = world;
+    const { escrow, second } = world;
+    const { total } = world.first;
     // Epoch 2 was paid for, but nobody served; and nobody paid for epoch 3.
-    await expectRefused(world, { ...NO_CONTRIBUTIONS, total: first.total + 1n }, "OverFund");
-    await finalizeEpoch(world, first, NO_CONTRIBUTIONS);
+    await expectRefused(world, { ...NO_CONTRIBUTIONS, total: total + 1n }, "OverFund");
+    await finalize(world, await proposeTables(world, second));
     await goTo(world, sealTimeOf(3));
     expect(await escrow.fund(3)).to.equal(0);
-    await expectRefused(world, { total: first.total + 1n }, "OverFund");
-    await expectRefused(world, { total: first.total + ltk(1_000_000) }, "OverFund");
+    await expectRefused(world, { total: second.total + 1n }, "OverFund");
+    await expectRefused(world, { total: second.total + 10n ** 24n }, "OverFund");
   });
 
   it("stalling for a year and then taking a year: stopped by OverFund and EpochOutOfOrder, one epoch's payments at a time", async () => {
     const world = await from(corruptQuorum);
-    const { ledger, token, programme } = world;
+    const { ledger, token, programme, escrow } = world;
     await goTo(world, startOf(367));
     const held = await token.balanceOf(programme);
-    const most = (ltk(PAID) * 9n) / 10n;
-    await expectRefused(world, { total: world.first.total + most + 1n }, "OverFund");
+    const fund = await escrow.fund(2);
+    const total = world.first.total + fund - fund / 10n;
+    await expectRefused(world, { total: total + 1n }, "OverFund");
     await expectRefused(world, { epoch: 366 }, "EpochOutOfOrder");
-    const total = world.first.total + most;
-    const report = await pendingReport(world, treeOf(leavesOf(world)), { total });
+    const report = await reportOf(world, world.second, { total });
+    await propose(world, report);
     await expectRefused(world, { epoch: 3, prevRoot: report.root }, "EpochOutOfOrder");
     await finalize(world, report);
     expect((await ledger.lastFinal()).epoch).to.equal(2);
@@ -83,13 +69,14 @@ describe("attacks of a corrupt quorum on the course of epochs", () => {
     const world = await from(corruptQuorum);
     const { ledger, guardian, quorum } = world;
     await setAttempt(world, 65_535);
-    const { tree, openings } = robbery(world);
-    const report = await pendingReport(world, tree);
+    const tables = robbed(world.second);
+    const report = await proposeTables(world, tables);
     expect(report.attempt).to.equal(65_535);
     const { digest } = await ledger.proposal();
     await ledger.connect(guardian).veto(digest);
     expect((await ledger.proposal()).attempt).to.equal(65_536);
-    await expect(ledger.proveRegression(report, ...openings)).to.emit(quorum, "MemberSlashed");
+    const evidence = evidenceOf(world, tables, askLeaf(ROBBED));
+    await expect(convict(world, report, evidence)).to.emit(quorum, "MemberSlashed");
   });
 
   it("P4b attempts that end by themselves without a pause: stopped by InvalidTiming, timeout and window last", async () => {
@@ -110,7 +97,7 @@ describe("attacks of a corrupt quorum on the course of epochs", () => {
   it("proposing a vetoed report again: stopped by WrongAttempt, and by the digest when renumbered", async () => {
     const world = await from(corruptQuorum);
     const { ledger, guardian, quorum, members } = world;
-    const report = await pendingReport(world, treeOf(leavesOf(world)));
+    const report = await proposeTables(world, world.second);
     const signatures = await signReport(world, report, members.slice(0, 3));
     await ledger.connect(guardian).veto((await ledger.proposal()).digest);
     await expect(ledger.propose(report, signatures)).to.be.revertedWithCustomError(
@@ -123,45 +110,52 @@ describe("attacks of a corrupt quorum on the course of epochs", () => {
   });
 
   it("P32 a veto just before the proof, to save the bonds: stopped, a vetoed report can be proven, and the next fraud too", async () => {
-    const world = await from(corruptQuorum);
-    const { ledger, guardian, quorum, members } = world;
-    const { tree, openings } = robbery(world);
-    const report = await pendingReport(world, tree);
-    await ledger.connect(guardian).veto((await ledger.proposal()).digest);
-    const again = await reportOf(world, tree);
+    const world = await from(vetoedRobbery);
+    const { quorum, members, tables, report, evidence } = world;
+    const again = await reportOf(world, tables);
     expect(again.attempt).to.equal(1);
     await propose(world, again, members.slice(2));
-    await expect(ledger.proveRegression(report, ...openings)).to.emit(quorum, "MemberSlashed");
-    await expectUndone(world, ledger.proveRegression(again, ...openings), again);
+    await expect(convict(world, report, evidence)).to.emit(quorum, "MemberSlashed");
+    await expectUndone(world, convict(world, again, evidence), again);
     for (const member of members) {
       expect((await quorum.memberOf(member)).bond).to.equal(0);
       expect(await quorum.isActive(member)).to.equal(false);
     }
   });
 
+  it("P32 a veto, and an honest report at once, so that the epoch is final before the proof: stopped, the vetoed one's own window goes on", async () => {
+    const world = await from(vetoedRobbery);
+    const { ledger, quorum, report, digest, evidence } = world;
+    const rest = { ...world, members: world.members.slice(2) };
+    const until = await ledger.openUntil(digest);
+    // No report can be final before the windows of those that were proposed before it are over.
+    await proposeTables(rest, world.second);
+    expect((await ledger.proposal()).finalizableAt).to.be.above(until);
+    await goTo(world, until - 2n);
+    await expect(convict(world, report, evidence)).to.emit(quorum, "MemberSlashed");
+  });
+
   it("P32 signing the next fraud after the proof of the first: stopped by SignerNotActive", async () => {
-    const world = await from(corruptQuorum);
-    const { ledger, guardian, quorum } = world;
-    const { tree, openings } = robbery(world);
-    const report = await pendingReport(world, tree);
-    await ledger.connect(guardian).veto((await ledger.proposal()).digest);
-    await ledger.proveRegression(report, ...openings);
-    await expect(propose(world, await reportOf(world, tree))).to.be.revertedWithCustomError(
-      quorum,
+    const world = await from(vetoedRobbery);
+    await convict(world, world.report, world.evidence);
+    const again = await reportOf(world, world.tables);
+    await expect(propose(world, again)).to.be.revertedWithCustomError(
+      world.quorum,
       "SignerNotActive",
     );
   });
 
   it("P56 copying a pending proof, to get the bonds back as its prover: stopped, nine tenths are burned whoever proves", async () => {
-    const world = await from(corruptQuorum);
-    const { connection, ledger, token, members } = world;
-    const { tree, openings } = robbery(world);
-    const report = await pendingReport(world, tree);
+    const world = await from(pendingRobbery);
+    const { connection, token, members, report, evidence } = world;
     const culprit = await sender(world, members[0]?.address ?? "");
     const supply = await token.totalSupply();
-    await expect(
-      ledger.connect(culprit).proveRegression(report, ...openings),
-    ).to.changeTokenBalance(connection.ethers, token, culprit, (3n * BOND) / 10n);
+    await expect(convict({ ...world, bystander: culprit }, report, evidence)).to.changeTokenBalance(
+      connection.ethers,
+      token,
+      culprit,
+      (3n * BOND) / 10n,
+    );
     expect(await token.totalSupply()).to.equal(supply - (27n * BOND) / 10n);
   });
 
@@ -172,7 +166,7 @@ describe("attacks of a corrupt quorum on the course of epochs", () => {
       connection,
       parametersFor(await connection.ethers.getSigners()),
     );
-    const report = await reportOf(world, treeOf(leavesOf(world)));
+    const report = await reportOf(world, world.second);
     for (const domain of [await domainOf(ledger, 1), await domainOf(other.suite.ledger)]) {
       const digest = digestOf(domain, "Report", report);
       const signatures = members.slice(0, 3).map((member: Wallet) => signDigest(member, digest));
@@ -185,7 +179,7 @@ describe("attacks of a corrupt quorum on the course of epochs", () => {
 
   it("overwriting a pending root to restart its window: stopped by ProposalPending", async () => {
     const world = await from(corruptQuorum);
-    await pendingReport(world, treeOf(leavesOf(world)));
+    await proposeTables(world, world.second);
     await goTo(world, startOf(6));
     await expectRefused(world, { bundleHash: id("another") }, "ProposalPending");
   });
@@ -193,7 +187,7 @@ describe("attacks of a corrupt quorum on the course of epochs", () => {
   it("dead-locking an attempt with two half-signed reports: undone by abandon", async () => {
     const world = await from(corruptQuorum);
     const { ledger, bystander, members } = world;
-    const honest = await reportOf(world, treeOf(leavesOf(world)));
+    const honest = await reportOf(world, world.second);
     const rival = { ...honest, bundleHash: id("rival") };
     for (const [report, signers] of [
       [honest, members.slice(0, 2)],
@@ -206,45 +200,36 @@ describe("attacks of a corrupt quorum on the course of epochs", () => {
     }
     await goTo(world, sealTimeOf(2) + TIMEOUT_SECONDS);
     await ledger.connect(bystander).abandon(2);
-    await finalize(world, await pendingReport(world, treeOf(leavesOf(world))));
+    await finalize(world, await proposeTables(world, world.second));
     expect((await ledger.lastFinal()).epoch).to.equal(2);
   });
 
   it("finalizing before a proof is mined: stopped by WindowOpen to the window's last second", async () => {
     const world = await from(corruptQuorum);
     const { ledger } = world;
-    const tree = ltkTree(world.accounts, [5, 2, 3, 4, 1]);
+    const tables = robbed(world.second);
+    const evidence = evidenceOf(world, tables, askLeaf(ROBBED));
     const proposedAt = sealTimeOf(2) + 500;
-    const signatures = await signReport(
-      world,
-      await reportOf(world, tree),
-      world.members.slice(0, 3),
-    );
-    const report = await reportOf(world, tree);
+    const report = await reportOf(world, tables);
+    const signatures = await signReport(world, report, world.members.slice(0, 3));
     await at(world, proposedAt);
     await ledger.propose(report, signatures);
     await at(world, proposedAt + WINDOW_SECONDS - 1);
     await expect(ledger.finalize(report)).to.be.revertedWithCustomError(ledger, "WindowOpen");
-    const openings = [world.first.openingAt(4), tree.openingAt(4)] as const;
     await at(world, proposedAt + WINDOW_SECONDS - 1);
-    await expectUndone(world, ledger.proveRegression(report, ...openings), report);
+    await expectUndone(world, convict(world, report, evidence), report);
   });
 
   it("racing a proof into the same block after the window: undone when the proof is mined first", async () => {
-    const world = await from(corruptQuorum);
-    const { ledger, bystander, stranger, connection } = world;
-    const tree = ltkTree(world.accounts, [5, 2, 3, 4, 1]);
-    const report = await pendingReport(world, tree);
+    const world = await from(pendingRobbery);
+    const { ledger, stranger, connection, report, evidence } = world;
     await goTo(world, (await ledger.proposal()).finalizableAt);
     const { provider, networkHelpers } = connection;
     await provider.request({ method: "evm_setAutomine", params: [false] });
     try {
       const limit = { gasLimit: 1_000_000 };
-      const openings = [world.first.openingAt(4), tree.openingAt(4)] as const;
       const tip = { maxPriorityFeePerGas: 9n * 10n ** 9n, maxFeePerGas: 10n ** 11n };
-      const proving = await ledger
-        .connect(bystander)
-        .proveRegression(report, ...openings, { ...limit, ...tip });
+      const proving = await convict(world, report, evidence, { ...limit, ...tip });
       const finalizing = await ledger.connect(stranger).finalize(report, limit);
       await networkHelpers.mine();
       const [proof, final] = await Promise.all(

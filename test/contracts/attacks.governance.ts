@@ -1,18 +1,21 @@
 import { expect } from "chai";
 import { id } from "ethers";
 import { BOND, from, goTo, sealTimeOf, sender, startOf, walletOf } from "../worlds/contracts.ts";
+import { expectUndone } from "./support/corrupt.ts";
 import { collect, GATEWAY, ltk, MAX_96, payingWorld } from "./support/customers.ts";
 import {
   finalizeEpoch,
   firstFinal,
   ltkTree,
-  PAID,
   propose,
   reportOf,
   type Staffed,
   staffedWorld,
 } from "./support/epochs.ts";
 import { invoiceTreeOf } from "./support/invoices.ts";
+import { robbed } from "./support/robbery.ts";
+import { proposeTables, reportOf as reportOfTables, servedWorld } from "./support/served.ts";
+import { convict, findIn } from "./support/trial.ts";
 
 /* Governance, and the inspectors it appoints. Each title says which rule stops it, or what shows it in time. */
 
@@ -56,16 +59,23 @@ describe("attacks of governance", () => {
     expect((await world.ledger.lastFinal()).epoch).to.equal(2);
   });
 
-  it("P9 waiting until the replaced quorum counts: it is bound like any other, to what customers paid and by the guardian", async () => {
-    const world = await from(replacedQuorum);
-    const { ledger, escrow, guardian } = world;
-    await goTo(world, startOf(4));
-    await propose(world, await reportOf(world, ltkTree(world.accounts, [901, 2, 3, 4, 5])), [EVIL]);
-    await ledger.connect(guardian).veto((await ledger.proposal()).digest);
-    const total = world.first.total + ltk(PAID);
-    const more = await reportOf(world, ltkTree(world.accounts, [901, 2, 3, 4, 5]), { total });
-    await expect(propose(world, more, [EVIL])).to.be.revertedWithCustomError(ledger, "OverFund");
-    expect(await escrow.fund(2)).to.equal(ltk(PAID));
+  it("P9 waiting until the replaced quorum counts: it is bound like any other, to what customers paid and to what a bystander convicts", async () => {
+    const world = await from(servedWorld);
+    const { ledger, quorum, governance, treasury, second } = world;
+    for (const member of world.members) await quorum.connect(governance).removeMember(member);
+    await quorum.connect(governance).addMember(EVIL, 1);
+    await quorum.connect(treasury).depositBond(EVIL, BOND);
+    await goTo(world, startOf(5));
+    const more = { total: second.total + (await world.escrow.fund(2)) };
+    await expect(
+      propose(world, await reportOfTables(world, second, more), [EVIL]),
+    ).to.be.revertedWithCustomError(ledger, "OverFund");
+    const tables = robbed(second);
+    const report = await proposeTables(world, tables, [EVIL]);
+    const evidence = findIn(world, tables)?.evidence;
+    if (evidence === undefined) throw new Error("nothing was found");
+    await expectUndone(world, convict(world, report, evidence), report);
+    expect((await quorum.memberOf(EVIL)).bond).to.equal(0);
   });
 
   it("P9 lowering the threshold seconds before an epoch: stopped for that epoch, it changes two epochs on", async () => {
@@ -102,13 +112,23 @@ describe("attacks of governance", () => {
     await ledger.connect(guardian).veto(digest);
   });
 
-  it("other rules seconds before an epoch: stopped for that epoch, they change two epochs on", async () => {
+  it("other rules, with a judge that sees nothing, seconds before an epoch: stopped for that epoch, they change two epochs on", async () => {
     const world = await from(firstFinal);
-    const { ledger, governance } = world;
+    const { ledger, governance, token } = world;
     await goTo(world, startOf(3) - 20);
-    await ledger.connect(governance).setRules(id("convenient rules"));
+    await ledger.connect(governance).setRules(id("convenient rules"), token);
     expect(await ledger.rulesAt(3)).to.equal(await ledger.rulesAt(2));
     expect(await ledger.rulesAt(4)).to.equal(id("convenient rules"));
+  });
+
+  it("a judge that sees nothing for the rules in force: stopped by JudgeIsFixed, a rules hash has one judge for ever", async () => {
+    const world = await from(firstFinal);
+    const { ledger, governance, token, judge } = world;
+    const rules = await ledger.rulesAt(2);
+    await expect(ledger.connect(governance).setRules(rules, token))
+      .to.be.revertedWithCustomError(ledger, "JudgeIsFixed")
+      .withArgs(rules, judge);
+    expect(await ledger.judgeOf(rules)).to.equal(await judge.getAddress());
   });
 
   it("P6 a retirement announced once and carried out 400 days later: stopped by NotRetirable, it expires", async () => {

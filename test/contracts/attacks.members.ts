@@ -20,13 +20,14 @@ import {
   firstFinal,
   ltkTree,
   NO_CONTRIBUTIONS,
-  pendingReport,
   propose,
   reportOf,
-  type Staffed,
   sealedTwo,
   signReport,
 } from "./support/epochs.ts";
+import { pendingRobbery, vetoedRobbery } from "./support/robbery.ts";
+import { proposeTables } from "./support/served.ts";
+import { convict } from "./support/trial.ts";
 
 /* What single members do to the others, of whom the most are honest. Each title says which rule stops it. */
 
@@ -34,15 +35,6 @@ const memberOf = (world: World, i: number) => sender(world, walletOf(`member ${i
 
 const exit = async (world: World, i: number) =>
   world.quorum.connect(await memberOf(world, i)).exit();
-
-/** Epoch 2's report, which robs account 4, signed by members 0 to 2; and the proof of it. */
-async function buggyReport(world: Staffed & { first: ReturnType<typeof ltkTree> }) {
-  const tree = ltkTree(world.accounts, [5, 2, 3, 4, 1]);
-  const report = await pendingReport(world, tree);
-  const prove = () =>
-    world.ledger.proveRegression(report, world.first.openingAt(4), tree.openingAt(4));
-  return { report, prove };
-}
 
 describe("attacks of single members", () => {
   it("P7 equivocating without a bond to lose: stopped by InvalidBond", async () => {
@@ -89,13 +81,11 @@ describe("attacks of single members", () => {
   });
 
   it("proving a buggy report, to decide alone with the rest: stopped in this epoch and the next, a slashed seat still counts", async () => {
-    const world = await from(sealedTwo);
-    const { quorum, ledger } = world;
+    const world = await from(pendingRobbery);
+    const { quorum, ledger, tables, report, evidence } = world;
     const rest = { ...world, members: world.members.slice(3) };
-    const { prove } = await buggyReport(world);
-    await prove();
-    const attempt = async () =>
-      propose(rest, await reportOf(world, ltkTree(world.accounts, [900, 2, 3, 4, 5])));
+    await convict(world, report, evidence);
+    const attempt = async () => proposeTables(rest, tables, rest.members);
     await expect(attempt())
       .to.be.revertedWithCustomError(quorum, "TooFewSignatures")
       .withArgs(2, 3);
@@ -123,13 +113,12 @@ describe("attacks of single members", () => {
   });
 
   it("leaving before the proof, with the bond: stopped by BondHeld until the epoch and the one after are final", async () => {
-    const world = await from(sealedTwo);
-    const { quorum } = world;
-    const { prove } = await buggyReport(world);
+    const world = await from(pendingRobbery);
+    const { quorum, report, evidence } = world;
     await exit(world, 0);
     await goTo(world, startOf(30));
     await expect(quorum.withdrawBond(0)).to.be.revertedWithCustomError(quorum, "BondHeld");
-    await prove();
+    await convict(world, report, evidence);
     expect((await quorum.memberOf(walletOf("member 0"))).bond).to.equal(0);
   });
 
@@ -144,15 +133,13 @@ describe("attacks of single members", () => {
   });
 
   it("refusing to work until the ledger is closed: honest bonds are released, and those of a vetoed fraud can be proven until then", async () => {
-    const world = await from(sealedTwo);
-    const { connection, ledger, quorum, token, guardian } = world;
-    const { prove } = await buggyReport(world);
-    await ledger.connect(guardian).veto((await ledger.proposal()).digest);
+    const world = await from(vetoedRobbery);
+    const { connection, ledger, quorum, token, report, evidence } = world;
     for (const i of [0, 4]) await exit(world, i);
     await goTo(world, await ledger.closableAt());
     await ledger.close();
     await expect(quorum.withdrawBond(0)).to.be.revertedWithCustomError(quorum, "BondHeld");
-    await prove();
+    await convict(world, report, evidence);
     await goTo(world, Number(await ledger.closedAt()) + EPOCH_SECONDS);
     await expect(quorum.withdrawBond(0)).to.be.revertedWithCustomError(quorum, "NoBond");
     await expect(quorum.withdrawBond(4)).to.changeTokenBalance(

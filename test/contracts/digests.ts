@@ -3,6 +3,8 @@ import { type BaseContract, hexlify, randomBytes } from "ethers";
 import {
   consentOf,
   deployedWorld,
+  deviceOf,
+  enrol,
   from,
   NO_DEADLINE,
   signConsent,
@@ -36,6 +38,7 @@ function values(type: TypeName): readonly Record<string, string | bigint>[] {
 describe("EIP-712 digests: lesson, The Graph H-07, a typehash wrong three times in one code base", () => {
   const direct: readonly (readonly [TypeName, "registry" | "escrow" | "ledger", string])[] = [
     ["Receipt", "registry", "receiptDigest"],
+    ["Acknowledgement", "registry", "acknowledgementDigest"],
     ["Voucher", "escrow", "voucherDigest"],
     ["Report", "ledger", "reportDigest"],
   ];
@@ -58,16 +61,16 @@ describe("EIP-712 digests: lesson, The Graph H-07, a typehash wrong three times 
   // with any other digest it would recover to another address.
   it("of a Bind are what ethers computes", async () => {
     const world = await from(deployedWorld);
-    const { registry, manufacturer } = world;
+    const { registry } = world;
     for (let i = 0; i < 10; i++) {
-      const device = walletOf(`device ${i}`);
+      const device = deviceOf(`device ${i}`);
       const account = String(randomValue("address"));
       const deadline = NO_DEADLINE - BigInt(randomValue("uint64"));
-      await registry.connect(manufacturer).enrol([device.address], 1);
+      await enrol(world, [device]);
       const nonce = BigInt(1 + (Number(randomValue("uint32")) % 1_000_000_000));
       const consent = await consentOf(world, device, account, { nonce, deadline });
       await registry.bind([consent], [await signConsent(world, consent, device)]);
-      expect((await registry.deviceOf(device)).account.toLowerCase()).to.equal(account);
+      expect((await registry.deviceOf(device.address)).account.toLowerCase()).to.equal(account);
     }
   });
 

@@ -34,20 +34,13 @@ import {
   ltkTree,
   pendingReport,
   propose,
-  type Report,
   reportOf,
   type Staffed,
   sealedTwo,
 } from "./support/epochs.ts";
 import { tallInvoices } from "./support/invoices.ts";
-import {
-  claimOf,
-  honestLeaves,
-  type Leaf,
-  type RewardTree,
-  tallTree,
-  treeOf,
-} from "./support/reward-tree.ts";
+import { JUDGE_BOUNDS, measureJudging } from "./support/judge-gas.ts";
+import { claimOf, honestLeaves, type RewardTree, tallTree } from "./support/reward-tree.ts";
 
 /*
  * What a user pays, to the unit of gas: compared with gas.json, which is committed.
@@ -67,6 +60,7 @@ const BOUNDS: Readonly<Record<string, number>> = {
   "refund, depth 14": 90_000,
   "refund, depth 20": 90_000,
   "collect, a voucher in a batch of 20": 55_000,
+  ...JUDGE_BOUNDS,
 };
 
 const measured: Record<string, number> = {};
@@ -75,9 +69,11 @@ async function measure(
   what: string,
   sending: Promise<ContractTransactionResponse>,
   parts = 1,
-): Promise<void> {
+): Promise<number> {
   const receipt = await (await sending).wait();
-  measured[what] = Math.ceil(Number(receipt?.gasUsed) / parts);
+  const gas = Math.ceil(Number(receipt?.gasUsed) / parts);
+  measured[what] = gas;
+  return gas;
 }
 
 /** Publishes the root of a tall tree as the ledger does when it finalizes. */
@@ -98,24 +94,6 @@ async function publish(
   const publisher = await sender(world, await ledger.getAddress());
   await distributor.connect(publisher).publish(epoch, tree.root, tree.total, tree.leaves);
   return tree;
-}
-
-const EARNED = [1, 2, 3, 4, 5].map(ltk);
-
-/** Epoch 2 with its last leaf bent, pending. */
-async function corruptTwo(change: Partial<Leaf>) {
-  const world = await from(sealedTwo);
-  const leaves = [...honestLeaves(world.accounts, EARNED)];
-  leaves[4] = { ...(leaves[4] as Leaf), ...change };
-  return pendingTwo(world, treeOf(leaves));
-}
-
-async function pendingTwo(
-  world: Staffed & { first: RewardTree },
-  tree: RewardTree,
-  change: Partial<Report> = {},
-) {
-  return { world, tree, report: await pendingReport(world, tree, { total: ltk(15), ...change }) };
 }
 
 /** One member, who has been credited before. */
@@ -240,33 +218,7 @@ function measurements(): void {
     });
   }
 
-  it("of each fraud proof, with three signers slashed", async () => {
-    const gap = await corruptTwo({ prefix: ltk(9) });
-    const openings = [gap.tree.openingAt(3), gap.tree.openingAt(4)];
-    await measure("proveGap, 3 slashed", gap.world.ledger.proveGap(gap.report, openings, 4));
-
-    const misplaced = await corruptTwo({ account: accountOf(0) });
-    await measure(
-      "proveMisplaced, 3 slashed",
-      misplaced.world.ledger.proveMisplaced(misplaced.report, misplaced.tree.openingAt(4)),
-    );
-
-    const fallen = await corruptTwo({ cumulative: ltk(4) });
-    const regression = [fallen.world.first.openingAt(4), fallen.tree.openingAt(4)] as const;
-    await measure(
-      "proveRegression, 3 slashed",
-      fallen.world.ledger.proveRegression(fallen.report, ...regression),
-    );
-
-    const world = await from(sealedTwo);
-    const leaves = honestLeaves(world.accounts, EARNED);
-    const holed = treeOf(leaves.map((leaf, i) => (i === 4 ? undefined : leaf)));
-    const { report } = await pendingTwo(world, holed);
-    await measure(
-      "proveEmptyLeaf, 3 slashed",
-      world.ledger.proveEmptyLeaf(report, 4, holed.openingAt(4).proof),
-    );
-  });
+  measureJudging(measure);
 
   it("stays within its bounds", () => {
     for (const [what, most] of Object.entries(BOUNDS)) {

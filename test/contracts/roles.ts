@@ -25,6 +25,7 @@ function powersOf(world: World): readonly Power[] {
   const limit = [1, 1, 1];
   return [
     [registry, "enrol", [[stranger.address], 1], id("MANUFACTURER_ROLE")],
+    [registry, "enrolP256", [[], 1], id("MANUFACTURER_ROLE")],
     [registry, "revoke", [[stranger.address], ""], id("MANUFACTURER_ROLE")],
     [registry, "setClassLimit", [1, limit], GOVERNANCE],
     [programme, "addInspector", [stranger], GOVERNANCE],
@@ -40,7 +41,7 @@ function powersOf(world: World): readonly Power[] {
     [distributor, "setGuardian", [stranger], GOVERNANCE],
     [ledger, "setGuardian", [stranger], GOVERNANCE],
     [ledger, "setTariff", [[1, 1, 1, 1]], GOVERNANCE],
-    [ledger, "setRules", [id("rules")], GOVERNANCE],
+    [ledger, "setRules", [id("rules"), stranger], GOVERNANCE],
   ];
 }
 

@@ -23,19 +23,22 @@ import {
   thresholdAt,
 } from "@link-rewards/core/law/law";
 import { replay } from "@link-rewards/core/law/replay";
+import { valueAt } from "@link-rewards/core/law/timeline";
 import { RECEIPT_FIELDS, receiptDigest } from "@link-rewards/core/signed/receipt";
 import { REPORT_FIELDS, reportDigest } from "@link-rewards/core/signed/report";
 import { VOUCHER_FIELDS, voucherDigest } from "@link-rewards/core/signed/voucher";
 import { expect } from "chai";
 import { type BaseContract, MaxUint256, parseEther } from "ethers";
 import fc from "fast-check";
-import { signFor } from "../contracts/support/signing.ts";
+import { isP256, signFor } from "../contracts/support/signing.ts";
 import {
   accountOf,
   BOND,
   consentOf,
   deployedWorld,
+  deviceOf,
   EPOCH_SECONDS,
+  enrol,
   from,
   sealTimeOf,
   sender,
@@ -115,7 +118,7 @@ const KEYS = 2;
 const MEMBERS = 6;
 const LAST_EPOCH = 20;
 
-const device = (n: number) => walletOf(`device ${n % DEVICES}`);
+const device = (n: number) => deviceOf(`device ${n % DEVICES}`);
 const account = (n: number) => accountOf(n % ACCOUNTS);
 const key = (n: number) => walletOf(`gateway ${n % KEYS}`);
 const member = (n: number) => walletOf(`member ${n % MEMBERS}`);
@@ -128,8 +131,7 @@ type Action = { readonly name: keyof typeof ACTIONS; readonly a: number; readonl
 const ACTIONS = {
   wait: ({ connection }: World, a: number) =>
     connection.networkHelpers.time.increase(1 + Math.floor((a * EPOCH_SECONDS) / 100)),
-  enrol: ({ registry, manufacturer }: World, a: number, b: number) =>
-    registry.connect(manufacturer).enrol([device(a).address], b % 2),
+  enrol: (world: World, a: number, b: number) => enrol(world, [device(a)], b % 2),
   bind: async (world: World, a: number, b: number) => {
     const consent = await consentOf(world, device(a), account(b));
     return world.registry.bind([consent], [await signConsent(world, consent, device(a))]);
@@ -166,12 +168,13 @@ const ACTIONS = {
     world.programme.connect(world.governance).addInspector(customers(world)[a % 2] ?? ""),
   removeInspector: (world: World, a: number) =>
     world.programme.connect(world.governance).removeInspector(customers(world)[a % 2] ?? ""),
-  setTerms: async ({ registry, ledger, governance }: World, a: number, b: number) => {
+  setTerms: async ({ registry, ledger, judge, governance }: World, a: number, b: number) => {
     const limit = { egressBytes: a, storageByteSeconds: b, computeMilliseconds: a + b };
     const tariff = { egressPrice: a, storagePrice: b, computePrice: a + b, feeBps: a };
     await registry.connect(governance).setClassLimit(b % 2, limit);
     await ledger.connect(governance).setTariff(tariff);
-    return ledger.connect(governance).setRules(`0x${"00".repeat(31)}${(16 + a).toString(16)}`);
+    const rulesHash = `0x${"00".repeat(31)}${(16 + a).toString(16)}`;
+    return ledger.connect(governance).setRules(rulesHash, judge);
   },
   addMember: async ({ quorum, token, governance, treasury }: World, a: number) => {
     const count = Number(await quorum.members()) + 1;
@@ -284,6 +287,14 @@ async function expectSame(world: World, law: Law): Promise<void> {
     const ours = indexOf(law, lowercaseHex(account(n)));
     expect(ours === undefined ? await registry.NO_INDEX() : BigInt(ours)).to.equal(index);
   }
+  for (let n = 0; n < DEVICES; n++) {
+    const { keyType } = await registry.deviceOf(device(n).address);
+    const known = law.devices.get(lowercaseHex(device(n).address));
+    const wallet = device(n);
+    expect([known === undefined, known?.publicKey]).to.deep.equal(
+      keyType === 0n ? [true, undefined] : [false, isP256(wallet) ? wallet.publicKey : undefined],
+    );
+  }
   for (let epoch = 0; epoch <= LAST_EPOCH; epoch++) {
     expect(BigInt(accountsAt(law, epoch))).to.equal(await registry.accountsAt(epoch));
     for (let n = 0; n < DEVICES; n++) {
@@ -301,7 +312,10 @@ async function expectSame(world: World, law: Law): Promise<void> {
       }
     }
     expect(fund(law, epoch)).to.equal(await escrow.fund(epoch));
-    expect(rulesAt(law, epoch)).to.equal(await ledger.rulesAt(epoch));
+    const rules = await ledger.rulesAt(epoch);
+    expect(rulesAt(law, epoch)).to.equal(rules);
+    const judge = lowercaseHex(await ledger.judgeOf(rules));
+    expect(orNobody(valueAt(law.rules, epoch)?.judge)).to.equal(judge);
     const { egressPrice, storagePrice, computePrice, feeBps } = await ledger.tariffAt(epoch);
     const tariff = { egressPrice, storagePrice, computePrice, feeBps: Number(feeBps) };
     expect(tariffAt(law, epoch)).to.deep.equal(tariff);

@@ -11,6 +11,7 @@ export function structs<F extends readonly Field[]>(fields: F): fc.Arbitrary<Str
 function valuesOf(field: Field): fc.Arbitrary<unknown> {
   if ("type" in field) return scalars(field.type);
   if ("text" in field) return fc.string({ unit: "grapheme-ascii", maxLength: field.text });
+  if ("bytes" in field) return fc.uint8Array({ maxLength: field.bytes }).map(toHex);
   if ("fields" in field) return structs(field.fields);
   return fc.array(structs(field.list), { maxLength: field.max });
 }

@@ -1,3 +1,4 @@
+import { createPublicKey, verify } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { fromHex, type Hex, toHex } from "@link-rewards/core/encoding/bytes";
 import { isRefused, type Refused } from "@link-rewards/core/encoding/refusal";
@@ -30,6 +31,9 @@ import {
 import { MerkleTree } from "merkletreejs";
 import { buildVectors } from "../../scripts/vectors.ts";
 import { deployment, lawOf, registryDomain } from "../worlds/paper.ts";
+
+const P256_ORDER =
+  0xffff_ffff_0000_0000_ffff_ffff_ffff_ffff_bce6_faad_a717_9e84_f3b9_cac2_fc63_2551n;
 
 type Domain = {
   name: string;
@@ -93,6 +97,39 @@ describe("golden vectors under ethers", () => {
       expect(computeAddress(deviceKey).toLowerCase()).to.equal(values[0]);
       const all = [packed, customerSignature, deviceSignature];
       expect(solidityPacked(["bytes", "bytes", "bytes"], all)).to.equal(signedPacked);
+    }
+  });
+
+  it("hold in p256.json: digests, their SHA-256, the address, and OpenSSL takes each signature", () => {
+    const { domain, customerKey, publicKey, device, vectors, consent, refused } =
+      committed<P256Vectors>("p256.json");
+    expect(`0x${keccak256(publicKey).slice(-40)}`).to.equal(device);
+    const half = (from: number) => Buffer.from(publicKey.slice(from, from + 64), "hex");
+    const [x, y] = [half(2).toString("base64url"), half(66).toString("base64url")];
+    const jwk = { kty: "EC", crv: "P-256", x, y };
+    const key = createPublicKey({ key: jwk, format: "jwk" });
+    const isSigned = (digest: string, signature: string) =>
+      verify("sha256", getBytes(digest), { key, dsaEncoding: "ieee-p1363" }, getBytes(signature));
+    const isLow = (signature: string) => BigInt(`0x${signature.slice(66)}`) <= P256_ORDER / 2n;
+    const receipts = committed<ReceiptVectors>("receipts.json");
+    for (const vector of vectors) {
+      expectDigest({ ...receipts, domain }, vector.receipt, vector.digest);
+      expectSignature(customerKey, vector.digest, vector.customerSignature);
+      expect(vector.receipt.device).to.equal(device);
+      expect(sha256(vector.digest)).to.equal(vector.sha256);
+      expect(isSigned(vector.digest, vector.deviceSignature)).to.equal(true);
+      expect(isLow(vector.deviceSignature)).to.equal(true);
+    }
+    const { message, digest, signature } = consent;
+    expectDigest({ ...committed<Typed>("bindings.json"), domain }, message, digest);
+    expect(sha256(digest)).to.equal(consent.sha256);
+    expect([isSigned(digest, signature), isLow(signature)]).to.deep.equal([true, true]);
+    const [receipt] = vectors;
+    for (const { item } of refused) {
+      const { deviceSignature } = item;
+      expect(isSigned(String(receipt?.digest), deviceSignature) && isLow(deviceSignature)).to.equal(
+        false,
+      );
     }
   });
 
@@ -165,6 +202,15 @@ describe("golden vectors under ethers", () => {
 
 describe("golden vectors under our code", () => {
   const { vectors, refused } = committed<ReceiptVectors>("receipts.json");
+  const p256 = committed<P256Vectors>("p256.json");
+
+  for (const { name, receipt, customerSignature, deviceSignature } of p256.vectors) {
+    it(`verify with a P-256 key: ${name}`, () => {
+      const parsed = taken(parseSignedReceipt({ receipt, customerSignature, deviceSignature }));
+      const context = { law: lawOf(), domain: registryDomain };
+      expect(isRefused(verifyReceipt(parsed, context))).to.equal(false);
+    });
+  }
 
   for (const vector of vectors) {
     it(`parse, pack and unpack: ${vector.name}`, () => {
@@ -176,7 +222,7 @@ describe("golden vectors under our code", () => {
     });
   }
 
-  for (const { refusal, name, item } of refused) {
+  for (const { refusal, name, item } of [...refused, ...p256.refused]) {
     it(`refuse as ${refusal}: ${name}`, () => {
       const parsed = parseSignedReceipt(item);
       const context = { law: lawOf(), domain: registryDomain };
@@ -204,18 +250,28 @@ describe("golden vectors under our code", () => {
 
 const LEAF_TYPES = ["address", "uint96", "uint96"];
 
+type ReceiptVector = {
+  name: string;
+  receipt: Message;
+  packed: string;
+  digest: string;
+  customerSignature: string;
+  deviceSignature: string;
+  signedPacked: Hex;
+};
+type P256Vectors = {
+  domain: Domain;
+  customerKey: string;
+  publicKey: string;
+  device: string;
+  vectors: (ReceiptVector & { sha256: string })[];
+  consent: { message: Message; digest: string; sha256: string; signature: string };
+  refused: { refusal: string; name: string; item: { deviceSignature: string } }[];
+};
 type ReceiptVectors = Typed & {
   customerKey: string;
   deviceKey: string;
-  vectors: {
-    name: string;
-    receipt: Message;
-    packed: string;
-    digest: string;
-    customerSignature: string;
-    deviceSignature: string;
-    signedPacked: Hex;
-  }[];
+  vectors: ReceiptVector[];
   refused: { refusal: string; name: string; item: unknown }[];
 };
 

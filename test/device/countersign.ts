@@ -4,6 +4,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { verifyP256 } from "@link-rewards/core/encoding/p256";
 import { isRefused } from "@link-rewards/core/encoding/refusal";
 import { recover } from "@link-rewards/core/encoding/signature";
 import {
@@ -11,13 +12,12 @@ import {
   receiptDigest,
   type SignedReceipt,
 } from "@link-rewards/core/signed/receipt";
-import { signerOf } from "@link-rewards/host/keys";
 import { expect } from "chai";
 import type { RunningNode } from "../../device/node/start.ts";
 import {
   address,
-  keyOf,
   NO_CAP,
+  publicKey,
   receiptOf,
   registryDomain,
   signReceipt,
@@ -27,6 +27,7 @@ import {
   ask,
   customer,
   device,
+  deviceKey,
   draftOf,
   FIRST_SEQUENCE,
   registry,
@@ -61,6 +62,22 @@ describe("countersign", () => {
     const digest = receiptDigest(registryDomain, signed.receipt);
     expect(recover(digest, signed.deviceSignature)).to.equal(device);
     expect(recover(digest, signed.customerSignature)).to.equal(address("gateway-1"));
+  });
+
+  it("signs with a P-256 key, and says what its public key is", async () => {
+    const node = await service.node({ key: deviceKey("device-2") });
+    const { body } = await sendDraft(
+      node,
+      draftOf({ device: address("device-2"), sequence: FIRST_SEQUENCE }),
+    );
+    const { receipt, deviceSignature } = signedOf(body);
+    const digest = receiptDigest(registryDomain, receipt);
+    expect(verifyP256(digest, deviceSignature, publicKey("device-2"))).to.equal(true);
+    const about = await (await fetch(`${node.url}/v1/device`)).json();
+    expect(about).to.deep.include({
+      device: address("device-2"),
+      publicKey: publicKey("device-2"),
+    });
   });
 
   it("names the sequence it signs next", async () => {
@@ -249,7 +266,7 @@ describe("countersign", () => {
       await sendDraft(node, draftOf({ sequence: FIRST_SEQUENCE }));
       await node.close();
       const failure = await service
-        .node({ key: signerOf(keyOf("device-2")) })
+        .node({ key: deviceKey("device-2") })
         .catch((error: Error) => error);
       expect(String(failure)).to.match(
         /receipts\.json cannot be used: it is the book of device 0x/,
@@ -258,27 +275,34 @@ describe("countersign", () => {
   });
 
   describe("after the loss of its state", () => {
-    async function lose(node: RunningNode): Promise<RunningNode> {
+    async function lose(node: RunningNode, name = "device-1"): Promise<RunningNode> {
       await node.idle();
       await node.close();
       await rm(join(service.folder, "node"), { recursive: true });
-      return service.node();
+      return service.node({ key: deviceKey(name) });
     }
 
-    it("goes on 65,536 past the oracle's head", async () => {
-      const before = await service.node();
-      await sendDraft(before, draftOf({ sequence: FIRST_SEQUENCE, egressBytes: 5n }));
-      const node = await lose(before);
-      const next = FIRST_SEQUENCE + 65_536;
-      const { body } = await sendDraft(node, draftOf({ sequence: FIRST_SEQUENCE + 1 }));
-      expect(body).to.deep.include({ refusal: "sequence-unexpected", next });
-      expect(node.metered(1, customer).egressBytes).to.equal(5n);
-      const { status } = await sendDraft(node, draftOf({ sequence: next, egressBytes: 7n }));
-      expect(status).to.equal(200);
-      await node.idle();
-      const head = await service.oracle.store.head(1, device, customer);
-      expect(head?.receipt).to.deep.include({ sequence: next, egressBytes: 7n });
-    });
+    for (const [keyType, name] of [
+      ["secp256k1", "device-1"],
+      ["P-256", "device-2"],
+    ] as const) {
+      it(`goes on 65,536 past the oracle's head, with a ${keyType} key`, async () => {
+        const own = address(name);
+        const draft = (sequence: number, egressBytes: bigint) =>
+          draftOf({ device: own, sequence, egressBytes });
+        const before = await service.node({ key: deviceKey(name) });
+        await sendDraft(before, draft(FIRST_SEQUENCE, 5n));
+        const node = await lose(before, name);
+        const next = FIRST_SEQUENCE + 65_536;
+        const { body } = await sendDraft(node, draft(FIRST_SEQUENCE + 1, 0n));
+        expect(body).to.deep.include({ refusal: "sequence-unexpected", next });
+        expect(node.metered(1, customer).egressBytes).to.equal(5n);
+        expect((await sendDraft(node, draft(next, 7n))).status).to.equal(200);
+        await node.idle();
+        const head = await service.oracle.store.head(1, own, customer);
+        expect(head?.receipt).to.deep.include({ sequence: next, egressBytes: 7n });
+      });
+    }
 
     it("goes on 65,536 past the customer's head when that is the higher one", async () => {
       const before = await service.node();
@@ -320,20 +344,25 @@ describe("countersign", () => {
     expect((await sendDraft(node, next)).status).to.equal(200);
   });
 
-  it("jumps past a head that another holder of its key signed", async () => {
-    const node = await service.node();
-    const draft = (sequence: number) => draftOf({ ...receiptOf(), sequence });
-    await service.oracle.hand(signReceipt(receiptOf({ sequence: 200_000 })));
-    await sendDraft(node, draft(200_000 + 65_536));
-    await node.idle();
-    expect(node.receipts()[0]?.fate.status).to.equal("acknowledged");
-    await service.oracle.hand(signReceipt(receiptOf({ sequence: 300_000 })));
-    await sendDraft(node, draft(265_537));
-    await node.idle();
-    expect(node.receipts()[0]?.fate).to.deep.equal({ status: "refused", refusal: "stale" });
-    const { body } = await sendDraft(node, draft(265_538));
-    expect(body).to.deep.include({ refusal: "sequence-unexpected", next: 365_536 });
-  });
+  for (const [keyType, name] of [
+    ["secp256k1", "device-1"],
+    ["P-256", "device-2"],
+  ] as const) {
+    it(`jumps past a head that another holder of its ${keyType} key signed`, async () => {
+      const node = await service.node({ key: deviceKey(name) });
+      const receipt = (sequence: number) => receiptOf({ device: address(name), sequence });
+      await service.oracle.hand(signReceipt(receipt(200_000)));
+      await sendDraft(node, draftOf(receipt(200_000 + 65_536)));
+      await node.idle();
+      expect(node.receipts()[0]?.fate.status).to.equal("acknowledged");
+      await service.oracle.hand(signReceipt(receipt(300_000)));
+      await sendDraft(node, draftOf(receipt(265_537)));
+      await node.idle();
+      expect(node.receipts()[0]?.fate).to.deep.equal({ status: "refused", refusal: "stale" });
+      const { body } = await sendDraft(node, draftOf(receipt(265_538)));
+      expect(body).to.deep.include({ refusal: "sequence-unexpected", next: 365_536 });
+    });
+  }
 });
 
 function signedOf(body: unknown): SignedReceipt {

@@ -8,16 +8,17 @@ import { fileURLToPath } from "node:url";
 import { type Address, type Hex, keccak256, toHex, utf8 } from "@link-rewards/core/encoding/bytes";
 import { sumOf, valueAtTariff } from "@link-rewards/core/epoch/value";
 import type { OpenEpoch } from "@link-rewards/core/law/clock";
-import { signerOf } from "@link-rewards/host/keys";
+import type { DeviceKey } from "@link-rewards/host/keys";
 import { expect } from "chai";
 import { concat, keccak256 as keccak256Of } from "ethers";
 import { drawOrder } from "../../device/gateway/draw-order.ts";
 import type { GatewayOptions, RunningGateway } from "../../device/gateway/start.ts";
 import type { RunningNode } from "../../device/node/start.ts";
-import { address, keyOf, NO_CAP, tariff } from "../worlds/paper.ts";
+import { address, NO_CAP, publicKey, tariff } from "../worlds/paper.ts";
 import {
   customer,
   device,
+  deviceKey,
   NOTHING_SERVED,
   type Service,
   type ServiceGateway,
@@ -38,11 +39,13 @@ describe("gateway", () => {
   async function start({
     spoil,
     size = 40_000,
+    key,
   }: {
     spoil?: Spoil;
     size?: number;
+    key?: DeviceKey;
   } = {}): Promise<void> {
-    node = await service.node();
+    node = await service.node(key && { key });
     const wire = await layWire(() => node.url, spoil);
     wires.push(wire);
     gateway = await service.gateway({
@@ -174,6 +177,33 @@ describe("gateway", () => {
       expect(head?.receipt).to.deep.include({ device, customer, epoch: 1, ...tally?.verified });
       expect(signed[0]?.receipt).to.deep.equal(head?.receipt);
       expect(node.receipts()[0]?.fate.status).to.equal("acknowledged");
+    });
+
+    it("takes the signature of a device with a P-256 key, after a restart too", async () => {
+      await start({ key: deviceKey("device-2") });
+      await gateway.serveRound();
+      gateway = await service.gateway({ nodes: () => [] });
+      const { failures } = await gateway.settle();
+      expect(failures).to.deep.equal([]);
+      await node.idle();
+      const head = await service.oracle.store.head(1, address("device-2"), customer);
+      expect(head?.receipt).to.deep.include(gateway.tallies()[0]?.verified);
+      expect(node.receipts()[0]?.fate.status).to.equal("acknowledged");
+    });
+
+    it("does not buy from a device that shows the public key of another", async () => {
+      await start({ key: { ...deviceKey("device-2"), publicKey: publicKey("device-5") } });
+      const [visit] = (await gateway.serveRound()).visits;
+      expect(visit).to.deep.include({ device: undefined, amounts: NOTHING_SERVED });
+      expect(visit?.failures.join()).to.include(`is not that of device ${address("device-2")}`);
+    });
+
+    it("takes no P-256 signature of a device that shows no public key", async () => {
+      await start({ key: { ...deviceKey("device-2"), publicKey: "0x" } });
+      await gateway.serveRound();
+      const { signed, failures } = await gateway.settle();
+      expect(signed).to.deep.equal([]);
+      expect(failures.join()).to.match(/the signature is not that of device 0x/);
     });
 
     it("promises the value of what it signed for", async () => {
@@ -463,7 +493,7 @@ describe("gateway", () => {
 
     it("from as many nodes at once as the cap covers together", async () => {
       const second = await service.node({
-        key: signerOf(keyOf("device-2")),
+        key: deviceKey("device-2"),
         folder: join(service.folder, "node-2"),
       });
       const nodes = [node.url, second.url];
@@ -532,7 +562,7 @@ describe("gateway", () => {
 
     it("and signs for as many nodes as are covered together when it comes to signing", async () => {
       const second = await service.node({
-        key: signerOf(keyOf("device-2")),
+        key: deviceKey("device-2"),
         folder: join(service.folder, "node-2"),
       });
       let cap = NO_CAP;
@@ -585,7 +615,7 @@ describe("gateway", () => {
 
     async function startNodes(): Promise<readonly string[]> {
       const nodes = DEVICES.map((name) =>
-        service.node({ key: signerOf(keyOf(name)), folder: join(service.folder, name) }),
+        service.node({ key: deviceKey(name), folder: join(service.folder, name) }),
       );
       return (await Promise.all(nodes)).map(({ url }) => url);
     }

@@ -3,23 +3,26 @@ import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { type Address, lowercaseHex } from "@link-rewards/core/encoding/bytes";
+import { type Address, type Hex, lowercaseHex } from "@link-rewards/core/encoding/bytes";
+import { NO_PUBLIC_KEY } from "@link-rewards/core/encoding/p256";
 import { RESOURCES } from "@link-rewards/core/signed/receipt";
 import { readDeploymentFile } from "@link-rewards/host/deployment";
 import { expect } from "chai";
-import { type HDNodeWallet, Interface, type Wallet } from "ethers";
+import { type HDNodeWallet, Interface } from "ethers";
 import hre from "hardhat";
 import {
   type Chain,
   connectChain,
   ESCROW_ABI,
+  JUDGE_ABI,
   LEDGER_ABI,
   PROGRAMME_ABI,
   REGISTRY_ABI,
 } from "../../device/chain.ts";
 import { nextNonce } from "../../device/node/consents.ts";
 import { isNodeRefused } from "../../device/refusal.ts";
-import { admitCustomer } from "../../scripts/local/devnet.ts";
+import { admitCustomer, enrol } from "../../scripts/local/devnet.ts";
+import type { LocalDevice } from "../../scripts/local/local-device.ts";
 import { type MemberWorld, startMemberWorld } from "../worlds/network.ts";
 import { programOf, runProgram } from "./support/program.ts";
 
@@ -35,7 +38,7 @@ describe("device programs", () => {
   let inspector: HDNodeWallet;
 
   before(async () => {
-    world = await startMemberWorld({ owners: 1 });
+    world = await startMemberWorld({ owners: 2 });
     keyFile = join(world.devnet.folder, "gateway.key");
     const { stdout } = await runProgram("gateway", "key", "--key-file", keyFile, "--json");
     gatewayKey = JSON.parse(stdout).key;
@@ -61,18 +64,22 @@ describe("device programs", () => {
     await world.stop();
   });
 
-  /** Runs two rounds of a gateway against a node of the first device. */
-  async function runRounds(customer: string, ...more: readonly string[]) {
-    const { devnet, devices } = world;
+  /** Runs two rounds of a gateway against a node of the device. */
+  async function runRounds(
+    customer: string,
+    served: LocalDevice = deviceAt(0),
+    ...more: readonly string[]
+  ) {
+    const { devnet } = world;
     const common = [
       ...["--deployment", devnet.deploymentFile],
       ...["--rpc", devnet.rpcUrl],
       ...["--oracle", oracleUrl],
     ];
-    const deviceKey = await devnet.keyFile("device", devices[0] as Wallet);
+    const deviceKey = await devnet.keyFile(served.address, served);
     const nodeArgs = [
       ...["--key-file", deviceKey],
-      ...["--folder", join(devnet.folder, "node")],
+      ...["--folder", join(devnet.folder, `node-${served.address}`)],
       ...["--port", "0"],
     ];
     const node = spawn(
@@ -102,6 +109,8 @@ describe("device programs", () => {
     }
   }
 
+  const deviceAt = (position: number) => world.devices[position] as LocalDevice;
+
   const vouchersOf = async (customer: string) => {
     const { vouchers } = await (await fetch(`${oracleUrl}/v1/vouchers`)).json();
     const all = vouchers.map(({ voucher }: { voucher: { customer: string } }) => voucher);
@@ -110,10 +119,10 @@ describe("device programs", () => {
 
   it("carry real service from a node and a gateway to the oracle, over a real chain's law", async () => {
     const { address: customer } = world.customer;
-    const device = lowercaseHex((world.devices[0] as Wallet).address);
+    const device = deviceAt(0).address;
     const { code, stderr, serving, rounds } = await runRounds(customer);
     expect([code, stderr]).to.deep.equal([0, ""]);
-    expect(serving.device).to.equal(device);
+    expect(serving).to.deep.include({ device }).and.to.not.have.property("publicKey");
     expect(rounds).to.have.length(2);
     expect(rounds[1]).to.deep.include({
       ...{ round: 2, epoch: 2, nodes: 1, good: 1, signed: 1, failures: [] },
@@ -125,11 +134,18 @@ describe("device programs", () => {
     ]);
   });
 
-  it("buy for the reward programme, without a balance", async () => {
-    const device = lowercaseHex((world.devices[0] as Wallet).address);
+  it("buy for the reward programme, without a balance, from a device with a P-256 key", async () => {
+    const served = deviceAt(1);
+    const device = served.address;
     expect(await world.devnet.suite.escrow.balanceOf(inspector)).to.equal(0n);
-    const { code, stderr, rounds } = await runRounds(inspector.address, "--inspector");
+    const { code, stderr, serving, rounds } = await runRounds(
+      inspector.address,
+      served,
+      "--inspector",
+    );
     expect([code, stderr]).to.deep.equal([0, ""]);
+    expect(serving).to.deep.include({ device, publicKey: served.publicKey });
+    expect(served.publicKey).to.have.length(130);
     expect(rounds[1]).to.deep.include({ nodes: 1, good: 1, signed: 1, failures: [] });
     const { receipt } = await headOf(2, device, inspector.address);
     for (const resource of RESOURCES) expect(Number(receipt[resource])).to.be.greaterThan(0);
@@ -139,7 +155,8 @@ describe("device programs", () => {
   });
 
   it("do not buy for the programme for who is no inspector", async () => {
-    const { code, stderr, rounds } = await runRounds(world.customer.address, "--inspector");
+    const { address: customer } = world.customer;
+    const { code, stderr, rounds } = await runRounds(customer, deviceAt(0), "--inspector");
     expect([code, rounds]).to.deep.equal([2, []]);
     expect(stderr).to.match(/link-gateway: 0x[0-9a-f]{40} is no inspector in epoch 2; who is/);
   });
@@ -154,59 +171,74 @@ describe("device programs", () => {
     throw new Error(`${path}: no receipt`);
   }
 
-  describe("make a device", () => {
-    let device: string;
-    let file: string;
+  for (const keyType of ["secp256k1", "P-256"] as const) {
+    describe(`make a device with a ${keyType} key`, () => {
+      let device: Address;
+      let publicKey: Hex;
+      let file: string;
 
-    before(async () => {
-      const { devnet } = world;
-      file = join(devnet.folder, "new-device.key");
-      const made = await runProgram("node", "key", "--key-file", file, "--json");
-      ({ device } = JSON.parse(made.stdout));
-      const manufacturer = devnet.suite.registry.connect(devnet.role("manufacturer"));
-      await (await manufacturer.enrol([device], 1)).wait();
-    });
-
-    /** What `bind` prints, as the registry takes it. */
-    async function consentTo(account: string, ...more: readonly string[]) {
-      const { deploymentFile, folder, suite } = world.devnet;
-      const { code, stdout } = await runProgram(
-        "node",
-        "bind",
-        ...["--deployment", deploymentFile, "--key-file", file, "--account", account],
-        ...["--folder", join(folder, "new-device"), ...more],
-      );
-      expect(code).to.equal(0);
-      const { signature, ...consent } = JSON.parse(stdout);
-      const halves = { r: signature.slice(0, 66), vs: `0x${signature.slice(66)}` };
-      const bind = async () => {
-        const bystander = suite.registry.connect(world.devnet.role("bystander"));
-        await (await bystander.bind([consent], [halves])).wait();
-      };
-      return { consent, bind };
-    }
-
-    it("and its consent to belong to an account: a later one outranks it", async () => {
-      const { registry } = world.devnet.suite;
-      const [seller, buyer] = [world.devnet.wallet(20).address, world.devnet.wallet(21).address];
-      const before = Math.floor(Date.now() / 1_000);
-      const first = await consentTo(seller);
-      const { chainId } = await readDeploymentFile(world.devnet.deploymentFile);
-      expect(first.consent).to.deep.include({
-        ...{ chainId, registry: lowercaseHex(await registry.getAddress()) },
-        ...{ device, account: lowercaseHex(seller) },
+      before(async () => {
+        const { devnet } = world;
+        file = join(devnet.folder, `new-${keyType}-device.key`);
+        const kind = keyType === "P-256" ? ["--p256"] : [];
+        const made = await runProgram("node", "key", "--key-file", file, "--json", ...kind);
+        ({ device, publicKey = NO_PUBLIC_KEY } = JSON.parse(made.stdout));
+        const manufacturer = devnet.suite.registry.connect(devnet.role("manufacturer"));
+        await enrol(manufacturer, [{ address: device, publicKey }]);
       });
-      expect(first.consent.nonce).to.be.within(before, before + 600);
-      expect(first.consent.deadline).to.be.within(before + 604_800, before + 605_400);
-      const second = await consentTo(buyer, "--deadline", "4000000000");
-      expect(second.consent.nonce).to.be.greaterThan(first.consent.nonce);
-      expect(second.consent.deadline).to.equal(4_000_000_000);
-      await second.bind();
-      expect(await registry.ownerAt(device, 3)).to.equal(buyer);
-      await first.bind();
-      expect(await registry.ownerAt(device, 3)).to.equal(buyer);
-    });
 
+      /** What `bind` prints, as the registry takes it. */
+      async function consentTo(account: string, ...more: readonly string[]) {
+        const { deploymentFile, folder, suite } = world.devnet;
+        const { code, stdout } = await runProgram(
+          "node",
+          "bind",
+          ...["--deployment", deploymentFile, "--key-file", file, "--account", account],
+          ...["--folder", join(folder, `new-${keyType}-device`), ...more],
+        );
+        expect(code).to.equal(0);
+        const { signature, publicKey: shown = "0x", ...consent } = JSON.parse(stdout);
+        const parts = { r: signature.slice(0, 66), vs: `0x${signature.slice(66)}` };
+        const bind = async () => {
+          const bystander = suite.registry.connect(world.devnet.role("bystander"));
+          await (await bystander.bind([consent], [{ ...parts, publicKey: shown }])).wait();
+        };
+        return { consent, bind };
+      }
+
+      it("and its consent to belong to an account: a later one outranks it", async () => {
+        const { registry } = world.devnet.suite;
+        const [seller, buyer] = [world.devnet.wallet(20).address, world.devnet.wallet(21).address];
+        const before = Math.floor(Date.now() / 1_000);
+        const first = await consentTo(seller);
+        const { chainId } = await readDeploymentFile(world.devnet.deploymentFile);
+        expect(first.consent).to.deep.include({
+          ...{ chainId, registry: lowercaseHex(await registry.getAddress()) },
+          ...{ device, account: lowercaseHex(seller) },
+        });
+        expect(first.consent.nonce).to.be.within(before, before + 600);
+        expect(first.consent.deadline).to.be.within(before + 604_800, before + 605_400);
+        const second = await consentTo(buyer, "--deadline", "4000000000");
+        expect(second.consent.nonce).to.be.greaterThan(first.consent.nonce);
+        expect(second.consent.deadline).to.equal(4_000_000_000);
+        await second.bind();
+        expect(await registry.ownerAt(device, 3)).to.equal(buyer);
+        await first.bind();
+        expect(await registry.ownerAt(device, 3)).to.equal(buyer);
+      });
+
+      it("and tell the manufacturer, from its key file alone, how to enrol it", async () => {
+        const { code, stdout } = await runProgram("node", "address", "--key-file", file, "--json");
+        expect(code).to.equal(0);
+        const shown = publicKey === NO_PUBLIC_KEY ? {} : { publicKey };
+        expect(JSON.parse(stdout)).to.deep.equal({ device, ...shown });
+        const enrolledAs = (await world.devnet.suite.registry.deviceOf(device)).keyType;
+        expect(enrolledAs).to.equal(keyType === "P-256" ? 2n : 1n);
+      });
+    });
+  }
+
+  describe("make a device", () => {
     it("and never two consents of one nonce, whatever its clock says", async () => {
       const folder = join(world.devnet.folder, "clock");
       const device: Address = `0x${"11".repeat(20)}`;
@@ -244,6 +276,7 @@ describe("device programs", () => {
         ["RewardProgramme", PROGRAMME_ABI],
         ["CustomerEscrow", ESCROW_ABI],
         ["EpochLedger", LEDGER_ABI],
+        ["Judge", JUDGE_ABI],
       ] as const) {
         const { abi: whole } = await hre.artifacts.readArtifact(name);
         const contract = new Interface(whole);
@@ -294,13 +327,13 @@ describe("device programs", () => {
     });
 
     it("who inspects and with how much, who earns, and what nobody could choose", async () => {
-      const { devnet, devices } = world;
+      const { devnet } = world;
       const customer = lowercaseHex(world.customer.address);
       const buyer = lowercaseHex(inspector.address);
       expect(await chain.shareAt(buyer, 2)).to.equal(await devnet.suite.programme.shareAt(2));
       expect(await chain.shareAt(buyer, 1)).to.equal(undefined);
       expect(await chain.shareAt(customer, 2)).to.equal(undefined);
-      const device = lowercaseHex((devices[0] as Wallet).address);
+      const device = deviceAt(0).address;
       expect(await chain.isEarningAt(device, 2)).to.equal(true);
       expect(await chain.isEarningAt(device, 0)).to.equal(false);
       expect(await chain.isEarningAt(customer, 2)).to.equal(false);

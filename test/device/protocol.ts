@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import { readFileSync } from "node:fs";
 import {
   concatBytes,
@@ -6,7 +7,9 @@ import {
   lowercaseHex,
   toHex,
 } from "@link-rewards/core/encoding/bytes";
+import { verifyP256 } from "@link-rewards/core/encoding/p256";
 import { REFUSALS } from "@link-rewards/core/encoding/refusal";
+import { p256 } from "@noble/curves/nist.js";
 import { expect } from "chai";
 import { TypedDataEncoder } from "ethers";
 import { NODE_REFUSALS, type NodeRefusal, statusOf } from "../../device/refusal.ts";
@@ -18,6 +21,8 @@ const DOCUMENT = readFileSync(new URL("../../docs/receipt-protocol.md", import.m
 const VECTORS = JSON.parse(
   readFileSync(new URL("../vectors/receipts.json", import.meta.url), "utf8"),
 );
+
+const P256 = JSON.parse(readFileSync(new URL("../vectors/p256.json", import.meta.url), "utf8"));
 
 describe("docs/receipt-protocol.md", () => {
   const section = (title: string) => (DOCUMENT.split(`${title}\n`)[1] ?? "").split("\n#")[0] ?? "";
@@ -55,6 +60,42 @@ describe("docs/receipt-protocol.md", () => {
     );
     expect(toHex(keccak256(text))).to.equal(vector.digest);
     expect(DOCUMENT).to.include(VECTORS.type).and.to.include(VECTORS.typeHash);
+  });
+
+  it("computes the first vector with a P-256 key, and holds its order and the half of it", () => {
+    const [vector] = P256.vectors;
+    const steps = Object.fromEntries(
+      [...DOCUMENT.matchAll(/^\| ([\w' -]+) \| `(0x[0-9a-f]+)` \|$/gm)].map((match) =>
+        match.slice(1),
+      ),
+    );
+    expect(steps).to.deep.include({
+      "private key": P256.deviceKey,
+      "public key": P256.publicKey,
+      address: P256.device,
+      "the receipt's digest": vector.digest,
+      "SHA-256 of it": vector.sha256,
+      "the device's signature": vector.deviceSignature,
+    });
+    const numberAfter = (name: string) => {
+      const [, list = ""] = new RegExp(`${name}\\[32\\] = \\{([^}]+)\\}`).exec(DOCUMENT) ?? [];
+      return BigInt(`0x${list.replaceAll(/0x|[,\s]/g, "")}`);
+    };
+    const order = p256.Point.CURVE().n;
+    expect([numberAfter("ORDER"), numberAfter("HALF")]).to.deep.equal([order, order >> 1n]);
+  });
+
+  it("signs in a few lines what the law takes, with a PEM file of OpenSSL's", async () => {
+    const [, code = ""] = /```js\n([^`]*`[^`]*`[^`]*)```/.exec(DOCUMENT) ?? [];
+    const module = `data:text/javascript,${encodeURIComponent(`${code}\nexport { signDigest };`)}`;
+    const { signDigest } = await import(module);
+    const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const pem = privateKey.export({ type: "pkcs8", format: "pem" });
+    const key = toHex(publicKey.export({ type: "spki", format: "der" }).subarray(-64));
+    const digest = fromHex(P256.vectors[0].digest);
+    // Every second signature has a high s at first.
+    for (let i = 0; i < 16; i++)
+      expect(verifyP256(digest, new Uint8Array(signDigest(digest, pem)), key)).to.equal(true);
   });
 
   it("shows a request that the oracle takes", async () => {

@@ -1,14 +1,26 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Hex, toHex } from "@link-rewards/core/encoding/bytes";
+import { isRefused } from "@link-rewards/core/encoding/refusal";
 import { sign } from "@link-rewards/core/encoding/signature";
 import { replay } from "@link-rewards/core/law/replay";
 import { acknowledgementDigest } from "@link-rewards/core/signed/acknowledgement";
 import type { SignedAcknowledgement } from "@link-rewards/core/signed/answers";
+import { type KeptWord, memberOfWord, parseKeptWords } from "@link-rewards/core/signed/kept-word";
 import { expect } from "chai";
 import type { RunningNode } from "../../device/node/start.ts";
 import { withBackoff } from "../../device/oracle-client.ts";
 import type { Store } from "../../oracle/store/store.ts";
-import { address, chain, founding, keyOf, lawOf, registryDomain } from "../worlds/paper.ts";
+import {
+  address,
+  chain,
+  deployment,
+  founding,
+  keyOf,
+  lawOf,
+  registryDomain,
+} from "../worlds/paper.ts";
 import {
   ask,
   authorization,
@@ -17,6 +29,7 @@ import {
   digestOf,
   draftOf,
   FIRST_SEQUENCE,
+  registry,
   type Service,
   sendDraft,
   startService,
@@ -52,6 +65,16 @@ describe("submit", () => {
 
   const submissions = () => wire.requests.filter(({ path }) => path === "/v1/receipts");
   const stored = () => service.oracle.store.head(1, device, customer);
+  /** What the device can show of epoch 1. */
+  async function keptWords(): Promise<readonly KeptWord[]> {
+    const file = join(service.folder, "node", "acknowledgements", "1.json");
+    const words = parseKeptWords(JSON.parse(await readFile(file, "utf8")), {
+      chainId: deployment.chainId,
+      registry,
+    });
+    if (isRefused(words)) throw new Error(words.message);
+    return words;
+  }
   const fateOf = (node: RunningNode) => node.receipts()[0]?.fate;
 
   it("hands the receipt in and keeps the acknowledgement, after a restart too", async () => {
@@ -62,11 +85,12 @@ describe("submit", () => {
     await node.close();
     const fate = fateOf(await startNode());
     const { signed } = node.receipts()[0] ?? {};
-    expect(fate?.status === "acknowledged" && fate.acknowledgement).to.deep.include({
-      root: signed && digestOf(signed.receipt),
-      receipts: 1,
-      member: address("member"),
-    });
+    expect(fate).to.deep.equal({ status: "acknowledged", member: address("member") });
+    const [word, ...more] = await keptWords();
+    expect(more).to.deep.equal([]);
+    expect(word?.signed).to.deep.equal(signed);
+    expect(word?.word).to.deep.include({ root: signed && digestOf(signed.receipt), receipts: 1 });
+    expect(word && memberOfWord(registryDomain, word)).to.equal(address("member"));
     expect((await stored())?.receipt.sequence).to.equal(FIRST_SEQUENCE);
     expect(submissions()).to.have.length(1);
   });
@@ -195,6 +219,32 @@ describe("submit", () => {
     await node.idle();
     expect(fateOf(node)?.status).to.equal("acknowledged");
     expect((await stored())?.receipt.egressBytes).to.equal(9n);
+  });
+
+  it("keeps the word for what a newer receipt overtook: that one may never be acknowledged", async () => {
+    let newest: (() => Promise<void>) | undefined;
+    await start((path) => {
+      if (path === "/v1/receipts") void newest?.();
+      return undefined;
+    });
+    const node = await startNode();
+    // Signed when the oracle has stored the first and its answer is not here yet.
+    newest = () => {
+      newest = undefined;
+      wire.cut(true);
+      return signOne(node, FIRST_SEQUENCE + 1, 9n);
+    };
+    await signOne(node);
+    while (submissions().length < 2) await sleep(20);
+    expect(fateOf(node)).to.deep.equal({ status: "pending" });
+    expect((await keptWords()).map(({ signed }) => signed.receipt.sequence)).to.deep.equal([
+      FIRST_SEQUENCE,
+    ]);
+    wire.cut(false);
+    await node.idle();
+    expect((await keptWords()).map(({ signed }) => signed.receipt.sequence)).to.deep.equal([
+      FIRST_SEQUENCE + 1,
+    ]);
   });
 
   it("changes nothing by handing in again", async () => {

@@ -1,12 +1,16 @@
+import { createPublicKey, generateKeyPairSync, verify } from "node:crypto";
 import { chmod, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inspect } from "node:util";
 import { fromHex, type Hex, toHex } from "@link-rewards/core/encoding/bytes";
+import { isLowS, isPublicKeyOf, verifyP256 } from "@link-rewards/core/encoding/p256";
 import { recover, sign as signPure } from "@link-rewards/core/encoding/signature";
 import {
   createKeyFile,
+  createP256KeyFile,
   type KeyFiles,
+  openDeviceKey,
   openSigner,
   type Signer,
   signerOf,
@@ -230,6 +234,99 @@ function expectNoSecret(shown: unknown, ...more: readonly string[]): void {
     for (const secret of secrets) expect(text).not.to.include(secret.toLowerCase());
   }
 }
+
+describe("openDeviceKey", () => {
+  let folder: string;
+  let keyFile: string;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "link-rewards-device-key-"));
+    keyFile = join(folder, "device.pem");
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  const write = (text: string) => writeFile(keyFile, text, { mode: 0o600 });
+  const refusal = async () => {
+    const [outcome] = await Promise.allSettled([openDeviceKey({ keyFile })]);
+    if (outcome.status === "fulfilled") throw new Error("it was opened");
+    return String(outcome.reason);
+  };
+
+  it("opens a secp256k1 key as every program does, and shows no public key", async () => {
+    await write(KEY);
+    const key = await openDeviceKey({ keyFile });
+    expect([key.address, key.publicKey]).to.deep.equal([ADDRESS.toLowerCase(), "0x"]);
+    expect(recover(DIGEST, await key.sign(DIGEST))).to.equal(key.address);
+  });
+
+  it("opens a P-256 key in a PEM file, and signs with low s what OpenSSL verifies as it is", async () => {
+    const made = await createP256KeyFile(keyFile);
+    const key = await openDeviceKey({ keyFile });
+    expect(key.publicKey)
+      .to.match(/^0x[0-9a-f]{128}$/)
+      .and.to.equal(made.publicKey);
+    expect(isPublicKeyOf(key.publicKey, key.address)).to.equal(true);
+    const publicKey = createPublicKey(await readFile(keyFile, "utf8"));
+    // Of plain signatures every second one has a high s.
+    for (let i = 0; i < 16; i++) {
+      const signature = await key.sign(DIGEST);
+      expect(isLowS(signature)).to.equal(true);
+      expect(verifyP256(DIGEST, signature, key.publicKey)).to.equal(true);
+      const encoding = { key: publicKey, dsaEncoding: "ieee-p1363" } as const;
+      expect(verify("sha256", DIGEST, encoding, signature)).to.equal(true);
+    }
+  });
+
+  it("takes what OpenSSL writes by itself: PKCS#8 and SEC 1", async () => {
+    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const addresses = [];
+    for (const type of ["pkcs8", "sec1"] as const) {
+      await write(String(privateKey.export({ type, format: "pem" })));
+      addresses.push((await openDeviceKey({ keyFile })).address);
+    }
+    expect(addresses[0]).to.equal(addresses[1]);
+  });
+
+  it("refuses a key of another curve, a PEM with a password and a broken one, and shows none of it", async () => {
+    const other = generateKeyPairSync("ec", { namedCurve: "secp256k1" }).privateKey;
+    await write(String(other.export({ type: "pkcs8", format: "pem" })));
+    expect(await refusal()).to.include("holds a secp256k1 key; a PEM must hold a P-256 one");
+    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const locked = {
+      type: "pkcs8",
+      format: "pem",
+      cipher: "aes-256-cbc",
+      passphrase: "x",
+    } as const;
+    await write(String(privateKey.export(locked)));
+    expect(await refusal()).to.include("without a password");
+    await write("-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n");
+    expect(await refusal())
+      .to.match(/is not a private key in PEM/)
+      .and.to.not.include("c2VjcmV0");
+  });
+
+  it("refuses a PEM that others can read, and never writes over a key", async () => {
+    if (process.platform === "win32") return;
+    await createP256KeyFile(keyFile);
+    expect(await createP256KeyFile(keyFile).catch(String)).to.match(/exists/);
+    await chmod(keyFile, 0o644);
+    expect(await refusal()).to.include(`chmod 600 ${keyFile}`);
+  });
+
+  it("is for devices alone: a PEM is no key of anybody else", async () => {
+    await createP256KeyFile(keyFile);
+    expect(await openSigner({ keyFile }).catch(String)).to.include(
+      "must hold the 64 hex digits of a private key",
+    );
+  });
+
+  it("shows its address and nothing else, however it is printed", async () => {
+    const key = await createP256KeyFile(keyFile);
+    for (const shown of [String(key), JSON.stringify(key), inspect(key)])
+      expect(shown.replaceAll('"', "")).to.equal(`Signer(${key.address})`);
+  });
+});
 
 describe("createKeyFile", () => {
   it("makes a key that only its owner can read, once", async () => {

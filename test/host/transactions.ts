@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import { type Call, createSender, type StoredTransaction } from "@link-rewards/host/transactions";
 import { expect } from "chai";
 import { type HDNodeWallet, JsonRpcProvider, Transaction, type TransactionReceipt } from "ethers";
@@ -87,7 +88,7 @@ describe("sending transactions", () => {
   const sentBy = ({ address }: HDNodeWallet) => devnet.provider.getTransactionCount(address);
   const noBlocks = () => devnet.provider.send("evm_setAutomine", [false]);
   const mine = () => devnet.provider.send("evm_mine", []);
-  const pending = () => store.pendingTransactions();
+  const pending = () => store.pendingTransactions(lowercaseHex(wallet.address));
   const until = async (happened: () => boolean | Promise<boolean>) => {
     while (!(await happened())) await new Promise((next) => setTimeout(next, 10));
   };
@@ -163,6 +164,28 @@ describe("sending transactions", () => {
     const other = await wallet.sendTransaction({ ...callTo(9), nonce: 0, ...fees });
     await mine();
     await until(() => events.length > 1);
+    await mine();
+    const { hash } = await sending;
+    expect((await receiptOf(other.hash)).status).to.equal(1);
+    expect(await nonceOf(hash)).to.equal(1);
+    expect(await pending()).to.deep.equal([]);
+  });
+
+  it("waits for what another program with this key has sent under the nonce, and goes on after it", async () => {
+    await noBlocks();
+    const fees = { maxFeePerGas: 10n ** 12n, maxPriorityFeePerGas: 10n ** 12n };
+    const other = await wallet.sendTransaction({ ...callTo(9), nonce: 0, ...fees });
+    const refused = Promise.withResolvers<string>();
+    proxy.handle(async ({ methods }, forward) => {
+      const answer = await forward();
+      if (methods.includes("eth_sendRawTransaction")) refused.resolve(answer);
+      return answer;
+    });
+    const sending = sender().send("propose/1/0", callTo(1));
+    sending.catch(refused.reject);
+    expect(await refused.promise).to.contain("underpriced");
+    await mine();
+    await Promise.race([sending, until(() => events.length > 0)]);
     await mine();
     const { hash } = await sending;
     expect((await receiptOf(other.hash)).status).to.equal(1);

@@ -97,7 +97,7 @@ describe("deploySuite", () => {
   it("is told from a suite with a contract of another one in it", async () => {
     const { connection, suite, parameters } = await deployed();
     const { suite: other } = await deploySuite(connection, parameters);
-    for (const name of ["programme", "escrow", "quorum", "distributor"] as const) {
+    for (const name of LINKED) {
       const mixed = { ...suite, [name]: other[name] };
       const said = await checkSuite(connection, mixed, parameters, 1).catch(String);
       expect(said, name).to.contain(`${name}.ledger is`);
@@ -123,8 +123,8 @@ describe("deploySuite", () => {
         refused++;
       }
     }
-    expect(sent).to.have.lengthOf(7 + 4 + 2);
-    expect(refused).to.be.at.least(4 * 7);
+    expect(sent).to.have.lengthOf(9 + LINKED.length + 2);
+    expect(refused).to.be.at.least(LINKED.length * 9);
     const suite = Object.fromEntries(
       Object.entries(first.suite).map(([name, contract]) => [
         name,
@@ -137,7 +137,7 @@ describe("deploySuite", () => {
   });
 });
 
-const LINKED = ["programme", "escrow", "quorum", "distributor"] as const;
+const LINKED = ["programme", "escrow", "quorum", "distributor", "demands"] as const;
 
 /** What the deployer sent, in order. */
 async function transactionsOf({ ethers }: Awaited<ReturnType<typeof deployed>>["connection"]) {

@@ -5,6 +5,7 @@ import {DeviceRegistry} from "../../contracts/DeviceRegistry.sol";
 import {IDeviceRegistry} from "../../contracts/interfaces/IDeviceRegistry.sol";
 import {CompactSignature} from "../../contracts/libraries/CompactSignature.sol";
 import {deploy} from "./Deploy.sol";
+import {Cast} from "./Suite.sol";
 import {Typed} from "./Typed.sol";
 import {VM} from "./Vm.sol";
 
@@ -16,7 +17,12 @@ contract DeviceRegistryTest {
     uint256 private constant STEPS = 40;
     uint256 private constant EPOCHS = 24;
 
+    uint256 private constant SECP256K1_ORDER =
+        0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141;
+
     DeviceRegistry private registry;
+    // Of both kinds of key.
+    address[] private _devices;
 
     // The model: who owns each device in each epoch as things are planned now, one entry an epoch.
     mapping(uint256 device => address[EPOCHS]) private _ownerAt;
@@ -38,9 +44,111 @@ contract DeviceRegistryTest {
                 abi.encode(GENESIS, EPOCH_SECONDS, 1 hours, address(this), address(this))
             )
         );
-        address[] memory devices = new address[](DEVICES);
-        for (uint256 i = 0; i < DEVICES; ++i) devices[i] = _device(i);
-        registry.enrol(devices, 0);
+        for (uint256 i = 0; i < DEVICES; ++i) _devices.push(_enrol(0xD000 + i));
+    }
+
+    function testFuzzTheKeyOfADeviceSignsForIt(
+        uint256 seed,
+        bytes32 digest,
+        bytes32 other
+    ) external {
+        (uint256 key, address device) = _enrolled(seed);
+        IDeviceRegistry.DeviceSignature memory signature = Cast.deviceSignature(key, digest);
+        assert(registry.isSignedBy(device, digest, signature));
+        assert(registry.isSignedBy(device, other, signature) == (other == digest));
+        // Nobody else's: not before it was enrolled, either.
+        address unknown = Cast.deviceAddress(key + 2);
+        assert(!registry.isSignedBy(unknown, digest, Cast.deviceSignature(key + 2, digest)));
+        _enrol(key + 2);
+        assert(registry.isSignedBy(unknown, digest, Cast.deviceSignature(key + 2, digest)));
+        signature = Cast.deviceSignature(key + 2, digest);
+        signature.publicKey = Cast.publicKeyOf(key);
+        assert(!registry.isSignedBy(device, digest, signature));
+    }
+
+    function testFuzzASignatureHasOneForm(uint256 seed, bytes32 digest) external {
+        (uint256 key, address device) = _enrolled(seed);
+        IDeviceRegistry.DeviceSignature memory signature = Cast.deviceSignature(key, digest);
+        uint256 s = uint256(signature.vs);
+        if (Cast.isP256(key)) {
+            signature.vs = bytes32(Typed.P256_ORDER - s);
+        } else {
+            // In 64 bytes the other form has no room but where the parity is.
+            signature.vs = bytes32((SECP256K1_ORDER - (s & (type(uint256).max >> 1))) ^ (1 << 255));
+        }
+        assert(!registry.isSignedBy(device, digest, signature));
+    }
+
+    function testFuzzAnythingElseIsNoSignature(
+        uint256 seed,
+        bytes32 digest,
+        bytes32 r,
+        bytes32 vs
+    ) external {
+        (uint256 key, address device) = _enrolled(seed);
+        bytes32[6] memory some = [
+            r,
+            bytes32(0),
+            bytes32(type(uint256).max),
+            bytes32(SECP256K1_ORDER),
+            bytes32(Typed.P256_ORDER),
+            bytes32(uint256(1))
+        ];
+        IDeviceRegistry.DeviceSignature memory signature;
+        signature.publicKey = Cast.publicKeyOf(key);
+        for (uint256 i = 0; i < some.length; ++i) {
+            signature.r = some[i];
+            signature.vs = some[uint256(vs) % some.length];
+            assert(!registry.isSignedBy(device, digest, signature));
+        }
+        // Of the other kind of key, over what it would sign.
+        CompactSignature memory wrong =
+            Cast.isP256(key) ? Typed.sign(key, digest) : Typed.signP256(key, digest);
+        (signature.r, signature.vs) = (wrong.r, wrong.vs);
+        assert(!registry.isSignedBy(device, digest, signature));
+    }
+
+    function testFuzzAP256KeyThatIsNotTheDevicesIsRefused(
+        uint256 seed,
+        bytes32 digest,
+        bytes calldata publicKey
+    ) external {
+        uint256 key = (seed % 2 ** 200) | 1;
+        address device = _enrol(key);
+        IDeviceRegistry.DeviceSignature memory signature = Cast.deviceSignature(key, digest);
+        bytes[3] memory others = [
+            publicKey,
+            Cast.publicKeyOf(key + 2),
+            bytes.concat(signature.publicKey, hex"00")
+        ];
+        for (uint256 i = 0; i < others.length; ++i) {
+            signature.publicKey = others[i];
+            try registry.isSignedBy(device, digest, signature) {
+                assert(false);
+            } catch (bytes memory reason) {
+                assert(bytes4(reason) == IDeviceRegistry.PublicKeyMismatch.selector);
+            }
+        }
+    }
+
+    function testFuzzWhatIsNoPointIsNotEnrolled(bytes32 x, bytes32 y, uint8 cut) external {
+        bytes memory point = Typed.publicKeyOf(1 + (uint256(x) % 2 ** 200));
+        point[cut % 64] ^= 0x01;
+        bytes[4] memory keys = [
+            abi.encodePacked(x, y),
+            point,
+            bytes.concat(Typed.publicKeyOf(1), hex"00"),
+            new bytes(64)
+        ];
+        for (uint256 i = 0; i < keys.length; ++i) {
+            bytes[] memory publicKeys = new bytes[](1);
+            publicKeys[0] = keys[i];
+            try registry.enrolP256(publicKeys, 0) {
+                assert(false);
+            } catch (bytes memory reason) {
+                assert(bytes4(reason) == IDeviceRegistry.InvalidPublicKey.selector);
+            }
+        }
     }
 
     function testFuzzALimitComesBackAsItWasSet(
@@ -102,10 +210,12 @@ contract DeviceRegistryTest {
         uint256 deadline = VM.getBlockTimestamp();
         uint32 epoch = registry.currentEpoch();
         IDeviceRegistry.Bind[] memory consents = new IDeviceRegistry.Bind[](1);
-        CompactSignature[] memory signatures = new CompactSignature[](1);
+        IDeviceRegistry.DeviceSignature[] memory signatures = new IDeviceRegistry.DeviceSignature[](
+            1
+        );
         consents[0] = IDeviceRegistry.Bind(device, account, nonce, deadline);
         bytes32 hash = Typed.bindHash(device, account, nonce, deadline);
-        signatures[0] = Typed.sign(0xD000 + i, Typed.digest(address(registry), hash));
+        signatures[0] = Cast.deviceSignature(0xD000 + i, Typed.digest(address(registry), hash));
 
         // No fresher than the last: passed over.
         bool isVoid = nonce <= _nonce[i];
@@ -195,8 +305,32 @@ contract DeviceRegistryTest {
         );
     }
 
-    function _device(uint256 i) private pure returns (address) {
-        return VM.addr(0xD000 + i);
+    function _device(uint256 i) private view returns (address) {
+        return _devices[i];
+    }
+
+    /// @dev A device that was just enrolled, of either kind, and its key.
+    function _enrolled(uint256 seed) private returns (uint256 key, address device) {
+        key = 1 + (seed % 2 ** 200);
+        return (key, _enrol(key));
+    }
+
+    function _enrol(uint256 key) private returns (address device) {
+        device = Cast.deviceAddress(key);
+        address[] memory devices = new address[](1);
+        bytes[] memory publicKeys = new bytes[](1);
+        (devices[0], publicKeys[0]) = (device, Cast.publicKeyOf(key));
+        if (Cast.isP256(key)) registry.enrolP256(publicKeys, 0);
+        else registry.enrol(devices, 0);
+        (IDeviceRegistry.KeyType keyType, , , , ) = registry.deviceOf(device);
+        assert(
+            keyType ==
+                (
+                    Cast.isP256(key)
+                        ? IDeviceRegistry.KeyType.P256
+                        : IDeviceRegistry.KeyType.Secp256k1
+                )
+        );
     }
 
     function _accountAt(uint256 i) private pure returns (address) {

@@ -7,7 +7,7 @@ import {Trees} from "./Trees.sol";
 contract InvoiceLineTest {
     using InvoiceLines for InvoiceLine;
 
-    function testFuzzALineIsTheHashOf84Bytes(InvoiceLine calldata line) external pure {
+    function testFuzzALineIsTheHashOf84Bytes(InvoiceLine calldata line) external view {
         bytes memory packed = abi.encodePacked(
             line.customer,
             line.device,
@@ -19,5 +19,11 @@ contract InvoiceLineTest {
         );
         assert(packed.length == 84);
         assert(line.hash() == keccak256(packed) && line.hash() == Trees.hash(line));
+        assert(keccak256(abi.encode(this.decode(packed))) == keccak256(abi.encode(line)));
+    }
+
+    /// @dev In a call of its own, for the calldata.
+    function decode(bytes calldata row) external pure returns (InvoiceLine memory) {
+        return InvoiceLines.decode(row);
     }
 }

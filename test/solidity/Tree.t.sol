@@ -11,6 +11,7 @@ contract TreeTest {
             for (uint256 depth = 0; depth < 256; ++depth) {
                 assert(Tree.hasDepth(leaves, depth) == (depth == depthOf[leaves]));
             }
+            assert(Tree.depthOf(leaves) == depthOf[leaves]);
         }
     }
 
@@ -19,6 +20,7 @@ contract TreeTest {
         bool holdsThem = leaves <= 2 ** depth;
         bool isLeast = depth == 0 || leaves > 2 ** (depth - 1);
         assert(Tree.hasDepth(leaves, depth) == (holdsThem && isLeast));
+        assert((Tree.depthOf(leaves) == depth) == (holdsThem && isLeast));
     }
 
     function testFuzzAnOddTreeIsAsDeepAsItsPowerOfTwo(uint8 power) external pure {
@@ -113,7 +115,61 @@ contract TreeTest {
         assert(!this.contains(bytes32(0), 0, 0, bytes32(0), new bytes32[](0)));
     }
 
+    /// @notice The nodes of any level, from the first of a subtree on, lead to its top; what is missing is padding.
+    function testFuzzTheTopOfASubtreeIsOverItsNodes(
+        uint256 seed,
+        uint8 size,
+        uint8 height,
+        uint8 levels
+    ) external pure {
+        bytes32[] memory leaves = _leaves(seed, size);
+        bytes32[][] memory all = Trees.levels(leaves);
+        uint256 depth = all.length - 1;
+        uint256 from = height % (depth + 1);
+        uint256 up = levels % (depth - from + 1);
+        for (uint256 top = 0; top < all[from + up].length; ++top) {
+            bytes32[] memory nodes = _below(all[from], leaves.length, from, top << up, 2 ** up);
+            if (nodes.length == 0) continue;
+            assert(Tree.rootOver(nodes, from, up) == all[from + up][top]);
+        }
+    }
+
+    /// @notice A tree of one level more is the same with padding beside it.
+    function testFuzzARootAboveTheTreeHasPaddingBeside(uint256 seed, uint8 size) external pure {
+        bytes32[] memory leaves = _leaves(seed, size);
+        bytes32[][] memory all = Trees.levels(leaves);
+        bytes32 padding = 0;
+        for (uint256 i = 1; i < all.length; ++i)
+            padding = keccak256(bytes.concat(padding, padding));
+        bytes32 above = keccak256(bytes.concat(Trees.root(leaves), padding));
+        assert(Tree.rootOver(leaves, 0, all.length) == above);
+    }
+
+    function testFuzzANodeOfAnyLevelClimbsToTheRoot(
+        uint256 seed,
+        uint8 size,
+        uint8 height,
+        uint256 position
+    ) external view {
+        bytes32[] memory leaves = _leaves(seed, size);
+        bytes32[][] memory all = Trees.levels(leaves);
+        uint256 from = height % all.length;
+        position %= all[from].length;
+        bytes32[] memory proof = new bytes32[](all.length - 1 - from);
+        for (uint256 i = 0; i < proof.length; ++i) proof[i] = all[from + i][(position >> i) ^ 1];
+        assert(this.climb(all[from][position], position, proof) == Trees.root(leaves));
+        assert(this.climb(all[from][position], position, new bytes32[](0)) == all[from][position]);
+    }
+
     /// @dev In a call of its own, for the calldata.
+    function climb(
+        bytes32 node,
+        uint256 position,
+        bytes32[] calldata proof
+    ) external pure returns (bytes32) {
+        return Tree.climb(node, position, proof);
+    }
+
     function contains(
         bytes32 root,
         uint256 leaves,
@@ -132,6 +188,20 @@ contract TreeTest {
         bytes32[] memory proof
     ) private view {
         assert(this.contains(root, leaves.length, index, leaves[at], proof) == (index == at));
+    }
+
+    /// @dev The nodes of a level from `first` on, at most `most`, without those that have padding alone below them.
+    function _below(
+        bytes32[] memory level,
+        uint256 leaves,
+        uint256 height,
+        uint256 first,
+        uint256 most
+    ) private pure returns (bytes32[] memory nodes) {
+        uint256 n = 0;
+        while (n < most && (first + n) << height < leaves) ++n;
+        nodes = new bytes32[](n);
+        for (uint256 i = 0; i < n; ++i) nodes[i] = level[first + i];
     }
 
     /// @dev 1 to 70 leaves: every depth up to 7.

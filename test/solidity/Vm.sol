@@ -16,9 +16,17 @@ interface Vm {
 
     function prank(address sender) external;
 
+    function deal(address account, uint256 balance) external;
+
+    function fee(uint256 baseFee) external;
+
     function addr(uint256 key) external pure returns (address);
 
     function signCompact(uint256 key, bytes32 digest) external pure returns (bytes32 r, bytes32 vs);
+
+    function publicKeyP256(uint256 key) external pure returns (uint256 x, uint256 y);
+
+    function signP256(uint256 key, bytes32 digest) external pure returns (bytes32 r, bytes32 s);
 
     function getCode(string calldata contractName) external view returns (bytes memory);
 

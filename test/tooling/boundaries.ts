@@ -34,7 +34,7 @@ function importing(
 const PACKAGES = ["contracts", "core", "client", "host", "oracle", "device", "web"];
 const CORE_ROOMS = ["encoding", "signed", "law", "epoch", "judge"];
 /** What an outsider runs: these commands, and all of outsider/. */
-const OUTSIDERS = ["audit", "claim", "proof", "status", "watch", "why"];
+const OUTSIDERS = ["audit", "claim", "omission", "proof", "status", "watch", "why"];
 
 const plants: Plant[] = [
   // Core: one way through its rooms, and nothing from outside.

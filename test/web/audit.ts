@@ -107,7 +107,7 @@ onEachChain("the audit page", (theStage) => {
   it("shows live that what must always hold holds, and whose code the contracts run", async () => {
     const { page } = await visit(stage, { at: "#/audit" });
     await expectCount(page.locator('[data-invariant][data-state="holds"]'), 5);
-    await expectCount(page.locator('[data-contract][data-state="same"]'), 7);
+    await expectCount(page.locator('[data-contract][data-state="same"]'), 9);
   });
 
   it("verifies an epoch in the browser and keeps the verdict", async () => {

@@ -1,12 +1,15 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
+import { stripVTControlCharacters } from "node:util";
+import { lowercaseHex, toHex } from "@link-rewards/core/encoding/bytes";
+import { toDeviceSignature } from "@link-rewards/core/encoding/signature";
 import { DOMAIN_NAME, DOMAIN_VERSION } from "@link-rewards/core/encoding/typed";
 import { BIND_FIELDS } from "@link-rewards/core/signed/bind";
 import { expect } from "chai";
-import { type BaseWallet, type HDNodeWallet, Signature, Wallet } from "ethers";
-import { DEVNET_CLASS } from "../../scripts/local/devnet.ts";
+import { getBytes, type HDNodeWallet, TypedDataEncoder, Wallet } from "ethers";
+import { enrol } from "../../scripts/local/devnet.ts";
+import { type LocalDevice, newDevice } from "../../scripts/local/local-device.ts";
 import { runProgram } from "../device/support/program.ts";
 import { launchBrowser } from "./support/browser.ts";
 import { filmOf, pictureOf, toRgba } from "./support/qr-picture.ts";
@@ -32,29 +35,34 @@ onEachChain("a device's consent, as its program prints it", (stageOfChain) => {
     await undo();
   });
 
-  it("is pasted, sent and on the chain; one that was changed is refused", async () => {
-    const { registry } = stage.world.devnet.suite;
-    const account = stage.world.devnet.wallet(9);
-    const { device, printed } = await newDevice(stage, account);
-    const { page, reaches } = await visitWith(stage, { signer: account });
-    await reaches("never-bound");
-    const box = page.getByLabel("Signed consent");
-    const consent = JSON.parse(printed);
-    await box.fill(JSON.stringify({ ...consent, deadline: consent.deadline + 1 }));
-    await page.getByText("The signature is not the device’s").waitFor();
-    await box.fill("hello");
-    await page.getByText("This is not a device’s consent").waitFor();
-    await box.fill(JSON.stringify({ ...consent, account: lowercaseHex(device) }));
-    await page.getByText("not for the one shown here").waitFor();
-    await box.fill(printed);
-    await reaches("consent");
-    await page.getByRole("button", { name: "Bind device" }).click();
-    await reaches("done");
-    expect((await registry.deviceOf(device)).account).to.equal(account.address);
-    await reaches("joined-later");
-    await box.fill(printed);
-    await page.getByText("bound with this consent or a fresher one").waitFor();
-  });
+  for (const keyType of ["secp256k1", "P-256"] as const) {
+    it(`is pasted, sent and on the chain with a ${keyType} key; one that was changed is refused`, async () => {
+      const { registry } = stage.world.devnet.suite;
+      const account = stage.world.devnet.wallet(9);
+      const { device, printed } = await deviceFor(stage, account, keyType);
+      const { page, reaches } = await visitWith(stage, { signer: account });
+      await reaches("never-bound");
+      const box = page.getByLabel("Signed consent");
+      const consent = JSON.parse(printed);
+      await box.fill(JSON.stringify({ ...consent, deadline: consent.deadline + 1 }));
+      await page.getByText("The signature is not the device’s").waitFor();
+      await box.fill("hello");
+      await page.getByText("This is not a device’s consent").waitFor();
+      const publicKey = `0x${"11".repeat(64)}`;
+      await box.fill(JSON.stringify({ ...consent, publicKey }));
+      await page.getByText("The signature is not the device’s").waitFor();
+      await box.fill(JSON.stringify({ ...consent, account: lowercaseHex(device) }));
+      await page.getByText("not for the one shown here").waitFor();
+      await box.fill(printed);
+      await reaches("consent");
+      await page.getByRole("button", { name: "Bind device" }).click();
+      await reaches("done");
+      expect((await registry.deviceOf(device)).account).to.equal(account.address);
+      await reaches("joined-later");
+      await box.fill(printed);
+      await page.getByText("bound with this consent or a fresher one").waitFor();
+    });
+  }
 
   it("says in plain words that the device belongs to somebody, or was bound too often", async () => {
     const { devnet, devices } = stage.world;
@@ -62,24 +70,23 @@ onEachChain("a device's consent, as its program prints it", (stageOfChain) => {
     const account = devnet.wallet(9);
     const { page, reaches } = await visitWith(stage, { signer: account });
     await reaches("never-bound");
-    const offer = async (device: BaseWallet, nonce: number) => {
+    const offer = async (device: LocalDevice, nonce: number) => {
       const { consent, signature } = await consentOf(stage, device, account.address, nonce);
       const { chainId, contracts } = stage.config.deployment;
       const place = { chainId, registry: contracts.DeviceRegistry.address };
-      const shown = { ...place, ...consent, signature: signature.compactSerialized };
+      const shown = { ...place, ...consent, signature: toHex(signature) };
       await page.getByLabel("Signed consent").fill(JSON.stringify(shown));
       await page.getByRole("button", { name: "Bind device" }).click();
     };
     const now = await devnet.now();
-    await offer(devices[0] as Wallet, now);
+    await offer(devices[0] as LocalDevice, now);
     await page.getByText("bound to an account already").waitFor();
-    const device = Wallet.createRandom();
-    await enrol(stage, device.address);
+    const device = newDevice();
+    await enrolAll(stage, [device]);
     for (const i of [0, 1]) {
       const { address } = Wallet.createRandom();
       const { consent, signature } = await consentOf(stage, device, address, now + i);
-      const compact = { r: signature.r, vs: signature.yParityAndS };
-      await (await registry.bind([consent], [compact])).wait();
+      await (await registry.bind([consent], [toDeviceSignature(signature, "0x")])).wait();
     }
     await offer(device, now + 2);
     await page.getByText("bound too often in this epoch").waitFor();
@@ -97,17 +104,24 @@ describe("a device's consent, as a QR code", () => {
   afterEach(leaveAll);
   after(() => undo());
 
-  it("is what the program draws beside it", async () => {
-    const { printed, drawn } = await newDevice(stage, stage.world.devnet.wallet(9));
-    const picture = pictureOf(drawn);
-    const read = readQr(toRgba(picture), picture.width, picture.height);
-    expect(`${read?.data}\n`).to.equal(printed);
-    expect(Math.max(...drawn.split("\n").map((line) => [...line].length))).to.be.at.most(90);
-  });
+  // A public key makes it wider than most terminals begin.
+  for (const [keyType, columns] of [
+    ["secp256k1", 80],
+    ["P-256", 85],
+  ] as const) {
+    it(`is what the program draws beside it in ${columns} columns, with a ${keyType} key`, async () => {
+      const { printed, drawn } = await deviceFor(stage, stage.world.devnet.wallet(9), keyType);
+      const picture = pictureOf(drawn);
+      const read = readQr(toRgba(picture), picture.width, picture.height);
+      expect(`${read?.data}\n`).to.equal(printed);
+      const lines = stripVTControlCharacters(drawn).split("\n");
+      expect(Math.max(...lines.map((line) => [...line].length))).to.be.at.most(columns);
+    });
+  }
 
   it("is scanned with the camera where the browser reads codes", async () => {
     const account = stage.world.devnet.wallet(9);
-    const { printed, drawn } = await newDevice(stage, account);
+    const { printed, drawn } = await deviceFor(stage, account);
     const film = join(stage.world.devnet.folder, "camera.y4m");
     await writeFile(film, filmOf(pictureOf(drawn)));
     const browser = await launchBrowser([
@@ -147,7 +161,7 @@ describe("a device's consent, as a QR code", () => {
 /** A device's consent, as its program would sign it. */
 async function consentOf(
   { config, world: { devnet } }: Stage,
-  device: BaseWallet,
+  device: LocalDevice,
   account: string,
   nonce: number,
 ) {
@@ -156,22 +170,29 @@ async function consentOf(
   const domain = { name: DOMAIN_NAME, version: DOMAIN_VERSION, chainId, verifyingContract };
   const deadline = (await devnet.now()) + 3600;
   const consent = { device: device.address, account, nonce, deadline };
-  const signed = await device.signTypedData(domain, { Bind: [...BIND_FIELDS] }, consent);
-  return { consent, signature: Signature.from(signed) };
+  const digest = TypedDataEncoder.hash(domain, { Bind: [...BIND_FIELDS] }, consent);
+  return { consent, signature: device.sign(getBytes(digest)) };
 }
 
-async function enrol({ world: { devnet } }: Stage, device: string): Promise<void> {
-  const manufacturer = devnet.suite.registry.connect(devnet.role("manufacturer"));
-  await (await manufacturer.enrol([device], DEVNET_CLASS)).wait();
+async function enrolAll(
+  { world: { devnet } }: Stage,
+  devices: readonly Pick<LocalDevice, "address" | "publicKey">[],
+): Promise<void> {
+  await enrol(devnet.suite.registry.connect(devnet.role("manufacturer")), devices);
 }
 
 /** A device fresh from its maker, enrolled, with its consent to belong to `account`. */
-async function newDevice(stage: Stage, { address }: HDNodeWallet) {
+async function deviceFor(
+  stage: Stage,
+  { address }: HDNodeWallet,
+  keyType: "secp256k1" | "P-256" = "P-256",
+) {
   const { devnet } = stage.world;
   const keyFile = join(devnet.folder, `device-${process.hrtime.bigint()}.key`);
-  const made = await runProgram("node", "key", "--key-file", keyFile, "--json");
-  const { device } = JSON.parse(made.stdout);
-  await enrol(stage, device);
+  const kind = keyType === "P-256" ? ["--p256"] : [];
+  const made = await runProgram("node", "key", "--key-file", keyFile, "--json", ...kind);
+  const { device, publicKey = "0x" } = JSON.parse(made.stdout);
+  await enrolAll(stage, [{ address: device, publicKey }]);
   const { code, stdout, stderr } = await runProgram(
     "node",
     "bind",

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { type HDNodeWallet, parseEther, Wallet, ZeroHash } from "ethers";
 import type { Locator, Page } from "playwright-core";
+import type { LocalDevice } from "../../scripts/local/local-device.ts";
 import { answerCalls } from "./support/answers.ts";
 import { CONTESTED_EPOCH, REVOKED_FOR } from "./support/epochs.ts";
 import { holdNode } from "./support/hold.ts";
@@ -147,7 +148,7 @@ onEachChain("the claim page", (theStage) => {
 
     it("shows a device that was revoked, and why", async () => {
       const { page } = await visit(stage, { at: `#/claim/${owner(3).address}` });
-      const device = (stage.world.devices[3] as Wallet).address.toLowerCase();
+      const device = (stage.world.devices[3] as LocalDevice).address;
       const revoked = page.locator(`[data-epoch="${CONTESTED_EPOCH}"] [data-device="${device}"]`);
       await revoked.waitFor();
       expect(await revoked.innerText()).to.match(/Revoked from epoch [34] on/);

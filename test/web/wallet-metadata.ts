@@ -101,7 +101,7 @@ describe("what wallets are told", () => {
     const signature = await signAsDescribed(read("eip712-DeviceRegistry.json"), device, consent);
     const { r, yParityAndS: vs } = Signature.from(signature);
     const anyone = suite.registry.connect(role("bystander"));
-    await (await anyone.bind([consent], [{ r, vs }])).wait();
+    await (await anyone.bind([consent], [{ r, vs, publicKey: "0x" }])).wait();
     expect((await suite.registry.deviceOf(device.address)).account).to.equal(account);
   });
 

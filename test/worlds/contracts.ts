@@ -2,12 +2,18 @@ import { at as itemAt } from "@link-rewards/core/encoding/at";
 import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import { RULES_HASH } from "@link-rewards/core/epoch/rules";
 import type { HardhatEthersSigner } from "@nomicfoundation/hardhat-ethers/types";
-import { id, MaxUint256, parseEther, Wallet } from "ethers";
+import { getBytes, id, MaxUint256, parseEther, Wallet } from "ethers";
 import hre from "hardhat";
 import type { NetworkConnection } from "hardhat/types/network";
 import type { Suite } from "../../oracle/edge/chain.ts";
 import { deploySuite, type SuiteParameters } from "../../scripts/deployment.ts";
-import { type CompactSignature, signFor } from "../contracts/support/signing.ts";
+import {
+  type DeviceSignature,
+  type DeviceWallet,
+  isP256,
+  p256WalletOf,
+  signAsDevice,
+} from "../contracts/support/signing.ts";
 
 /**
  * The world of the contracts: a chain in this process with the suite on it, gone back to a snapshot for each test. What
@@ -20,6 +26,9 @@ export const EPOCH_SECONDS = 86_400;
 export const GRACE_SECONDS = 3_600;
 export const TIMEOUT_SECONDS = 7_200;
 export const WINDOW_SECONDS = 14_400;
+export const ANSWER_SECONDS = 3_600;
+export const SPACING_SECONDS = 60;
+export const DEMAND_BOND = 10n ** 16n;
 export const THAW_SECONDS = 2 * EPOCH_SECONDS + GRACE_SECONDS;
 export const BOND = parseEther("1000");
 /** A tenth: of 10 LTK that counted 9 are earned. */
@@ -42,10 +51,16 @@ let shared: Promise<NetworkConnection> | undefined;
 
 /** One chain for all contract tests: each test goes back to the snapshot of its fixture. */
 export function chain(): Promise<NetworkConnection> {
-  shared ??= hre.network.create({
-    override: { initialDate: new Date(1000 * (GENESIS - EPOCH_SECONDS)) },
-  });
+  shared ??= newChain();
   return shared;
+}
+
+/** A chain of its own, which begins a day before genesis. */
+export function newChain(
+  override: { readonly hardfork?: string } = {},
+): Promise<NetworkConnection> {
+  const initialDate = new Date(1000 * (GENESIS - EPOCH_SECONDS));
+  return hre.network.create({ override: { ...override, initialDate } });
 }
 
 type Stage = {
@@ -92,6 +107,9 @@ export function parametersFor(holders: readonly HardhatEthersSigner[]): SuitePar
     graceSeconds: GRACE_SECONDS,
     proposalTimeoutSeconds: TIMEOUT_SECONDS,
     windowSeconds: WINDOW_SECONDS,
+    answerSeconds: ANSWER_SECONDS,
+    spacingSeconds: SPACING_SECONDS,
+    demandBond: DEMAND_BOND,
     thawSeconds: THAW_SECONDS,
     minimumBond: BOND,
     rulesHash: RULES_HASH,
@@ -109,7 +127,10 @@ export function parametersFor(holders: readonly HardhatEthersSigner[]): SuitePar
 
 /** A day before genesis: deployed, the customer holds tokens, nothing else has happened. */
 export async function deployedWorld(): Promise<World> {
-  const connection = await from(emptyChain);
+  return deployOn(await from(emptyChain));
+}
+
+export async function deployOn(connection: NetworkConnection): Promise<World> {
   const signers = await connection.ethers.getSigners();
   const { suite } = await deploySuite(connection, parametersFor(signers));
   const [deployer, governance, guardian, manufacturer, admission, treasury, ...rest] = signers;
@@ -152,6 +173,17 @@ export function walletOf(name: string): Wallet {
   return wallet;
 }
 
+const devices = new Map<string, DeviceWallet>();
+
+/** As {@link walletOf}; devices 1, 4, 7 and so on have P-256 keys. */
+export function deviceOf(name: string): DeviceWallet {
+  const [, number] = /^device ([0-9]+)$/.exec(name) ?? [];
+  if (Number(number) % 3 !== 1) return walletOf(name);
+  const device = devices.get(name) ?? p256WalletOf(getBytes(id(name)));
+  devices.set(name, device);
+  return device;
+}
+
 /** Somebody who can send: a contract or a wallet, whatever its key. */
 export async function sender({ connection }: World, address: string): Promise<HardhatEthersSigner> {
   await connection.networkHelpers.setBalance(address, parseEther("10"));
@@ -170,7 +202,7 @@ export type Consent = {
 /** A device's consent to earn for `account`, fresher than those it gave before; `change` bends it. */
 export async function consentOf(
   { registry }: World,
-  device: Wallet,
+  device: Pick<DeviceWallet, "address">,
   account: string,
   change: Partial<Consent> = {},
 ): Promise<Consent> {
@@ -181,9 +213,22 @@ export async function consentOf(
 export function signConsent(
   { registry }: World,
   consent: Consent,
-  device: Wallet,
-): Promise<CompactSignature> {
-  return signFor(registry, "Bind", consent, device);
+  device: DeviceWallet,
+): Promise<DeviceSignature> {
+  return signAsDevice(registry, "Bind", consent, device);
+}
+
+/** Each as what its key is. */
+export async function enrol(
+  { registry, manufacturer }: World,
+  enrolled: readonly DeviceWallet[],
+  deviceClass = 1,
+): Promise<void> {
+  const maker = registry.connect(manufacturer);
+  const addresses = enrolled.filter((device) => !isP256(device)).map(({ address }) => address);
+  const publicKeys = enrolled.filter(isP256).map(({ publicKey }) => publicKey);
+  if (addresses.length > 0) await maker.enrol(addresses, deviceClass);
+  if (publicKeys.length > 0) await maker.enrolP256(publicKeys, deviceClass);
 }
 
 /** Devices bound in one transaction, so that it stays under the gas limit of one. */
@@ -192,14 +237,14 @@ const BINDINGS = 100;
 /** Enrols each device and binds it to its account, from the next epoch on. */
 export async function bindDevices(
   world: World,
-  bindings: readonly (readonly [device: Wallet, account: string])[],
+  bindings: readonly (readonly [device: DeviceWallet, account: string])[],
 ): Promise<void> {
-  const { registry, manufacturer, bystander } = world;
+  const { registry, bystander } = world;
   for (let first = 0; first < bindings.length; first += BINDINGS) {
     const batch = bindings.slice(first, first + BINDINGS);
-    await registry.connect(manufacturer).enrol(
-      batch.map(([{ address }]) => address),
-      1,
+    await enrol(
+      world,
+      batch.map(([device]) => device),
     );
     const consents = batch.map(([device, account]) => ({
       device: device.address,
@@ -212,7 +257,11 @@ export async function bindDevices(
   }
 }
 
-export async function bindDevice(world: World, device: Wallet, account: string): Promise<void> {
+export async function bindDevice(
+  world: World,
+  device: DeviceWallet,
+  account: string,
+): Promise<void> {
   await bindDevices(world, [[device, account]]);
 }
 
@@ -222,7 +271,7 @@ export async function bindAccounts(world: World, count: number): Promise<readonl
   const accounts = Array.from({ length: count }, (_, i) => accountOf(first + i));
   await bindDevices(
     world,
-    accounts.map((account, i) => [walletOf(`device ${first + i}`), account]),
+    accounts.map((account, i) => [deviceOf(`device ${first + i}`), account]),
   );
   return accounts;
 }

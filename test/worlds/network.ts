@@ -1,5 +1,5 @@
 import { contractsOf } from "@link-rewards/client/deployment-file";
-import { fromHex, lowercaseHex } from "@link-rewards/core/encoding/bytes";
+import { fromHex, type Hex, lowercaseHex, toHex } from "@link-rewards/core/encoding/bytes";
 import { sign } from "@link-rewards/core/encoding/signature";
 import { escrowDomain, registryDomain } from "@link-rewards/core/signed/deployment";
 import {
@@ -11,9 +11,10 @@ import {
 import { signedVoucherToJson } from "@link-rewards/core/signed/submission";
 import { type SignedVoucher, voucherDigest } from "@link-rewards/core/signed/voucher";
 import { readDeploymentFile } from "@link-rewards/host/deployment";
-import type { HDNodeWallet, Wallet } from "ethers";
+import type { HDNodeWallet } from "ethers";
 import { type Devnet, startDevnet } from "../../scripts/local/devnet.ts";
 import { type LocalChain, startHardhatChain } from "../../scripts/local/local-chain.ts";
+import type { LocalDevice } from "../../scripts/local/local-device.ts";
 import { settle } from "../../scripts/local/people.ts";
 import { type MemberOracle, memberOracle } from "../oracle/support/member-oracle.ts";
 
@@ -24,7 +25,8 @@ import { type MemberOracle, memberOracle } from "../oracle/support/member-oracle
 export type MemberWorld = {
   readonly devnet: Devnet;
   readonly owners: readonly HDNodeWallet[];
-  readonly devices: readonly Wallet[];
+  /** The second, the fifth and so on have P-256 keys. */
+  readonly devices: readonly LocalDevice[];
   readonly customers: readonly HDNodeWallet[];
   /** The first, or only, one. */
   readonly customer: HDNodeWallet;
@@ -123,9 +125,15 @@ async function worldOn(
     throw new Error("a world needs a member and a customer");
   }
 
+  const deviceAt = (address: string): LocalDevice => {
+    const device = devices.find((each) => isSame(each.address, address));
+    if (device === undefined) throw new Error(`${address} is no device of this world`);
+    return device;
+  };
+  const signed = new Map<Hex, SignedReceipt>();
   const sign_: MemberWorld["sign"] = (fields) => {
     const receipt: Receipt = {
-      device: lowercaseHex((devices[0] as Wallet).address),
+      device: (devices[0] as LocalDevice).address,
       customer: lowercaseHex(customer.address),
       epoch: 1,
       sequence: 1,
@@ -135,16 +143,18 @@ async function worldOn(
       ...fields,
     };
     const digest = receiptDigest(receiptDomain, receipt);
+    // A device signs a receipt once; and P-256 signatures of one key and digest differ.
+    const known = signed.get(toHex(digest));
+    if (known !== undefined) return known;
     const gateway =
       gateways[customers.findIndex(({ address }) => isSame(address, receipt.customer))];
-    return {
+    const both = {
       receipt,
       customerSignature: sign(digest, keyOf(gateway)),
-      deviceSignature: sign(
-        digest,
-        keyOf(devices.find(({ address }) => isSame(address, receipt.device))),
-      ),
+      deviceSignature: deviceAt(receipt.device).sign(digest),
     };
+    signed.set(toHex(digest), both);
+    return both;
   };
   const promise: MemberWorld["promise"] = (epoch, amount, index = 0) => {
     const debtor = lowercaseHex((customers[index] as HDNodeWallet).address);
@@ -167,7 +177,7 @@ async function worldOn(
     sign: sign_,
     async submit(url, receipts) {
       const items = receipts.map((fields, i) => {
-        const device = lowercaseHex((devices[i % devices.length] as Wallet).address);
+        const device = (devices[i % devices.length] as LocalDevice).address;
         return signedReceiptToJson(sign_({ device, ...fields }));
       });
       const answer = await post(url, "/v1/receipts", {

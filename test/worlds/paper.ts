@@ -1,5 +1,11 @@
-import { type Address, keccak256, utf8 } from "@link-rewards/core/encoding/bytes";
+import { type Address, type Hex, keccak256, toHex, utf8 } from "@link-rewards/core/encoding/bytes";
 import { maxOf } from "@link-rewards/core/encoding/fields";
+import {
+  addressOfP256,
+  NO_PUBLIC_KEY,
+  publicKeyOfP256,
+  signP256,
+} from "@link-rewards/core/encoding/p256";
 import { isRefused, type Refused } from "@link-rewards/core/encoding/refusal";
 import { addressOf, sign } from "@link-rewards/core/encoding/signature";
 import { RULES_HASH } from "@link-rewards/core/epoch/rules";
@@ -26,6 +32,7 @@ import {
 } from "@link-rewards/core/signed/deployment";
 import { type Receipt, receiptDigest, type SignedReceipt } from "@link-rewards/core/signed/receipt";
 import { type SignedVoucher, type Voucher, voucherDigest } from "@link-rewards/core/signed/voucher";
+import { p256 } from "@noble/curves/nist.js";
 import { secp256k1 } from "@noble/curves/secp256k1.js";
 
 /**
@@ -39,8 +46,23 @@ export function keyOf(name: string): Uint8Array {
   return keccak256(utf8(`link-rewards test key: ${name}`));
 }
 
+/** Devices 2, 5, 8 and so on have P-256 keys; all else is secp256k1. */
+export function isP256(name: string): boolean {
+  const [, number] = /^device-([0-9]+)$/.exec(name) ?? [];
+  return Number(number) % 3 === 2;
+}
+
 export function address(name: string): Address {
-  return addressOf(keyOf(name));
+  return isP256(name) ? addressOfP256(keyOf(name)) : addressOf(keyOf(name));
+}
+
+/** As an enrolment says it. */
+export function publicKey(name: string): Hex {
+  return isP256(name) ? toHex(publicKeyOfP256(keyOf(name))) : NO_PUBLIC_KEY;
+}
+
+export function signAs(name: string, digest: Uint8Array): Uint8Array {
+  return isP256(name) ? signP256(digest, keyOf(name)) : sign(digest, keyOf(name));
 }
 
 /** Addresses that lead nowhere: what the arithmetic needs of a deployment. */
@@ -51,6 +73,8 @@ export const deployment: Deployment = {
     deviceRegistry: "0x1000000000000000000000000000000000000002",
     customerEscrow: "0x1000000000000000000000000000000000000003",
     oracleQuorum: "0x1000000000000000000000000000000000000004",
+    judge: "0x1000000000000000000000000000000000000008",
+    demands: "0x1000000000000000000000000000000000000009",
     epochLedger: "0x1000000000000000000000000000000000000005",
     rewardDistributor: "0x1000000000000000000000000000000000000006",
     rewardProgramme: "0x1000000000000000000000000000000000000007",
@@ -103,12 +127,10 @@ export const NO_CAP = maxOf("uint96");
 
 /** Alice owns two devices, Bob one; two customers with a gateway each; all from epoch 1 on. */
 export const founding: readonly Happening[] = [
-  ["RulesSet", { fromEpoch: 1, rulesHash: RULES_HASH }],
+  rulesSet(1),
   ["TariffSet", { fromEpoch: 1, tariff }],
   ["ClassLimitSet", { deviceClass: 1, fromEpoch: 1, ...limit }],
-  ...["device-1", "device-2", "device-3"].map(
-    (name) => ["DeviceEnrolled", { device: address(name), deviceClass: 1 }] as const,
-  ),
+  ...["device-1", "device-2", "device-3"].map((name) => enrolled(name)),
   ["AccountIndexed", { account: address("alice"), index: 0, fromEpoch: 1 }],
   bound("device-1", "alice"),
   bound("device-2", "alice"),
@@ -122,6 +144,17 @@ export const founding: readonly Happening[] = [
       ] as const,
   ),
 ];
+
+export function rulesSet(fromEpoch: number, rulesHash: Hex = RULES_HASH): Happening {
+  return [
+    "RulesSet",
+    { fromEpoch, rulesHash, judge: "0x1000000000000000000000000000000000000008" },
+  ];
+}
+
+export function enrolled(device: string, deviceClass = 1): Happening {
+  return ["DeviceEnrolled", { device: address(device), deviceClass, publicKey: publicKey(device) }];
+}
 
 export function bound(device: string, account: string, fromEpoch = 1): Happening {
   return ["DeviceBound", { device: address(device), account: address(account), fromEpoch }];
@@ -167,8 +200,8 @@ export function signReceipt(
   const digest = receiptDigest(keys.domain ?? registryDomain, receipt);
   return {
     receipt,
-    customerSignature: sign(digest, keyOf(keys.gateway ?? gatewayOf(receipt.customer))),
-    deviceSignature: sign(digest, keyOf(keys.device ?? nameOfDevice(receipt.device))),
+    customerSignature: signAs(keys.gateway ?? gatewayOf(receipt.customer), digest),
+    deviceSignature: signAs(keys.device ?? nameOfDevice(receipt.device), digest),
   };
 }
 
@@ -214,9 +247,9 @@ export function crowdOf(size: { devices?: number; customers?: number } = {}): Cr
   const owners = people("owner", 2);
   /** A customer signs with its gateway's key. */
   const gateways = people("gateway", customers.length);
-  const keys = new Map([
-    ...devices.map(({ address, key }) => [address, key] as const),
-    ...customers.map(({ address }, i) => [address, gateways[i]?.key as Uint8Array] as const),
+  const signers = new Map([
+    ...devices.map((device) => [device.address, device] as const),
+    ...customers.map(({ address }, i) => [address, gateways[i] as Person] as const),
   ]);
   const events = chain([
     ["ClassLimitSet", { deviceClass: 1, fromEpoch: 1, ...NO_LIMIT }],
@@ -224,12 +257,9 @@ export function crowdOf(size: { devices?: number; customers?: number } = {}): Cr
       ({ address: account }, index) =>
         ["AccountIndexed", { account, index, fromEpoch: 1 }] as const,
     ),
-    ...devices.flatMap(({ address: device }, i) => {
+    ...devices.flatMap(({ name, address: device }, i) => {
       const account = owners[i % owners.length]?.address as Address;
-      return [
-        ["DeviceEnrolled", { device, deviceClass: 1 }],
-        ["DeviceBound", { device, account, fromEpoch: 1 }],
-      ] as const;
+      return [enrolled(name), ["DeviceBound", { device, account, fromEpoch: 1 }]] as const;
     }),
     ...customers.flatMap(({ address: customer }, i) => {
       const key = gateways[i]?.address as Address;
@@ -240,7 +270,7 @@ export function crowdOf(size: { devices?: number; customers?: number } = {}): Cr
     }),
   ]);
   const law = replay(events);
-  const signature = signer(keys);
+  const signature = signer(signers);
   const first = {
     device: devices[0]?.address as Address,
     customer: customers[0]?.address as Address,
@@ -285,25 +315,28 @@ const NO_LIMIT = {
   computeMilliseconds: maxOf("uint64"),
 };
 
-type Person = { readonly address: Address; readonly key: Uint8Array };
+type Person = { readonly name: string; readonly address: Address };
 
 function people(kind: string, count: number): readonly Person[] {
   return Array.from({ length: count }, (_, i) => {
-    const key = keyOf(`${kind}-${i + 1}`);
-    return { address: addressOf(key), key };
+    const name = `${kind}-${i + 1}`;
+    return { name, address: address(name) };
   });
 }
 
 /** Signatures are deterministic by custom only: each `remake` gives another one, just as valid. */
-function signer(keys: ReadonlyMap<Address, Uint8Array>) {
+function signer(people: ReadonlyMap<Address, Person>) {
   return (digest: Uint8Array, party: Address, remake: number): Uint8Array => {
-    const key = keys.get(party);
-    if (key === undefined) throw new Error(`nobody here signs for ${party}`);
+    const person = people.get(party);
+    if (person === undefined) throw new Error(`nobody here signs for ${party}`);
+    const key = keyOf(person.name);
+    const extraEntropy = remake === 0 ? false : keccak256(utf8(`remake ${remake}`));
+    if (isP256(person.name)) return p256.sign(digest, key, { lowS: true, extraEntropy });
     const recovered = secp256k1.sign(digest, key, {
       prehash: false,
       lowS: true,
       format: "recovered",
-      extraEntropy: remake === 0 ? false : keccak256(utf8(`remake ${remake}`)),
+      extraEntropy,
     });
     const compact = recovered.slice(1);
     if (recovered[0] === 1) compact[32] = (compact[32] as number) | 0x80;

@@ -1,13 +1,7 @@
+import { type Hex, lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import { buildTree, climb, depthOf, proofOf, rootOf } from "@link-rewards/core/encoding/tree";
-import {
-  concat,
-  getBytes,
-  hexlify,
-  id,
-  keccak256,
-  solidityPackedKeccak256,
-  ZeroHash,
-} from "ethers";
+import type { Evidence, Opening as Opened } from "@link-rewards/core/judge/evidence";
+import { concat, getBytes, hexlify, id, keccak256, solidityPacked, ZeroHash } from "ethers";
 
 export type Leaf = {
   readonly account: string;
@@ -91,13 +85,27 @@ export function tallTree(leaves: readonly Leaf[], depth: number): RewardTree {
   };
 }
 
-export function leafHash({ account, cumulative, prefix }: Leaf): string {
-  return solidityPackedKeccak256(["address", "uint96", "uint96"], [account, cumulative, prefix]);
+export function leafHash(leaf: Leaf): string {
+  return keccak256(rowOf(leaf));
 }
 
 export function claimOf(tree: RewardTree, epoch: number, index: number) {
   const { leaf, proof } = tree.openingAt(index);
   return { epoch, index, ...leaf, proof };
+}
+
+/** What shows that neighbours are not in order, at a boundary of a tree. */
+export function orderEvidence(tree: RewardTree, boundary: number): Evidence {
+  const positions = [boundary - 1, boundary].filter((at) => at >= 0 && at < tree.leaves);
+  const openings = positions.map((position): Opened => {
+    const { leaf, proof } = tree.openingAt(position);
+    return { table: "rewards", position, row: lowercaseHex(rowOf(leaf)), proof: proof as Hex[] };
+  });
+  return { proof: "reward-order", position: boundary, openings, publicKey: "0x" };
+}
+
+function rowOf({ account, cumulative, prefix }: Leaf): string {
+  return solidityPacked(["address", "uint96", "uint96"], [account, cumulative, prefix]);
 }
 
 export function nodeHash(left: string, right: string): string {

@@ -182,6 +182,22 @@ describe("parse", () => {
     }
   });
 
+  it("takes bytes in either case, whole ones and up to their bound, and lowercases them", () => {
+    const fields = [{ name: "key", bytes: 2 }] as const;
+    const parse = (key: unknown) => parseFields(fields, { key }, "event");
+    expect(["0x", "0xAb", "0xabcD"].map(parse)).to.deep.equal([
+      { key: "0x" },
+      { key: "0xab" },
+      { key: "0xabcd" },
+    ]);
+    for (const key of ["", "0", "0xa", "0xabcdef", "0xzz", "abcd", 171, null, undefined]) {
+      expect(parse(key), String(key)).to.deep.include({
+        refusal: "malformed",
+        message: "event.key must be 0x and at most 2 bytes of hex digits",
+      });
+    }
+  });
+
   it("bounds lists", () => {
     const fields = [{ name: "items", list: [{ name: "n", type: "uint8" }], max: 2 }] as const;
     expect(parseFields(fields, { items: [{ n: 1 }, { n: 255 }] }, "x")).to.deep.equal({

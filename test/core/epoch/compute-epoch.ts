@@ -32,11 +32,13 @@ import {
   bound,
   collected,
   deployment,
+  enrolled,
   happen,
   keySet,
   lawOf,
   receiptOf,
   registryDomain,
+  rulesSet,
   signReceipt,
   tariff,
   verified,
@@ -224,7 +226,7 @@ describe("computeEpoch", () => {
       keySet("customer-2", "gateway-2", 0n, 2),
       ["DeviceRevoked", { device: address("device-1"), fromEpoch: 2, reason: "cloned" }],
       ["TariffSet", { fromEpoch: 2, tariff: { ...tariff, feeBps: 0 } }],
-      ["RulesSet", { fromEpoch: 2, rulesHash: ZERO_HASH }],
+      rulesSet(2, ZERO_HASH),
     );
     const again = computeEpoch({
       deployment,
@@ -255,11 +257,10 @@ describe("computeEpoch", () => {
   });
 
   it("computes an epoch in which nobody has a leaf yet", () => {
-    const early = happen(
-      emptyLaw(),
-      ["RulesSet", { fromEpoch: 1, rulesHash: RULES_HASH }],
-      ["AccountIndexed", { account: address("alice"), index: 0, fromEpoch: 2 }],
-    );
+    const early = happen(emptyLaw(), rulesSet(1), [
+      "AccountIndexed",
+      { account: address("alice"), index: 0, fromEpoch: 2 },
+    ]);
     expect(compute(early, []).manifest).to.deep.include({ leaves: 0, root: ZERO_HASH, total: 0n });
   });
 
@@ -274,7 +275,7 @@ describe("computeEpoch", () => {
       going,
       ["AccountIndexed", { account: address("dave"), index: 3, fromEpoch: 2 }],
       ["AccountIndexed", { account: address("erin"), index: 4, fromEpoch: 3 }],
-      ["DeviceEnrolled", { device: address("device-4"), deviceClass: 1 }],
+      enrolled("device-4"),
       bound("device-4", "dave", 2),
       collected("customer-1", 2, TOKEN),
     );
@@ -327,7 +328,7 @@ describe("computeEpoch", () => {
   });
 
   it("throws over the wrong rules, history, epoch, or a contribution twice", () => {
-    const otherRules = lawOf(["RulesSet", { fromEpoch: 1, rulesHash: ZERO_HASH }]);
+    const otherRules = lawOf(rulesSet(1, ZERO_HASH));
     expect(() => compute(otherRules, [])).to.throw("under rules 0x0000");
     expect(() => compute(law, [], 2)).to.throw("epoch 1 is not final");
     expect(() => compute(law, served(law, { epoch: 2 }))).to.throw(
@@ -419,7 +420,7 @@ function crowded(count: number): { law: Law; contributions: VerifiedReceipt[] } 
     ...names.flatMap(
       (name: Address, i) =>
         [
-          ["DeviceEnrolled", { device: name, deviceClass: 1 }],
+          ["DeviceEnrolled", { device: name, deviceClass: 1, publicKey: "0x" }],
           ["AccountIndexed", { account: name, index: i + 2, fromEpoch: 1 }],
           ["DeviceBound", { device: name, account: name, fromEpoch: 1 }],
         ] as const,

@@ -1,4 +1,5 @@
-import { ZERO_HASH } from "@link-rewards/core/encoding/bytes";
+import { toHex, ZERO_HASH } from "@link-rewards/core/encoding/bytes";
+import { rootOver } from "@link-rewards/core/encoding/tree";
 import type { ComputedEpoch } from "@link-rewards/core/epoch/compute-epoch";
 import { computeEpoch } from "@link-rewards/core/epoch/compute-epoch";
 import {
@@ -14,9 +15,16 @@ import {
   INVOICE_BYTES,
   MAX_CONTRIBUTIONS,
   REWARD_BYTES,
+  ROW_BYTES,
+  type Table,
 } from "@link-rewards/core/epoch/records";
+import { caseOf } from "@link-rewards/core/judge/case";
 import { checkBundle, type Divergence } from "@link-rewards/core/judge/divergence";
+import { judge } from "@link-rewards/core/judge/judge";
+import { judgeLawOf } from "@link-rewards/core/judge/judge-law";
+import { publicKeys } from "@link-rewards/core/law/law";
 import type { Report } from "@link-rewards/core/signed/report";
+import { recoverSigners, signersAt } from "@link-rewards/core/signed/signers";
 import { expect } from "chai";
 import {
   address,
@@ -24,6 +32,7 @@ import {
   deployment,
   lawOf,
   receiptOf,
+  registryDomain,
   signReceipt,
   verified,
 } from "../../worlds/paper.ts";
@@ -48,19 +57,25 @@ const honest = computeEpoch({
 const report = reportOf(honest.manifest, honest.bundleHash, 2);
 const fileOf = (name: DataFile | typeof MANIFEST_FILE) => honest.files.get(name) as Uint8Array;
 
+type Files = Partial<Record<DataFile, Uint8Array>>;
 type Change = {
-  readonly files?: Partial<Record<DataFile, Uint8Array>>;
-  readonly manifest?: Partial<Manifest>;
+  readonly files?: Files;
+  readonly manifest?: Partial<Manifest> | Uint8Array;
   readonly report?: Partial<Report>;
 };
 
-function check(change: Change = {}) {
-  const files = new Map([...honest.files, ...Object.entries(change.files ?? {})]);
+function check({ files = {}, manifest = {}, report: reported }: Change = {}) {
   const published = {
-    manifest: encodeManifest({ ...honest.manifest, ...change.manifest }),
-    files: files as unknown as ReadonlyMap<DataFile, Uint8Array>,
+    manifest:
+      manifest instanceof Uint8Array
+        ? manifest
+        : encodeManifest({ ...honest.manifest, ...manifest }),
+    files: new Map([...honest.files, ...Object.entries(files)]) as unknown as ReadonlyMap<
+      DataFile,
+      Uint8Array
+    >,
   };
-  return checkBundle({ ...input, published, report: { ...report, ...change.report } });
+  return checkBundle({ ...input, published, report: { ...report, ...reported } });
 }
 
 function divergenceOf(change: Change): Divergence | undefined {
@@ -68,11 +83,47 @@ function divergenceOf(change: Change): Divergence | undefined {
   return outcome.agrees ? undefined : outcome.divergence;
 }
 
+/** The files as a corrupt quorum would sign them: its report leads to them. */
+function signed(files: Files): Change {
+  const rootOf = (table: Table) =>
+    toHex(rootOver(files[`${table}.bin`] ?? fileOf(`${table}.bin`), ROW_BYTES[table]));
+  return {
+    files,
+    report: {
+      contributionRoot: rootOf("contributions"),
+      invoiceRoot: rootOf("invoices"),
+      root: rootOf("rewards"),
+    },
+  };
+}
+
 /** The file with one byte changed. */
-function flipped(name: DataFile, byte: number): Change {
+function flipped(name: DataFile, byte: number): Files {
   const bytes = fileOf(name).slice();
   bytes[byte] = 1 ^ (bytes[byte] as number);
-  return { files: { [name]: bytes } };
+  return { [name]: bytes };
+}
+
+function swapped(name: DataFile, rowBytes: number): Files {
+  const rows = fileOf(name);
+  const [first, second] = [rows.subarray(0, rowBytes), rows.subarray(rowBytes, 2 * rowBytes)];
+  return { [name]: new Uint8Array([...second, ...first, ...rows.subarray(2 * rowBytes)]) };
+}
+
+/** What the judge says to the evidence of a divergence. */
+function judgedOf(divergence: Divergence | undefined, { files, report: reported }: Change) {
+  if (divergence?.kind !== "unlawful") return undefined;
+  const records = files?.["contributions.bin"] ?? fileOf("contributions.bin");
+  const signers = recoverSigners({
+    records,
+    recordBytes: CONTRIBUTION_BYTES,
+    domain: registryDomain,
+    publicKeys: publicKeys(law),
+  });
+  return judge(caseOf({ ...report, ...reported }, law), divergence.evidence, {
+    law: judgeLawOf(law),
+    signersOfRow: (_, position) => signersAt(signers, position),
+  });
 }
 
 describe("checkBundle", () => {
@@ -84,89 +135,240 @@ describe("checkBundle", () => {
     );
   });
 
-  it("names the contribution whose signature, account or place is wrong", () => {
-    const row = 2;
-    const at = (byte: number) =>
-      divergenceOf(flipped("contributions.bin", row * CONTRIBUTION_BYTES + byte));
-    for (const [byte, message] of [
-      [100, "record 2: "],
-      [CONTRIBUTION_INPUT_BYTES - 1, "record 2: the device belongs to"],
-    ] as const) {
-      const found = at(byte);
-      expect(found).to.include({ stage: "contributions", file: "contributions.bin", record: row });
-      expect(found?.message).to.include(message);
+  describe("names table, row and proof of what a quorum signed, with the evidence:", () => {
+    const row = (bytes: number, byte: number) => bytes + byte;
+    const unlawful: readonly [string, Table, number, string, Files][] = [
+      [
+        "a signature",
+        "contributions",
+        1,
+        "contribution",
+        flipped("contributions.bin", row(CONTRIBUTION_BYTES, 100)),
+      ],
+      [
+        "an account",
+        "contributions",
+        1,
+        "contribution",
+        flipped("contributions.bin", row(CONTRIBUTION_BYTES, CONTRIBUTION_INPUT_BYTES - 1)),
+      ],
+      [
+        "an order",
+        "contributions",
+        0,
+        "contribution-order",
+        swapped("contributions.bin", CONTRIBUTION_BYTES),
+      ],
+      [
+        "what a row earned",
+        "contributions",
+        1,
+        "contribution-order",
+        flipped("contributions.bin", row(CONTRIBUTION_BYTES, CONTRIBUTION_INPUT_BYTES + 11)),
+      ],
+      ["a value", "invoices", 1, "pair", flipped("invoices.bin", row(INVOICE_BYTES, 55))],
+      [
+        "a ceiling",
+        "invoices",
+        3,
+        "invoice-order",
+        flipped("invoices.bin", row(3 * INVOICE_BYTES, 67)),
+      ],
+      [
+        "a subtotal",
+        "invoices",
+        1,
+        "invoice-order",
+        flipped("invoices.bin", row(INVOICE_BYTES, 79)),
+      ],
+      ["a leaf's place", "rewards", 0, "reward-order", swapped("rewards.bin", REWARD_BYTES)],
+      ["a cumulative", "rewards", 1, "reward-order", flipped("rewards.bin", row(REWARD_BYTES, 31))],
+    ];
+    for (const [what, table, record, proof, files] of unlawful) {
+      it(what, () => {
+        const change = signed(files);
+        const divergence = divergenceOf(change);
+        const file = `${table}.bin`;
+        expect(divergence).to.deep.include({ kind: "unlawful", file, table, record, proof });
+        expect(judgedOf(divergence, change)).to.equal("unlawful");
+        expect(divergence?.message).to.include(`record ${record} of the ${table}: `);
+      });
     }
-    const rows = fileOf("contributions.bin");
-    const turned = new Uint8Array([
-      ...rows.subarray(CONTRIBUTION_BYTES, 2 * CONTRIBUTION_BYTES),
-      ...rows.subarray(0, CONTRIBUTION_BYTES),
-      ...rows.subarray(2 * CONTRIBUTION_BYTES),
-    ]);
-    expect(divergenceOf({ files: { "contributions.bin": turned } })).to.deep.include({ record: 1 });
+
+    it("a total, which no file shows", () => {
+      const change = { report: { total: report.total + 1n } };
+      const divergence = divergenceOf(change);
+      expect(divergence).to.deep.include({ kind: "unlawful", proof: "contribution-order" });
+      expect(judgedOf(divergence, change)).to.equal("unlawful");
+    });
+
+    it("with what the row must be, as far as it can be computed", () => {
+      const { expected, found } =
+        divergenceOf(signed(flipped("rewards.bin", REWARD_BYTES + 31))) ?? {};
+      const leaf = fileOf("rewards.bin").subarray(REWARD_BYTES, 2 * REWARD_BYTES);
+      expect(expected).to.equal(toHex(leaf));
+      expect(found).to.not.equal(expected);
+    });
+
+    it("before all else that differs, as a manifest that is none", () => {
+      const change = signed({
+        ...flipped("rewards.bin", 31),
+        "invoices.fence": new Uint8Array(1),
+        "contributions.tree": new Uint8Array(32),
+      });
+      const manifest = new Uint8Array([123]);
+      expect(divergenceOf({ ...change, manifest })).to.include({ kind: "unlawful" });
+      expect(divergenceOf({ manifest })).to.include({ kind: "manifest" });
+    });
   });
 
-  it("names the contribution that says it earned something else, or adds up to it", () => {
-    for (const byte of [CONTRIBUTION_INPUT_BYTES + 11, CONTRIBUTION_BYTES - 1]) {
-      const found = divergenceOf(flipped("contributions.bin", CONTRIBUTION_BYTES + byte));
-      expect(found).to.include({ stage: "contributions", file: "contributions.bin", record: 1 });
-      expect(found?.expected).to.not.equal(found?.found);
+  describe("calls a copy what the report did not sign, and names the record:", () => {
+    const copies: readonly [string, DataFile, number | undefined, Files][] = [
+      [
+        "a signature",
+        "contributions.bin",
+        2,
+        flipped("contributions.bin", 2 * CONTRIBUTION_BYTES + 100),
+      ],
+      [
+        "an account",
+        "contributions.bin",
+        2,
+        flipped("contributions.bin", 2 * CONTRIBUTION_BYTES + CONTRIBUTION_INPUT_BYTES - 1),
+      ],
+      ["an order", "contributions.bin", 1, swapped("contributions.bin", CONTRIBUTION_BYTES)],
+      [
+        "a subtotal",
+        "contributions.bin",
+        1,
+        flipped("contributions.bin", 2 * CONTRIBUTION_BYTES - 1),
+      ],
+      ["a line", "invoices.bin", 1, flipped("invoices.bin", INVOICE_BYTES + 3)],
+      ["a leaf", "rewards.bin", 1, flipped("rewards.bin", REWARD_BYTES + 3)],
+      [
+        "an end that is cut off",
+        "contributions.bin",
+        3,
+        { "contributions.bin": fileOf("contributions.bin").subarray(0, -1) },
+      ],
+      [
+        "lines that end too early",
+        "invoices.bin",
+        3,
+        { "invoices.bin": fileOf("invoices.bin").subarray(0, 3 * INVOICE_BYTES) },
+      ],
+      [
+        "a file that ends too late",
+        "rewards.bin",
+        2,
+        {
+          "rewards.bin": new Uint8Array([
+            ...fileOf("rewards.bin"),
+            ...new Uint8Array(REWARD_BYTES),
+          ]),
+        },
+      ],
+      ["no file at all", "rewards.bin", 0, { "rewards.bin": new Uint8Array() }],
+    ];
+    for (const [what, file, record, files] of copies) {
+      it(what, () => {
+        expect(divergenceOf({ files })).to.include({ kind: "copy", file, record });
+      });
     }
+
+    it("of two, the one that is computed first", () => {
+      const files = { ...flipped("invoices.bin", 0), ...flipped("rewards.bin", 0) };
+      expect(divergenceOf({ files })).to.include({ kind: "copy", file: "invoices.bin" });
+    });
+
+    it("of a whole other epoch's contributions no record", () => {
+      const found = divergenceOf({ report: { contributionRoot: ZERO_HASH } });
+      expect(found).to.include({ kind: "copy", file: "contributions.bin" });
+      expect(found).to.not.have.property("record");
+    });
   });
 
-  it("names the line, the leaf, the fence's entry and the node that follow from something else", () => {
-    for (const [name, stage, bytes] of [
-      ["invoices.bin", "invoices", INVOICE_BYTES],
-      ["rewards.bin", "rewards", REWARD_BYTES],
+  it("names fences and trees for what they are: nothing is paid out of them", () => {
+    for (const [file, byte] of [
+      ["contributions.fence", 3],
+      ["invoices.fence", 19],
     ] as const)
-      expect(divergenceOf(flipped(name, bytes + 3))).to.include({ stage, file: name, record: 1 });
-    expect(divergenceOf(flipped("contributions.fence", 3))).to.include({
-      stage: "contributions",
-      file: "contributions.fence",
-    });
-    expect(divergenceOf(flipped("invoices.fence", 19))).to.include({
-      stage: "invoices",
-      file: "invoices.fence",
-      record: 0,
-    });
+      expect(divergenceOf({ files: flipped(file, byte) })).to.include({
+        kind: "derived",
+        file,
+        record: 0,
+      });
     for (const file of ["contributions.tree", "invoices.tree", "rewards.tree"] as const)
       expect(divergenceOf({ files: { [file]: new Uint8Array(32) } })).to.include({
+        kind: "derived",
         file,
         record: 0,
       });
   });
 
-  it("names the first in the order in which an epoch is computed", () => {
-    const lines = flipped("invoices.bin", 0).files;
-    const both = { ...lines, ...flipped("rewards.bin", 0).files };
-    expect(divergenceOf({ files: both })).to.include({ stage: "invoices" });
-  });
-
-  it("names a file that ends too early or too late", () => {
-    const short = fileOf("invoices.bin").subarray(0, 3 * INVOICE_BYTES);
-    expect(divergenceOf({ files: { "invoices.bin": short } })).to.include({ record: 3 });
-    const cut = fileOf("contributions.bin").subarray(0, -1);
-    expect(divergenceOf({ files: { "contributions.bin": cut } })?.message).to.include("cut off");
-    const more = new Uint8Array([...fileOf("rewards.bin"), ...new Uint8Array(REWARD_BYTES)]);
-    expect(divergenceOf({ files: { "rewards.bin": more } })).to.include({ record: 2 });
+  it("names the root of a table that is hidden, when the contributions come to another", () => {
+    for (const [file, root] of [
+      ["invoices.bin", "invoiceRoot"],
+      ["rewards.bin", "root"],
+    ] as const) {
+      const found = divergenceOf({ report: { [root]: `0x${"11".repeat(32)}` } });
+      expect(found).to.include({ kind: "report", file, expected: report[root] });
+      expect(found?.message).to.include(`${root} of the report is not`);
+    }
   });
 
   it("refuses more contributions than a bundle can hold, and says how many there are", () => {
-    // Its length is all that is looked at: four gigabytes of zeros would do as well.
-    const huge = { length: (MAX_CONTRIBUTIONS + 1) * CONTRIBUTION_BYTES } as Uint8Array;
-    expect(divergenceOf({ files: { "contributions.bin": huge } })?.message).to.include(
-      "16000001 contributions are more than 16000000",
-    );
+    const found = divergenceOf({ report: { contributions: MAX_CONTRIBUTIONS + 1 } });
+    expect(found).to.include({ kind: "report" });
+    expect(found?.message).to.include("16000001 contributions are more than 16000000");
   });
 
   it("names the field of the manifest or the report that is not what the files come to", () => {
     expect(divergenceOf({ manifest: { fee: 1n } })).to.include({
-      stage: "manifest",
+      kind: "manifest",
       message: "fee is not what the chain and the contributions come to",
     });
-    expect(divergenceOf({ report: { invoiceRoot: ZERO_HASH } })).to.include({
-      stage: "report",
-      message: "invoiceRoot of the report is not what the contributions come to",
+    expect(divergenceOf({ report: { bundleHash: ZERO_HASH } })).to.include({ kind: "manifest" });
+    for (const field of ["prevRoot", "rulesHash"] as const)
+      expect(divergenceOf({ report: { [field]: `0x${"22".repeat(32)}` } })).to.include({
+        kind: "report",
+        message: `${field} of the report is not what the contributions come to`,
+      });
+  });
+
+  it("calls it a fault, and nobody's fraud, when the judge finds nothing and the recomputation does", () => {
+    // A law that contradicts itself: the recomputation looks at one list of accounts, the judge at the other.
+    const torn = { ...law, accounts: law.accounts.with(1, address("stranger")) };
+    const published = { manifest: fileOf("manifest.json"), files: honest.files as never };
+    const outcome = checkBundle({ ...input, law: torn, published, report });
+    expect(outcome.agrees ? undefined : outcome.divergence).to.include({
+      kind: "fault",
+      file: "rewards.bin",
+      record: 1,
     });
-    expect(divergenceOf({ report: { bundleHash: ZERO_HASH } })).to.include({ stage: "manifest" });
+  });
+
+  it("throws what keeps it from computing, when the judge finds nothing", () => {
+    const unpaid = { ...law, funds: new Map() };
+    const manifest = fileOf("manifest.json");
+    const checked = (files: Files = {}, change: Change = {}) =>
+      checkBundle({
+        ...input,
+        law: unpaid,
+        published: {
+          manifest,
+          files: new Map([...honest.files, ...Object.entries(files)]) as never,
+        },
+        report: { ...report, ...change.report },
+      });
+    expect(() => checked()).to.throw("customers paid 0");
+    const bent = signed(flipped("rewards.bin", 31));
+    expect(checked(bent.files, bent)).to.have.nested.property("divergence.kind", "unlawful");
+  });
+
+  it("throws for an epoch under other rules, which have another judge, and after one that is not final", () => {
+    const other = { ...law, rules: [] };
+    expect(() => caseOf(report, other)).to.throw(`epoch 1 is under rules ${ZERO_HASH}`);
+    expect(() => caseOf({ ...report, epoch: 3 }, law)).to.throw("epoch 2 is not final");
   });
 });

@@ -15,6 +15,7 @@ import {
   membersAt,
   ownerAt,
   paid,
+  publicKeys,
   rulesAt,
   tariffAt,
   thresholdAt,
@@ -29,12 +30,15 @@ import {
   bound,
   chain,
   collected,
+  enrolled,
   founding,
   type Happening,
   happen,
   keySet,
   lawOf,
   limit,
+  publicKey,
+  rulesSet,
   tariff,
 } from "../../worlds/paper.ts";
 
@@ -61,9 +65,19 @@ describe("a history", () => {
   });
 });
 
+describe("publicKeys", () => {
+  it("are those of the devices whose key is P-256", () => {
+    const law = lawOf(enrolled("device-5"));
+    expect(publicKeys(law)).to.deep.equal(
+      new Map(["device-2", "device-5"].map((name) => [address(name), publicKey(name)])),
+    );
+    expect(law.devices.get(address("device-1"))?.publicKey).to.equal(undefined);
+  });
+});
+
 describe("ownerAt", () => {
   it("is nobody for a device that was never enrolled or never bound", () => {
-    const law = lawOf(["DeviceEnrolled", { device: address("device-9"), deviceClass: 2 }]);
+    const law = lawOf(enrolled("device-9", 2));
     expect(ownerAt(law, address("device-8"), 5)).to.equal(undefined);
     expect(ownerAt(law, address("device-9"), 5)).to.equal(undefined);
     expect(deviceClass(law, address("device-9"))).to.equal(2);
@@ -238,11 +252,10 @@ describe("terms", () => {
 
   it("hold from their epoch on", () => {
     const dearer = { ...tariff, egressPrice: 7n };
-    const law = lawOf(
-      ["TariffSet", { fromEpoch: 3, tariff: dearer }],
-      ["RulesSet", { fromEpoch: 3, rulesHash: hash("ab") }],
-      ["ClassLimitSet", { deviceClass: 1, fromEpoch: 3, ...limit, egressBytes: 1n }],
-    );
+    const law = lawOf(["TariffSet", { fromEpoch: 3, tariff: dearer }], rulesSet(3, hash("ab")), [
+      "ClassLimitSet",
+      { deviceClass: 1, fromEpoch: 3, ...limit, egressBytes: 1n },
+    ]);
     expect([tariffAt(law, 2), tariffAt(law, 3)]).to.deep.equal([tariff, dearer]);
     expect([rulesAt(law, 2), rulesAt(law, 3)]).to.deep.equal([RULES_HASH, hash("ab")]);
     expect([limitAt(law, 1, 2), limitAt(law, 1, 3).egressBytes]).to.deep.equal([limit, 1n]);
@@ -351,7 +364,7 @@ describe("epochs", () => {
     expect([law.attempt, law.pending?.digest]).to.deep.equal([1, hash("ee")]);
   });
 
-  it("keep what was vetoed, for whoever convicts it, until it is convicted or the epoch is final", () => {
+  it("keep what was vetoed, for whoever convicts it, until it is convicted, also when the epoch is final", () => {
     const veto = (attempt: number, byte: string) =>
       ["RootVetoed", { epoch: 1, attempt, digest: hash(byte) }] as const;
     const law = lawOf(proposed(), veto(0, "dd"), proposed({ attempt: 1 }, hash("ee")));
@@ -360,6 +373,8 @@ describe("epochs", () => {
     happen(law, veto(1, "ee"), revoked(0));
     expect([...law.vetoed.keys()]).to.deep.equal([hash("ee")]);
     happen(law, proposed({ attempt: 2 }), finalized(1));
+    expect([...law.vetoed.keys()]).to.deep.equal([hash("ee")]);
+    happen(law, revoked(1, hash("ee")));
     expect(law.vetoed.size).to.equal(0);
     expect(() => happen(law, veto(0, "dd"))).to.throw("was not pending");
   });

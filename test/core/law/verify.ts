@@ -12,21 +12,24 @@ import {
 import {
   packSignedReceipt,
   type Receipt,
+  receiptDigest,
   type SignedReceipt,
 } from "@link-rewards/core/signed/receipt";
-import { recoverSigners, type SignedRecords } from "@link-rewards/core/signed/signers";
+import { PURE_CURVES, recoverSigners, type SignedRecords } from "@link-rewards/core/signed/signers";
 import { type Voucher, voucherDigest } from "@link-rewards/core/signed/voucher";
 import { expect } from "chai";
 import {
   address,
   collected,
   deployment,
+  enrolled,
   escrowDomain,
   keyOf,
   keySet,
   lawOf,
   limit,
   opened,
+  publicKey,
   receiptOf,
   registryDomain,
   signReceipt,
@@ -45,6 +48,7 @@ function refusalOf(signed: SignedReceipt, under = law): Refusal | "verified" {
   return outcome.refusal;
 }
 
+const context = { law, domain: registryDomain };
 const of = (fields: Partial<Receipt>, keys = {}) => signReceipt(receiptOf(fields), keys);
 
 describe("verifyReceipt", () => {
@@ -61,10 +65,10 @@ describe("verifyReceipt", () => {
   });
 
   it("refuses a device that is bound to nobody in that epoch, and takes it in the next", () => {
-    const under = lawOf(
-      ["DeviceEnrolled", { device: address("device-9"), deviceClass: 1 }],
-      ["DeviceBound", { device: address("device-9"), account: address("alice"), fromEpoch: 2 }],
-    );
+    const under = lawOf(enrolled("device-9"), [
+      "DeviceBound",
+      { device: address("device-9"), account: address("alice"), fromEpoch: 2 },
+    ]);
     const at = (epoch: number) =>
       refusalOf(of({ device: address("device-9"), epoch }, { device: "device-9" }), under);
     expect([at(1), at(2)]).to.deep.equal(["device-unbound", "verified"]);
@@ -118,10 +122,10 @@ describe("verifyReceipt", () => {
   }
 
   it("finds nothing plausible for a class without a limit", () => {
-    const under = lawOf(
-      ["DeviceEnrolled", { device: address("device-9"), deviceClass: 9 }],
-      ["DeviceBound", { device: address("device-9"), account: address("alice"), fromEpoch: 1 }],
-    );
+    const under = lawOf(enrolled("device-9", 9), [
+      "DeviceBound",
+      { device: address("device-9"), account: address("alice"), fromEpoch: 1 },
+    ]);
     const nothing = { egressBytes: 0n, storageByteSeconds: 0n, computeMilliseconds: 0n };
     const by = (amounts: Partial<Receipt>) =>
       refusalOf(of({ device: address("device-9"), ...amounts }, { device: "device-9" }), under);
@@ -134,6 +138,33 @@ describe("verifyReceipt", () => {
   it("refuses a device signature by another key", () => {
     expect(refusalOf(of({}, { device: "device-2" }))).to.equal("device-signature-invalid");
     expect(refusalOf(of({}, { device: "gateway-1" }))).to.equal("device-signature-invalid");
+  });
+
+  it("takes a device whose key is P-256 by that key, and no signature of a secp256k1 one", () => {
+    const to = address("device-2");
+    const signed = of({ device: to });
+    expect(refusalOf(signed)).to.equal("verified");
+    const outcome = verifyReceipt(of({ device: to }, { device: "gateway-1" }), context);
+    expect(outcome).to.deep.include({ refusal: "device-signature-invalid" });
+    expect(outcome).to.have.property("message").that.includes("its key is P-256");
+    expect(refusalOf(of({ device: to }, { device: "device-5" }))).to.equal(
+      "device-signature-invalid",
+    );
+  });
+
+  it("takes a device whose key is secp256k1 by no P-256 signature, whoever says that it is one", () => {
+    const outcome = verifyReceipt(of({}, { device: "device-2" }), context);
+    expect(outcome).to.deep.include({ refusal: "device-signature-invalid" });
+    expect(outcome).to.have.property("message").that.includes("its key is secp256k1");
+  });
+
+  it("asks the law for the curve: one secret on both curves is two devices", () => {
+    const { receipt, customerSignature } = of({ device: address("device-2") });
+    const digest = receiptDigest(registryDomain, receipt);
+    const deviceSignature = sign(digest, keyOf("device-2"));
+    expect(refusalOf({ receipt, customerSignature, deviceSignature })).to.equal(
+      "device-signature-invalid",
+    );
   });
 
   it("refuses the two signatures in each other's place", () => {
@@ -190,7 +221,7 @@ describe("verifyReceipt", () => {
       recovered += 1;
       return undefined;
     };
-    const context = { law, domain: registryDomain, recover };
+    const context = { law, domain: registryDomain, curves: { ...PURE_CURVES, recover } };
     verifyReceipt(of({ device: address("stranger") }), context);
     verifyReceipt(of({ egressBytes: limit.egressBytes + 1n }), context);
     expect(recovered).to.equal(0);
@@ -201,8 +232,7 @@ describe("verifyReceipt", () => {
 
 describe("checkAllSigned", () => {
   const broken = { ...of({}), deviceSignature: new Uint8Array(64).fill(255) };
-  const all = [of({}), broken, of({ sequence: 2 })];
-  const context = { law, domain: registryDomain };
+  const all = [of({}), broken, of({ device: address("device-2") })];
   const lawful = all.map((signed) => {
     const checked = checkLawful(signed, law);
     if (isRefused(checked)) throw new Error(checked.message);
@@ -218,6 +248,9 @@ describe("checkAllSigned", () => {
     expect(outcomes).to.deep.equal(all.map((each) => verifyReceipt(each, context)));
     expect(outcomes.map(isRefused)).to.deep.equal([false, true, false]);
     expect(asked.map(({ digests }) => digests?.length)).to.deep.equal([3 * 32]);
+    expect(asked.map(({ publicKeys }) => [...publicKeys])).to.deep.equal([
+      [[address("device-2"), publicKey("device-2")]],
+    ]);
   });
 
   it("leaves what was refused before in its place", async () => {
@@ -319,6 +352,7 @@ describe("verifyVoucher", () => {
       throw new Error("recovered for nothing");
     };
     const signed = { voucher, signature: new Uint8Array(64) };
-    expect(verifyVoucher(signed, { ...context, recover })).to.have.property("refusal", "stale");
+    const curves = { ...PURE_CURVES, recover };
+    expect(verifyVoucher(signed, { ...context, curves })).to.have.property("refusal", "stale");
   });
 });

@@ -1,4 +1,5 @@
 import { concatBytes, toHex } from "@link-rewards/core/encoding/bytes";
+import type { PublicKeys } from "@link-rewards/core/encoding/p256";
 import {
   packSignedReceipt,
   receiptDigest,
@@ -6,6 +7,7 @@ import {
   SIGNED_RECEIPT_BYTES,
 } from "@link-rewards/core/signed/receipt";
 import {
+  publicKeysAmong,
   recoverSigners,
   SIGNERS_BYTES,
   type SignedRecords,
@@ -13,16 +15,26 @@ import {
 } from "@link-rewards/core/signed/signers";
 import { expect } from "chai";
 import { openRecoverPool, recoverInPool } from "../../../oracle/edge/recover-pool.ts";
-import { address, receiptOf, registryDomain, signReceipt } from "../../worlds/paper.ts";
+import { address, publicKey, receiptOf, registryDomain, signReceipt } from "../../worlds/paper.ts";
 
-const signed = Array.from({ length: 5 }, (_, i) => signReceipt(receiptOf({ sequence: i + 1 })));
-const broken = { ...signReceipt(receiptOf()), deviceSignature: new Uint8Array(64).fill(255) };
-const all = [...signed, broken];
+const devices = ["device-1", "device-2", "device-3", "device-5", "device-1"];
+const signed = devices.map((name, i) =>
+  signReceipt(receiptOf({ device: address(name), sequence: i + 1 }), { device: name }),
+);
+const broken = ["device-1", "device-2"].map((name) => ({
+  ...signReceipt(receiptOf({ device: address(name) })),
+  deviceSignature: new Uint8Array(64).fill(255),
+}));
+const all = [...signed, ...broken];
 const packed = concatBytes(...all.map(packSignedReceipt));
+const publicKeys = new Map(
+  ["device-2", "device-5", "device-8"].map((name) => [address(name), publicKey(name)]),
+);
 const recordsOf = (records: Uint8Array): SignedRecords => ({
   domain: registryDomain,
   records,
   recordBytes: SIGNED_RECEIPT_BYTES,
+  publicKeys,
 });
 
 describe("receiptDigests", () => {
@@ -44,21 +56,47 @@ describe("recoverSigners", () => {
   const signers = recoverSigners(recordsOf(packed));
 
   it("names the customer's key and the device of each record", () => {
-    for (const i of signed.keys()) {
+    for (const [i, name] of devices.entries()) {
       expect(signersAt(signers, i)).to.deep.equal({
         customer: address("gateway-1"),
-        device: address("device-1"),
+        device: address(name),
       });
     }
   });
 
   it("names nobody for what is not a signature", () => {
-    expect(signersAt(signers, signed.length).device).to.equal(undefined);
+    for (const i of broken.keys()) {
+      expect(signersAt(signers, signed.length + i).device).to.equal(undefined);
+    }
+  });
+
+  it("does not name a P-256 device without its key, nor with that of another", () => {
+    const device = address("device-2");
+    const position = devices.indexOf("device-2");
+    const named = (keys: PublicKeys) =>
+      signersAt(recoverSigners({ ...recordsOf(packed), publicKeys: keys }), position).device;
+    expect(named(publicKeys)).to.equal(device);
+    expect(named(new Map())).to.not.equal(device);
+    expect(named(new Map([[device, publicKey("device-5")]]))).to.equal(undefined);
+  });
+
+  it("does not name a secp256k1 device when the law has a P-256 key for its address", () => {
+    const keys = new Map([[address("device-1"), publicKey("device-2")]]);
+    const found = recoverSigners({ ...recordsOf(packed), publicKeys: keys });
+    expect(signersAt(found, 0).device).to.equal(undefined);
   });
 
   it("finds the same for digests that are known already", () => {
     const digests = receiptDigests(registryDomain, packed, SIGNED_RECEIPT_BYTES);
     expect(recoverSigners({ ...recordsOf(packed), digests })).to.deep.equal(signers);
+  });
+});
+
+describe("publicKeysAmong", () => {
+  it("are those of the records' devices alone", () => {
+    const among = publicKeysAmong(recordsOf(packed));
+    expect([...among.keys()]).to.have.members([address("device-2"), address("device-5")]);
+    expect(among.get(address("device-5"))).to.equal(publicKey("device-5"));
   });
 });
 

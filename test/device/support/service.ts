@@ -1,8 +1,8 @@
-import { randomBytes } from "node:crypto";
+import { createPrivateKey, randomBytes } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Hex, keccak256, toHex, utf8 } from "@link-rewards/core/encoding/bytes";
+import { fromHex, type Hex, keccak256, toHex, utf8 } from "@link-rewards/core/encoding/bytes";
 import { sign } from "@link-rewards/core/encoding/signature";
 import { endOf, epochAt, sealTimeOf } from "@link-rewards/core/law/clock";
 import {
@@ -12,7 +12,7 @@ import {
   type SignedReceipt,
   signedReceiptToJson,
 } from "@link-rewards/core/signed/receipt";
-import { signerOf } from "@link-rewards/host/keys";
+import { type DeviceKey, p256KeyOf, signerOf } from "@link-rewards/host/keys";
 import {
   type GatewayOptions,
   type RunningGateway,
@@ -21,7 +21,16 @@ import {
 import { type NodeOptions, type RunningNode, startNode } from "../../../device/node/start.ts";
 import { authorizationOf, sessionDigest } from "../../../device/session.ts";
 import { type Circumstances, type Served, serve } from "../../oracle/http/served.ts";
-import { address, deployment, keyOf, NO_CAP, registryDomain, tariff } from "../../worlds/paper.ts";
+import {
+  address,
+  deployment,
+  isP256,
+  keyOf,
+  NO_CAP,
+  publicKey,
+  registryDomain,
+  tariff,
+} from "../../worlds/paper.ts";
 
 export const device = address("device-1");
 export const customer = address("customer-1");
@@ -46,6 +55,16 @@ export const SMALL_WORK = {
 
 export type ServiceGateway = Partial<Omit<GatewayOptions, "chain">> &
   Pick<GatewayOptions, "nodes"> & { readonly chain?: Partial<GatewayOptions["chain"]> };
+
+/** The key of a device on paper, of whichever kind it is. */
+export function deviceKey(name: string): DeviceKey {
+  if (!isP256(name)) return signerOf(keyOf(name));
+  const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64url");
+  const point = fromHex(publicKey(name));
+  const [x, y] = [base64(point.subarray(0, 32)), base64(point.subarray(32))];
+  const jwk = { kty: "EC", crv: "P-256", x, y, d: base64(keyOf(name)) };
+  return p256KeyOf(createPrivateKey({ key: jwk, format: "jwk" }));
+}
 
 /** What contracts would say to a gateway: that everything is covered, unless told otherwise. */
 export function chainOf(changes: Partial<GatewayOptions["chain"]> = {}): GatewayOptions["chain"] {
@@ -100,7 +119,7 @@ export async function startService(circumstances: Circumstances = {}): Promise<S
     },
     async node(options = {}) {
       const node = await startNode({
-        key: signerOf(keyOf("device-1")),
+        key: deviceKey("device-1"),
         chainId,
         registry,
         oracleUrl: oracle.url,

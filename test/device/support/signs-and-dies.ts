@@ -1,3 +1,4 @@
+import { NO_PUBLIC_KEY } from "@link-rewards/core/encoding/p256";
 import { addressOf } from "@link-rewards/core/encoding/signature";
 import { startNode } from "../../../device/node/start.ts";
 import { deployment, keyOf } from "../../worlds/paper.ts";
@@ -8,6 +9,7 @@ if (process.argv[2] !== undefined && process.argv[1] === import.meta.filename) {
   const node = await startNode({
     key: {
       address: addressOf(keyOf("device-1")),
+      publicKey: NO_PUBLIC_KEY,
       sign: () => {
         process.kill(process.pid, "SIGKILL");
         return new Promise(() => undefined);

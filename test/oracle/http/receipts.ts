@@ -24,6 +24,7 @@ import type { Store } from "../../../oracle/store/store.ts";
 import {
   address,
   deployment,
+  enrolled,
   lawOf,
   limit,
   receiptOf,
@@ -285,10 +286,10 @@ describe("POST /v1/receipts", () => {
 
     it("device-unbound: a device whose binding begins with the next epoch", async () => {
       served.under(
-        lawOf(
-          ["DeviceEnrolled", { device: address("device-9"), deviceClass: 1 }],
-          ["DeviceBound", { device: address("device-9"), account: address("alice"), fromEpoch: 2 }],
-        ),
+        lawOf(enrolled("device-9"), [
+          "DeviceBound",
+          { device: address("device-9"), account: address("alice"), fromEpoch: 2 },
+        ]),
       );
       served.at(endOf(deployment, 1));
       const by = (epoch: number) =>

@@ -40,6 +40,8 @@ export type Served = {
   /** Moves the clock. */
   at(now: number): void;
   under(law: Law): void;
+  /** The law is read up to this time, and not to the clock's. */
+  knowingUntil(time: number): void;
   /** Checks that the answer is one the OpenAPI document promises. */
   request(path: string, init?: RequestInit): Promise<Answer>;
   post(body: unknown, path?: string): Promise<Answer>;
@@ -68,6 +70,7 @@ export async function serve(circumstances: Circumstances = {}): Promise<Served> 
   } = circumstances;
   let law = circumstances.law ?? lawOf();
   let now = NOON;
+  let knownUntil: number | undefined;
   const lines: string[] = [];
   const folder = await mkdtemp(join(tmpdir(), "link-rewards-http-"));
   const store = await openSqliteStore(folder);
@@ -79,12 +82,14 @@ export async function serve(circumstances: Circumstances = {}): Promise<Served> 
     queueDepth: () => ingest.depth(),
     chainHead: () => undefined,
     epochs: async () => [],
+    demands: () => ({ count: 0, firstDue: undefined }),
     ...sources,
   });
   const ingest = createIngest({
     store: between(store),
     deployment,
     law: () => law,
+    knownUntil: () => knownUntil ?? now,
     now: () => now,
     marginSeconds: MARGIN_SECONDS,
     member: address("member"),
@@ -138,6 +143,9 @@ export async function serve(circumstances: Circumstances = {}): Promise<Served> 
     },
     under(other) {
       law = other;
+    },
+    knowingUntil(time) {
+      knownUntil = time;
     },
     request,
     post,

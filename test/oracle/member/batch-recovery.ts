@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { concatBytes } from "@link-rewards/core/encoding/bytes";
+import { concatBytes, toHex } from "@link-rewards/core/encoding/bytes";
 import { SIGNERS_BYTES, type SignedRecords } from "@link-rewards/core/signed/signers";
 import { expect } from "chai";
 import { batchRecovery } from "../../../oracle/member/batch-recovery.ts";
@@ -7,11 +7,15 @@ import { batchRecovery } from "../../../oracle/member/batch-recovery.ts";
 const RECORD_BYTES = 4;
 const DIGEST_BYTES = 32;
 
-/** Records and digests of which every byte is `mark`, and the signers made up for them. */
+const addressOf = (mark: number) => toHex(new Uint8Array(20).fill(mark));
+const publicKeyOf = (mark: number) => toHex(new Uint8Array(64).fill(mark));
+
+/** Records, keys and digests of which every byte is `mark`, and the signers made up for them. */
 const records = (mark: number, count = 1): SignedRecords => ({
   records: new Uint8Array(count * RECORD_BYTES).fill(mark),
   recordBytes: RECORD_BYTES,
   domain: new Uint8Array(32),
+  publicKeys: new Map([[addressOf(mark), publicKeyOf(mark)]]),
   digests: new Uint8Array(count * DIGEST_BYTES).fill(mark),
 });
 const signers = (mark: number, count = 1) => new Uint8Array(count * SIGNERS_BYTES).fill(mark);
@@ -30,7 +34,10 @@ describe("batchRecovery", () => {
     const asked = [recover(records(1)), recover(records(2, 3)), recover(records(3, 9))];
     expect(await Promise.all(asked)).to.deep.equal([signers(1), signers(2, 3), signers(3, 9)]);
     expect(made.map(({ records: joined }) => joined.length / RECORD_BYTES)).to.deep.equal([13]);
-    const [{ digests } = {}] = made;
+    const [{ digests, publicKeys } = {}] = made;
+    expect(publicKeys).to.deep.equal(
+      new Map([1, 2, 3].map((mark) => [addressOf(mark), publicKeyOf(mark)])),
+    );
     expect(digests).to.deep.equal(
       new Uint8Array([1, 2, 2, 2, ...Array(9).fill(3)].flatMap((mark) => Array(32).fill(mark))),
     );

@@ -87,7 +87,7 @@ describe("close, when a person must look", () => {
       await oracle.close();
       const files = await publishedFiles(oracle, 1);
       // What is signed cannot be forgone.
-      const { stdout } = await oracle.run("forgo", "--json");
+      const { stdout } = await oracle.run("forgo", "--attempt", "--json");
       expect(JSON.parse(stdout)).to.deep.equal({ epoch: 1, attempt: 0, forgone: false });
       await veto();
       const held = await oracle.close();
@@ -118,7 +118,7 @@ describe("close, when a person must look", () => {
     });
 
     it("signs nothing in an attempt that was forgone, and goes on in the next with the same bytes", async () => {
-      const forgone = await oracle.run("forgo", "--json");
+      const forgone = await oracle.run("forgo", "--attempt", "--json");
       expect(JSON.parse(forgone.stdout)).to.deep.equal({ epoch: 1, attempt: 0, forgone: true });
       const waits = await oracle.close();
       expect(waits.outcome.waiting).to.contain("attempt 0 can be abandoned at");
@@ -130,6 +130,21 @@ describe("close, when a person must look", () => {
       expect(outcome.actions).to.deep.include({ action: "abandon", epoch: 1, attempt: 0 });
       expect(await proposals(world)).to.deep.equal([[1, 1]]);
       expect(await publishedFiles(oracle, 1)).to.deep.equal(files);
+    });
+
+    it("signs nothing of the epochs that were forgone, in no attempt", async () => {
+      const forgone = await oracle.run("forgo", "--json");
+      expect(JSON.parse(forgone.stdout)).to.deep.equal({ throughEpoch: 2 });
+      const { ledger } = world.devnet.suite;
+      for (const attempt of [0, 1]) {
+        const waits = await oracle.close();
+        const none = `0 of 1 signatures of active members for attempt ${attempt}`;
+        expect([waits.code, waits.outcome.waiting], waits.stderr).to.deep.equal([0, none]);
+        const { abandonableAt } = await ledger.proposal();
+        await world.devnet.warpTo(Number(abandonableAt));
+        await abandon(1);
+      }
+      expect(await proposals(world)).to.deep.equal([]);
     });
 
     it("never overwrites a published bundle of other content (Rocket Pool: the wrong file published)", async () => {

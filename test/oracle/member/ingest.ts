@@ -1,12 +1,22 @@
 import { once } from "node:events";
 import type { Worker } from "node:worker_threads";
-import { toHex } from "@link-rewards/core/encoding/bytes";
+import { toHex, ZERO_HASH } from "@link-rewards/core/encoding/bytes";
 import { endOf, sealTimeOf } from "@link-rewards/core/law/clock";
 import { receiptDigest } from "@link-rewards/core/signed/receipt";
 import { expect } from "chai";
 import { openRecoverPool } from "../../../oracle/edge/recover-pool.ts";
 import { batchRecovery } from "../../../oracle/member/batch-recovery.ts";
-import { address, deployment, receiptOf, registryDomain, signReceipt } from "../../worlds/paper.ts";
+import {
+  address,
+  deployment,
+  happen,
+  keySet,
+  lawOf,
+  NO_CAP,
+  receiptOf,
+  registryDomain,
+  signReceipt,
+} from "../../worlds/paper.ts";
 import {
   type Circumstances,
   envelope,
@@ -160,6 +170,55 @@ describe("ingest", () => {
     letGo.open();
     const { body } = await answer;
     expect(body.acknowledgement).to.deep.include({ receipts: 1, storedAt: String(storedAt) });
+  });
+
+  it("gives no word for a receipt of an epoch that was sealed here, whatever its clock says", async () => {
+    const { reached, letGo } = await serveWithHeldCommits();
+    const running = signReceipt(receiptOf({ epoch: 2 }));
+    served.at(endOf(deployment, 1));
+    const answer = served.post(envelope(signed(1), running));
+    await reached.opened;
+    const { store } = served;
+    await store.advance(1, undefined, "open");
+    await store.advance(1, "open", "sealed", { sealBlock: { number: 1, hash: ZERO_HASH } });
+    // Looked at by a person, and held.
+    await store.advance(1, "sealed", "held", { heldReason: "", heldFrom: "sealed" });
+    await store.advance(2, undefined, "open");
+    letGo.open();
+    const { body } = await answer;
+    expect(statuses(body.results)).to.deep.equal(["epoch-closed", "accepted"]);
+    expect(body.acknowledgement).to.deep.include({
+      root: toHex(receiptDigest(registryDomain, running.receipt)),
+      receipts: 1,
+    });
+  });
+
+  it("takes receipts of an epoch only when all that took effect before it is known", async () => {
+    served = await serve();
+    const next = (sequence: number) => signReceipt(receiptOf({ epoch: 2, sequence }));
+    served.at(endOf(deployment, 1));
+    served.knowingUntil(endOf(deployment, 1) - 1);
+    const { body } = await served.post(envelope(next(1), signed(1)));
+    expect(statuses(body.results)).to.deep.equal(["busy", "accepted"]);
+    expect(body.acknowledgement).to.deep.include({ receipts: 1 });
+    served.knowingUntil(endOf(deployment, 1));
+    expect(statuses(await served.hand(next(1)))).to.deep.equal(["accepted"]);
+  });
+
+  it("lets no receipt displace one that it acknowledged by a key that was taken away before the epoch", async () => {
+    const earlier = () => lawOf(keySet("customer-1", "another gateway", NO_CAP));
+    served = await serve({ law: earlier() });
+    served.at(endOf(deployment, 1));
+    served.knowingUntil(endOf(deployment, 1) - 1);
+    const receipt = receiptOf({ epoch: 2 });
+    const good = signReceipt(receipt, { gateway: "another gateway" });
+    const bad = signReceipt({ ...receipt, sequence: 2 });
+    expect(statuses(await served.hand(good, bad))).to.deep.equal(["busy", "busy"]);
+    served.under(happen(earlier(), keySet("customer-1", "gateway-1", 0n, 2)));
+    served.knowingUntil(endOf(deployment, 1));
+    expect(statuses(await served.hand(good, bad))).to.deep.equal(["accepted", "key-unknown"]);
+    const head = await served.store.head(2, receipt.device, receipt.customer);
+    expect(head?.receipt.sequence).to.equal(1);
   });
 
   it("answers probes while it checks the signatures of a long batch", async () => {

@@ -176,7 +176,7 @@ describe("audit", () => {
       const manifest = await readFile(join(copy, "1", "manifest.json"), "latin1");
       await flip(1, "manifest.json", manifest.indexOf('"delta":"') + '"delta":"'.length);
       const { divergence } = await verdictOf(1);
-      expect(divergence).to.include({ stage: "manifest", file: "manifest.json" });
+      expect(divergence).to.include({ kind: "manifest", file: "manifest.json" });
       expect(divergence?.message).to.contain("delta");
     });
 
@@ -310,7 +310,12 @@ describe("audit", () => {
       const { code, epochs } = await audit("all");
       expect(code).to.equal(1);
       expect(epochs.map(({ verdict }) => verdict)).to.deep.equal(["agrees", "agrees", "differs"]);
-      expect(epochs[2]?.divergence).to.include({ file: "rewards.bin", record: 0 });
+      expect(epochs[2]?.divergence).to.include({
+        kind: "unlawful",
+        table: "rewards",
+        record: 1,
+        proof: "reward-boundary",
+      });
     });
 
     it("names it too when nothing can be computed from there on", async () => {
@@ -332,9 +337,15 @@ describe("audit", () => {
         "agrees",
         "agrees",
         "differs",
-        "unavailable",
+        "differs",
       ]);
-      expect(epochs[2]?.divergence).to.include({ file: "rewards.bin", record: 0 });
+      for (const epoch of epochs.slice(2))
+        expect(epoch.divergence).to.include({
+          kind: "unlawful",
+          table: "rewards",
+          record: 0,
+          proof: "reward-order",
+        });
     });
   });
 

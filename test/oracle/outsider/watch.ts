@@ -28,9 +28,14 @@ type Watched = {
   readonly epoch?: number;
   readonly attempt?: number;
   readonly verdict?: EpochVerdict;
+  readonly table?: string | null;
+  readonly row?: number | null;
   readonly proof?: string | null;
   readonly defence?: { readonly transaction?: string };
-  readonly vetoed?: readonly Pick<Watched, "epoch" | "attempt" | "proof" | "defence">[];
+  readonly vetoed?: readonly Pick<
+    Watched,
+    "epoch" | "attempt" | "table" | "row" | "proof" | "defence"
+  >[];
 };
 
 describe("watch", () => {
@@ -104,25 +109,25 @@ describe("watch", () => {
   });
 
   describe("against a corrupt proposer: a bystander's proof revokes the proposal and slashes its signer,", () => {
-    const forgeries: readonly [string, string, string, () => Forgery][] = [
+    const forgeries: readonly [string, string, number, () => Forgery][] = [
       [
         "two slices that overlap (the same wei promised twice)",
-        "proveGap",
-        "record 1",
+        "reward-order",
+        1,
         () => ({ leaves: leaves.map((leaf, i) => (i === 1 ? { ...leaf, prefix: 0n } : leaf)) }),
       ],
       [
         "a gap between two slices (tokens that belong to nobody)",
-        "proveGap",
-        "record 0",
+        "reward-order",
+        1,
         () => ({
           leaves: [{ ...leafAt(0), cumulative: leafAt(0).cumulative - 1n }, ...leaves.slice(1)],
         }),
       ],
       [
         "a slice beyond the total",
-        "proveGap",
-        "record 2",
+        "reward-order",
+        2,
         () => ({
           leaves: [leafAt(0), leafAt(1), { ...leafAt(2), cumulative: leafAt(2).cumulative + 1n }],
           total: manifestOf(honest).total,
@@ -130,26 +135,40 @@ describe("watch", () => {
       ],
       [
         "two accounts at each other's index",
-        "proveMisplaced",
-        "record 0",
+        "reward-order",
+        0,
         () => ({ leaves: inOrder([leafAt(1), leafAt(0), leafAt(2)]) }),
       ],
       [
         "the zero hash in a leaf's place (EigenLayer L-01, L-02: provable padding)",
-        "proveEmptyLeaf",
-        "record 1",
+        "empty-leaf",
+        1,
         () => ({ leaves: [leafAt(0), undefined, leafAt(2)] }),
       ],
       [
         "less than an account had before",
-        "proveRegression",
-        "record 0",
+        "reward-boundary",
+        1,
         () => ({
           leaves: inOrder([
             { ...leafAt(0), cumulative: 0n },
             { ...leafAt(1), cumulative: leafAt(1).cumulative + leafAt(0).cumulative },
             leafAt(2),
           ]),
+        }),
+      ],
+      [
+        "earnings that are mis-shared",
+        "reward-boundary",
+        1,
+        () => ({
+          leaves: inOrder(
+            leaves.map((leaf, i) => ({
+              ...leaf,
+              cumulative: i === 0 ? leaf.cumulative + leafAt(2).cumulative : leaf.cumulative,
+              ...(i === 2 && { cumulative: 0n }),
+            })),
+          ),
         }),
       ],
     ];
@@ -159,8 +178,13 @@ describe("watch", () => {
         await proposeForged(forgery());
         const { code, verdict, proof, defence } = await defendOnce();
         expect([code, verdict?.verdict, proof]).to.deep.equal([1, "differs", name]);
-        expect(verdict?.divergence).to.include({ file: "rewards.bin" });
-        expect(verdict?.divergence?.message).to.contain(record);
+        expect(verdict?.divergence).to.include({
+          kind: "unlawful",
+          file: "rewards.bin",
+          table: "rewards",
+          record,
+          proof: name,
+        });
         expect(defence?.transaction).to.match(/^0x[0-9a-f]{64}$/);
         const { ledger, quorum, token } = world.devnet.suite;
         const [revoked] = await ledger.queryFilter(ledger.filters.RootRevoked());
@@ -182,7 +206,13 @@ describe("watch", () => {
     await (await ledger.connect(world.devnet.role("guardian")).veto(digest)).wait();
     const { code, vetoed = [], stderr } = await defendOnce();
     expect([code, vetoed.length], stderr).to.deep.equal([1, 1]);
-    expect(vetoed[0]).to.include({ epoch: 2, attempt: 0, proof: "proveGap" });
+    expect(vetoed[0]).to.include({
+      epoch: 2,
+      attempt: 0,
+      table: "rewards",
+      row: 1,
+      proof: "reward-order",
+    });
     expect(vetoed[0]?.defence?.transaction).to.match(/^0x[0-9a-f]{64}$/);
     const [revoked] = await ledger.queryFilter(ledger.filters.RootRevoked());
     expect([revoked?.args.digest, revoked?.args.prover]).to.deep.equal([digest, bystander.address]);
@@ -196,7 +226,7 @@ describe("watch", () => {
     });
     const block = await world.devnet.provider.getBlockNumber();
     const { code, proof, defence } = await watchOnce();
-    expect([code, proof, defence]).to.deep.equal([1, "proveGap", undefined]);
+    expect([code, proof, defence]).to.deep.equal([1, "reward-order", undefined]);
     expect(await world.devnet.provider.getBlockNumber()).to.equal(block);
   });
 
@@ -206,7 +236,7 @@ describe("watch", () => {
     });
     await appendFile(join(published, "2", "rewards.bin"), Buffer.alloc(REWARD_BYTES + 1));
     const { proof, defence } = await defendOnce();
-    expect(proof).to.equal("proveGap");
+    expect(proof).to.equal("reward-order");
     expect(defence).to.have.property("transaction");
   });
 
@@ -229,17 +259,16 @@ describe("watch", () => {
     expect(await bundleOf(oracle, 2)).to.deep.equal(honest);
   });
 
-  it("raises the alarm for earnings that are mis-shared, which no proof convicts for and the guardian vetoes", async () => {
-    const had = leavesOf(await bundleOf(oracle, 1));
-    const { total } = manifestOf(honest);
-    const before = had.reduce((sum, { cumulative }) => sum + cumulative, 0n);
-    const favoured = had.map((leaf, i) =>
-      i === 0 ? { ...leaf, cumulative: leaf.cumulative + total - before } : leaf,
-    );
-    await proposeForged({ leaves: inOrder(favoured) });
+  it("raises the alarm for rewards that are signed and not published, of which no row can be shown", async () => {
+    const files = withRewards(honest, {
+      leaves: inOrder([{ ...leafAt(0), cumulative: 0n }, leafAt(1), leafAt(2)]),
+      total: manifestOf(honest).total,
+    });
+    await proposeFiles(world, oracle, files);
+    await publishFiles(published, 2, honest);
     const { code, verdict, proof, defence } = await defendOnce();
     expect([code, proof, defence]).to.deep.equal([1, null, undefined]);
-    expect(verdict?.divergence).to.include({ file: "rewards.bin", record: 0 });
+    expect(verdict?.divergence).to.include({ kind: "report", file: "rewards.bin" });
     const { ledger } = world.devnet.suite;
     const { digest } = await ledger.proposal();
     await (await ledger.connect(world.devnet.role("guardian")).veto(digest)).wait();
@@ -258,7 +287,7 @@ describe("watch", () => {
     await proposeForged({ leaves: [leafAt(0), undefined, leafAt(2)] });
     await rm(join(published, "2", "contributions.bin"));
     const { verdict, proof, defence } = await defendOnce();
-    expect([verdict?.verdict, proof]).to.deep.equal(["unavailable", "proveEmptyLeaf"]);
+    expect([verdict?.verdict, proof]).to.deep.equal(["unavailable", "empty-leaf"]);
     expect(defence).to.have.property("transaction");
   });
 

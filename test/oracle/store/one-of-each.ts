@@ -20,6 +20,7 @@ function largest(fields: readonly unknown[]): Record<string, unknown> {
     (fields as readonly AnyField[]).map((field) => {
       if ("fields" in field) return [field.name, largest(field.fields)];
       if ("text" in field) return [field.name, QUOTES.repeat(field.text).slice(0, field.text)];
+      if ("bytes" in field) return [field.name, `0x${"fe".repeat(field.bytes)}`];
       if (field.type === "address") return [field.name, `0x${"fe".repeat(20)}`];
       if (field.type === "bytes32") return [field.name, `0x${"fe".repeat(32)}`];
       const max = maxOf(field.type);

@@ -18,6 +18,7 @@ const TABLES = [
   "epochs",
   "leases",
   "reports",
+  "forgone",
   "transactions",
 ];
 

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import {
+  type Address,
   compareBytes,
   concatBytes,
   type Hex,
@@ -382,7 +383,7 @@ export function storeSuite(engine: StoreEngine): void {
         expect(await store.cursor()).to.equal(undefined);
         expect(await Array.fromAsync(store.events(0))).to.deep.equal([]);
         expect(await store.epochs()).to.deep.equal([]);
-        expect(await store.pendingTransactions()).to.deep.equal([]);
+        expect(await store.pendingTransactions(SENDER)).to.deep.equal([]);
         expect(await store.acquireLease("close", "b", 60, NOW)).to.equal(true);
         expect(await store.recordReport(1, 0, digest(2))).to.equal("recorded");
       });
@@ -662,12 +663,34 @@ export function storeSuite(engine: StoreEngine): void {
       });
     });
 
+    describe("forgoThrough", () => {
+      it("lets no new report of an epoch up to it be recorded, and knows those that were", async () => {
+        await store.recordReport(3, 0, digest(1));
+        await store.forgoThrough(3);
+        for (const epoch of [1, 2, 3])
+          expect(await store.recordReport(epoch, 1, digest(2))).to.equal("forgone");
+        expect(await store.recordReport(3, 0, digest(1))).to.equal("same");
+        expect(await store.recordReport(3, 0, digest(2))).to.equal("other");
+        expect(await store.recordReport(4, 0, digest(2))).to.equal("recorded");
+      });
+
+      it("has not forgotten when it is opened again, and takes nothing back", async () => {
+        await store.forgoThrough(3);
+        await store.forgoThrough(2);
+        await store.close();
+        store = await open();
+        expect(await store.recordReport(3, 0, digest(1))).to.equal("forgone");
+        await store.forgoThrough(4);
+        expect(await store.recordReport(4, 0, digest(1))).to.equal("forgone");
+      });
+    });
+
     describe("transactions", () => {
       it("are pending by nonce, then as they were saved, and saved once", async () => {
         const [first, second] = [transaction(1), transaction(2)];
         const replacement = { ...first, hash: digest(101), raw: "0x99" as Hex };
         for (const one of [second, first, replacement, first]) await store.saveTransaction(one);
-        expect(await store.pendingTransactions()).to.deep.equal([first, replacement, second]);
+        expect(await store.pendingTransactions(SENDER)).to.deep.equal([first, replacement, second]);
       });
 
       it("of one purpose have one nonce while their fate is not known", async () => {
@@ -678,7 +701,7 @@ export function storeSuite(engine: StoreEngine): void {
         );
         await store.settleTransaction(transaction(1).hash, "reverted");
         await store.saveTransaction(elsewhere);
-        expect(await store.pendingTransactions()).to.deep.equal([elsewhere]);
+        expect(await store.pendingTransactions(SENDER)).to.deep.equal([elsewhere]);
       });
 
       it("that are settled settle all of their nonce", async () => {
@@ -686,20 +709,31 @@ export function storeSuite(engine: StoreEngine): void {
         const replacement = { ...first, hash: digest(101) };
         for (const one of [first, replacement, transaction(2)]) await store.saveTransaction(one);
         await store.settleTransaction(replacement.hash, "mined");
-        expect(await store.pendingTransactions()).to.deep.equal([transaction(2)]);
+        expect(await store.pendingTransactions(SENDER)).to.deep.equal([transaction(2)]);
         await store.settleTransaction(replacement.hash, "mined");
-        expect(await store.pendingTransactions()).to.deep.equal([transaction(2)]);
+        expect(await store.pendingTransactions(SENDER)).to.deep.equal([transaction(2)]);
+      });
+
+      it("of another sender are none of them: neither its nonces nor its purposes", async () => {
+        const [own, others] = [transaction(1), transaction(1, ANOTHER)];
+        const later = { ...transaction(2, ANOTHER), purpose: own.purpose };
+        for (const one of [own, others]) await store.saveTransaction(one);
+        expect(await store.pendingTransactions(SENDER)).to.deep.equal([own]);
+        await store.settleTransaction(others.hash, "mined");
+        await store.saveTransaction(later);
+        expect(await store.pendingTransactions(SENDER)).to.deep.equal([own]);
+        expect(await store.pendingTransactions(ANOTHER)).to.deep.equal([later]);
       });
 
       it("that were dropped are pending again when they are sent after all", async () => {
         await store.saveTransaction(transaction(1));
         await store.settleTransaction(transaction(1).hash, "dropped");
-        expect(await store.pendingTransactions()).to.deep.equal([]);
+        expect(await store.pendingTransactions(SENDER)).to.deep.equal([]);
         await store.saveTransaction(transaction(1));
-        expect(await store.pendingTransactions()).to.deep.equal([transaction(1)]);
+        expect(await store.pendingTransactions(SENDER)).to.deep.equal([transaction(1)]);
         await store.settleTransaction(transaction(1).hash, "mined");
         await store.saveTransaction(transaction(1));
-        expect(await store.pendingTransactions()).to.deep.equal([]);
+        expect(await store.pendingTransactions(SENDER)).to.deep.equal([]);
       });
 
       it("cannot be settled before they are saved", async () => {
@@ -851,8 +885,12 @@ function mark(number: number, fork = ""): BlockMark {
   return { number, hash: `${ZERO_HASH.slice(0, -fork.length || undefined)}${fork}` as Hex };
 }
 
-function transaction(nonce: number) {
-  return { purpose: `propose/${nonce}/0`, nonce, raw: "0x02c0" as Hex, hash: digest(nonce) };
+const SENDER: Address = `0x${"5e".repeat(20)}`;
+const ANOTHER: Address = `0x${"a0".repeat(20)}`;
+
+function transaction(nonce: number, sender = SENDER) {
+  const hash = digest(sender === SENDER ? nonce : 200 + nonce);
+  return { sender, purpose: `propose/${nonce}/0`, nonce, raw: "0x02c0" as Hex, hash };
 }
 
 /** The error of a promise that must be rejected. */

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import type { StoredTransaction } from "@link-rewards/host/transactions";
 import type { EpochRow, Store } from "../../../oracle/store/store.ts";
 import type { MemberWorld } from "../../worlds/network.ts";
@@ -56,6 +57,6 @@ export function remembered(oracle: MemberOracle): Promise<Remembered> {
   return inStore(oracle, async (store) => ({
     epochs: await store.epochs(),
     vouchers: (await store.vouchers()).length,
-    pending: await store.pendingTransactions(),
+    pending: await store.pendingTransactions(lowercaseHex(oracle.wallet.address)),
   }));
 }

@@ -8,10 +8,12 @@ import {
   lowercaseHex,
   toHex,
 } from "@link-rewards/core/encoding/bytes";
+import { packFields } from "@link-rewards/core/encoding/fields";
 import { isRefused } from "@link-rewards/core/encoding/refusal";
 import { sign, toCompact } from "@link-rewards/core/encoding/signature";
 import { buildTree, HASH_BYTES, rootOf } from "@link-rewards/core/encoding/tree";
 import { domainSeparator } from "@link-rewards/core/encoding/typed";
+import { assembleBundle } from "@link-rewards/core/epoch/bundle";
 import {
   bundleHashOf,
   encodeManifest,
@@ -21,11 +23,18 @@ import {
   reportOf,
 } from "@link-rewards/core/epoch/manifest";
 import {
+  type ContributionRecord,
+  decodeContributions,
+  decodeInvoices,
   decodeRewards,
+  EARNED_FIELDS,
+  encodeInvoices,
   encodeRewards,
+  type InvoiceLine,
   REWARD_BYTES,
   type RewardLeaf,
 } from "@link-rewards/core/epoch/records";
+import { packSignedReceipt } from "@link-rewards/core/signed/receipt";
 import { type Report, reportDigest } from "@link-rewards/core/signed/report";
 import { openBundles } from "../../../oracle/edge/bundles.ts";
 import type { MemberWorld } from "../../worlds/network.ts";
@@ -75,6 +84,47 @@ export function withRewards(honest: BundleFiles, { leaves, total }: Forgery): Bu
     leaves: leaves.length,
     files: { ...files, "rewards.bin": fileEntry(rewards) },
   });
+}
+
+/** The honest bundle with other tables, complete and consistent with its own manifest. */
+export function withTables(
+  honest: BundleFiles,
+  changed: {
+    readonly contributions?: readonly ContributionRecord[];
+    readonly invoices?: readonly InvoiceLine[];
+    readonly rewards?: readonly RewardLeaf[];
+  },
+): BundleFiles {
+  const { contributions, invoices, rewards } = changed;
+  const manifest = manifestOf(honest);
+  const leaves = rewards ?? leavesOf(honest);
+  const last = leaves.at(-1);
+  const total = last ? last.prefix + last.cumulative : 0n;
+  const delta = manifest.delta + total - manifest.total;
+  const { files } = assembleBundle(
+    { ...manifest, total, delta },
+    {
+      "contributions.bin": contributions
+        ? concatBytes(...contributions.map(encodeContribution))
+        : fileOf(honest, "contributions.bin"),
+      "contributions.fence": fileOf(honest, "contributions.fence"),
+      "invoices.bin": invoices ? encodeInvoices(invoices) : fileOf(honest, "invoices.bin"),
+      "rewards.bin": encodeRewards(leaves),
+    },
+  );
+  return files;
+}
+
+export function contributionsOf(files: BundleFiles): readonly ContributionRecord[] {
+  return decodeContributions(fileOf(files, "contributions.bin"));
+}
+
+export function invoicesOf(files: BundleFiles): readonly InvoiceLine[] {
+  return decodeInvoices(fileOf(files, "invoices.bin"));
+}
+
+function encodeContribution(record: ContributionRecord): Uint8Array {
+  return concatBytes(packSignedReceipt(record), packFields(EARNED_FIELDS, record));
 }
 
 export function withManifest(honest: BundleFiles, changes: Partial<Manifest>): BundleFiles {

@@ -2,16 +2,21 @@
 pragma solidity ^0.8.28;
 
 import {CustomerEscrow} from "../../../contracts/CustomerEscrow.sol";
+import {Demands} from "../../../contracts/Demands.sol";
 import {DeviceRegistry} from "../../../contracts/DeviceRegistry.sol";
 import {EpochLedger} from "../../../contracts/EpochLedger.sol";
+import {Judge} from "../../../contracts/Judge.sol";
 import {LinkToken} from "../../../contracts/LinkToken.sol";
 import {OracleQuorum} from "../../../contracts/OracleQuorum.sol";
 import {RewardDistributor} from "../../../contracts/RewardDistributor.sol";
 import {RewardProgramme} from "../../../contracts/RewardProgramme.sol";
 import {VM, Vm} from "../Vm.sol";
-import {Draft, Fraud, Frauds} from "./Frauds.sol";
+import {Draft} from "./Draft.sol";
+import {Forger} from "./Forger.sol";
 import {Invoices} from "./Invoices.sol";
 import {LawLog} from "./LawLog.sol";
+import {Prosecutor} from "./Prosecutor.sol";
+import {Rules} from "./Rules.sol";
 import {World} from "./World.sol";
 
 /// @title Actor
@@ -22,23 +27,33 @@ import {World} from "./World.sol";
 abstract contract Actor {
     World internal immutable world;
     LawLog internal immutable lawLog;
+    Rules internal immutable rules;
+    Forger internal immutable forger;
+    Prosecutor internal immutable prosecutor;
     LinkToken internal immutable token;
     DeviceRegistry internal immutable registry;
     RewardProgramme internal immutable programme;
     CustomerEscrow internal immutable escrow;
     OracleQuorum internal immutable quorum;
     RewardDistributor internal immutable distributor;
+    Judge internal immutable judge;
+    Demands internal immutable demands;
     EpochLedger internal immutable ledger;
 
     constructor(World world_) {
         world = world_;
         lawLog = world_.lawLog();
+        rules = world_.rules();
+        forger = world_.forger();
+        prosecutor = world_.prosecutor();
         token = world_.token();
         registry = world_.registry();
         programme = world_.programme();
         escrow = world_.escrow();
         quorum = world_.quorum();
         distributor = world_.distributor();
+        judge = world_.judge();
+        demands = world_.demands();
         ledger = world_.ledger();
     }
 
@@ -56,10 +71,21 @@ abstract contract Actor {
         address target,
         bytes memory data
     ) internal returns (bool granted) {
+        return _triedPaying(sender, 0, target, data);
+    }
+
+    /// @notice The same with `coins` wei, which the sender has.
+    function _triedPaying(
+        address sender,
+        uint256 coins,
+        address target,
+        bytes memory data
+    ) internal returns (bool granted) {
         lawLog.read(VM.getRecordedLogs());
+        VM.deal(sender, sender.balance + coins);
         VM.prank(sender);
         // solhint-disable-next-line avoid-low-level-calls
-        (granted, ) = target.call(data);
+        (granted, ) = target.call{value: coins}(data);
         Vm.Log[] memory logs = VM.getRecordedLogs();
         if (granted) lawLog.read(logs);
     }
@@ -74,43 +100,11 @@ abstract contract Actor {
         if (_tried(sender, target, data)) world.broken(rule);
     }
 
-    /// @notice Disproves one of the reports that are pending or vetoed, if anything can be held against one; with
-    /// `pendingOnly`, the pending one.
-    function _disprove(uint256 seed, bool pendingOnly) internal returns (bool) {
-        World.OpenReport[] memory open = world.openReports();
-        Draft memory last = world.finalOf(world.lastEpoch());
-        for (uint256 i = 0; i < (pendingOnly ? 1 : open.length); ++i) {
-            uint256 position = pendingOnly ? 0 : addmod(seed, i, open.length);
-            if (open[position].convicted) continue;
-            Draft memory draft = open[position].draft;
-            (Fraud fraud, uint256 index) = Frauds.find(draft, last, world.accounts(), seed);
-            if (fraud == Fraud.None) continue;
-            _convict(position, Frauds.proofOf(fraud, draft, last, index), seed);
-            return true;
-        }
-        return false;
-    }
-
-    function _convict(uint256 position, bytes memory proof, uint256 seed) private {
-        address prover = _passerBy(seed);
-        uint256 balance = token.balanceOf(prover);
-        if (!_tried(prover, address(ledger), proof)) {
-            world.broken("a valid fraud proof was refused");
-            return;
-        }
-        uint256 part = world.convicted(position);
-        if (token.balanceOf(prover) - balance != part) {
-            world.broken("a prover got another part than a tenth");
-        }
-        _refused("a report was convicted twice", prover, address(ledger), proof);
-        world.did(position == 0 ? "disprove" : "disproveVetoed");
-    }
-
     /// @notice Takes the refund of `customer` for `epoch`, if it is due.
     function _refund(uint32 epoch, address customer, uint256 seed) internal {
         Draft memory draft = world.finalOf(epoch);
         bool isFinal = epoch <= world.lastEpoch();
-        bool due = isFinal ? Invoices.isOpenable(draft) : world.closedAt() != 0;
+        bool due = isFinal ? Invoices.isOpenableFor(draft, customer) : world.closedAt() != 0;
         if (world.isRefunded(customer, epoch)) due = false;
         bytes memory call = abi.encodeCall(
             escrow.refund,

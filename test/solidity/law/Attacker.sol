@@ -6,11 +6,11 @@ import {ICustomerEscrow} from "../../../contracts/interfaces/ICustomerEscrow.sol
 import {IDeviceRegistry} from "../../../contracts/interfaces/IDeviceRegistry.sol";
 import {IEpochLedger} from "../../../contracts/interfaces/IEpochLedger.sol";
 import {ILedgerLink} from "../../../contracts/interfaces/ILedgerLink.sol";
+import {IJudge} from "../../../contracts/interfaces/IJudge.sol";
 import {CompactSignature} from "../../../contracts/libraries/CompactSignature.sol";
 import {Cast} from "../Suite.sol";
 import {Typed} from "../Typed.sol";
 import {Actor} from "./Actor.sol";
-import {Draft, Fraud, Frauds} from "./Frauds.sol";
 import {World} from "./World.sol";
 
 /// @title Attacker
@@ -52,45 +52,49 @@ contract Attacker is Actor {
         world.did("replay");
     }
 
-    /// @notice Holds against a report that is pending or was vetoed what it does not show; and against one that is
-    /// settled whatever can be held against it.
+    /// @notice Holds anything against a report that is lawful, and against one that is settled whatever there is.
     function accuse(uint256 seed) external logged {
-        World.OpenReport[] memory open = world.openReports();
-        World.OpenReport memory accused = open[seed % open.length];
-        Draft memory draft = accused.draft;
-        Draft memory last = world.finalOf(world.lastEpoch());
-        bool isOpen = !accused.convicted;
-        if (!isOpen) {
-            if (world.lastEpoch() == 0) return;
-            (draft, last) = (last, world.finalOf(world.lastEpoch() - 1));
+        uint256 position = seed % world.reports();
+        World.OpenReport memory accused = world.openReportAt(position);
+        uint256 count = prosecutor.countOf(accused.draft);
+        if (count == 0 || (accused.isOpen && !_isLawful(accused))) return;
+        bytes memory evidence = accused.evidence;
+        if (evidence.length == 0) {
+            (IJudge.Evidence memory about, ) = prosecutor.evidenceOf(
+                accused.draft,
+                _random(seed, 0) % count
+            );
+            evidence = abi.encode(about);
         }
-        Fraud fraud = Fraud(1 + (_random(seed, 0) % 4));
-        // Now and then a position in the padding, or beyond it.
-        uint256 index = _random(seed, 1) % (draft.leaves.length + 2);
-        if (isOpen && Frauds.shows(fraud, draft, last, world.accounts(), index)) return;
         _refused(
-            "a report was convicted of what it does not show, or after it was final",
+            "a lawful report was convicted, or one that was settled",
             _passerBy(seed),
             address(ledger),
-            Frauds.proofOf(fraud, draft, last, index)
+            abi.encodeCall(ledger.convict, (accused.draft.report, evidence))
         );
         world.did("accuse");
     }
 
-    /// @notice Twists openings of a tree that shows nothing.
+    /// @notice Holds against a lawful report what is not about it.
     function twist(uint256 seed) external logged {
-        World.OpenReport[] memory open = world.openReports();
-        World.OpenReport memory accused = open[seed % open.length];
-        if (accused.convicted) return;
-        Draft memory draft = accused.draft;
-        Draft memory last = world.finalOf(world.lastEpoch());
-        (Fraud fraud, ) = Frauds.find(draft, last, world.accounts(), seed);
-        if (fraud != Fraud.None || draft.leaves.length == 0) return;
+        World.OpenReport memory accused = world.openReportAt(seed % world.reports());
+        uint256 count = prosecutor.countOf(accused.draft);
+        if (!accused.isOpen || !_isLawful(accused) || count == 0) return;
+        (IJudge.Evidence memory evidence, ) = prosecutor.evidenceOf(
+            accused.draft,
+            _random(seed, 0) % count
+        );
+        IEpochLedger.Report memory report = accused.draft.report;
+        // Another report than the open one, of which that would not be lawful.
+        if (_random(seed, 1) % 8 == 0) report.total += 1;
+        else _twist(evidence, seed);
+        bytes memory twisted = abi.encode(evidence);
+        if (_random(seed, 1) % 8 == 1) twisted = abi.encode(seed, _random(seed, 2));
         _refused(
-            "a twisted opening convicted an honest tree",
+            "twisted evidence convicted a lawful report",
             _passerBy(seed),
             address(ledger),
-            _twisted(draft, last, seed)
+            abi.encodeCall(ledger.convict, (report, twisted))
         );
         world.did("twist");
     }
@@ -140,11 +144,15 @@ contract Attacker is Actor {
             if (nonce <= registry.nonceOf(device)) return;
             uint256 deadline = choice == 3 ? world.time() - 1 : world.time();
             bytes32 hash = Typed.bindHash(device, thief, nonce, deadline);
-            uint256 key = choice == 4 ? Cast.stranger(1) : world.keyOf(device);
+            // Of either kind.
+            uint256 key = choice == 4 ? Cast.stranger(seed % 2) : world.keyOf(device);
             IDeviceRegistry.Bind[] memory consents = new IDeviceRegistry.Bind[](1);
-            CompactSignature[] memory signatures = new CompactSignature[](1);
+            IDeviceRegistry.DeviceSignature[]
+                memory signatures = new IDeviceRegistry.DeviceSignature[](1);
             consents[0] = IDeviceRegistry.Bind(device, thief, nonce, deadline);
-            signatures[0] = Typed.sign(key, Typed.digest(address(registry), hash));
+            signatures[0] = Cast.deviceSignature(key, Typed.digest(address(registry), hash));
+            // Another's signature beside the device's own key.
+            if (_random(seed, 1) % 2 == 0) signatures[0].publicKey = world.publicKeyOf(device);
             call = abi.encodeCall(registry.bind, (consents, signatures));
         }
         _refused("a device was stolen", thief, address(registry), call);
@@ -232,51 +240,42 @@ contract Attacker is Actor {
         world.did("donate");
     }
 
-    /// @dev An accusation against `draft` with an opening that is not what it says.
-    function _twisted(
-        Draft memory draft,
-        Draft memory last,
-        uint256 seed
-    ) private view returns (bytes memory) {
-        uint256 choice = _random(seed, 1) % 9;
-        uint32 index = uint32(_random(seed, 2) % draft.leaves.length);
-        IEpochLedger.Opening memory honest = Frauds.opening(draft, index);
-        IEpochLedger.Opening memory twisted = Frauds.opening(draft, index);
-        if (choice == 0) {
-            // Another leaf than the one that stands there.
-            twisted.leaf.account = _passerBy(seed);
-            return abi.encodeCall(ledger.proveMisplaced, (draft.report, twisted));
+    /// @dev Changes one thing about evidence that shows nothing.
+    function _twist(IJudge.Evidence memory evidence, uint256 seed) private view {
+        IJudge.Opening[] memory openings = evidence.openings;
+        IJudge.Opening memory opening = openings[_random(seed, 3) % openings.length];
+        uint256 choice = _random(seed, 4) % 12;
+        uint256 some = _random(seed, 5);
+        // Another row than the one that stands there.
+        if (choice == 0 && opening.row.length != 0) opening.row[some % opening.row.length] ^= 0x01;
+        if (choice == 1) opening.row = bytes.concat(opening.row, hex"00");
+        // The same row, at a position that the same proof leads to the same root from.
+        if (choice == 2) opening.position += uint32(1 << opening.proof.length);
+        if (choice == 3) opening.position = uint32(some % 4);
+        if (choice == 4) evidence.position = uint32(some % 12);
+        if (choice == 5) evidence.proof = IJudge.Proof(uint8(some % 7));
+        if (choice == 6) opening.table = IJudge.Table(uint8(some % 4));
+        // A node one level up for an empty leaf, or for a row.
+        if (choice == 7) {
+            opening.proof = _withoutFirst(opening.proof);
+            opening.position /= 2;
         }
-        if (choice == 1) {
-            // The same leaf, at a position that the same proof leads to the same root from.
-            twisted.index += uint32(1 << twisted.proof.length);
-            return abi.encodeCall(ledger.proveMisplaced, (draft.report, twisted));
+        if (choice == 8) evidence.openings = new IJudge.Opening[](some % 5);
+        for (uint256 i = 0; choice == 8 && i < evidence.openings.length; ++i) {
+            evidence.openings[i] = openings[i % openings.length];
         }
-        if (choice == 2) {
-            // A node one level up for an empty leaf.
-            bytes32[] memory shorter = _withoutFirst(honest.proof);
-            return abi.encodeCall(ledger.proveEmptyLeaf, (draft.report, index / 2, shorter));
+        if (choice == 9) openings[some % openings.length] = openings[0];
+        if (choice == 10)
+            evidence.publicKey = world.publicKeyOf(world.devices(some % Cast.DEVICES));
+        if (choice == 11) {
+            opening.row = "";
+            evidence.proof = IJudge.Proof.EmptyLeaf;
         }
-        if (choice == 3) {
-            // Leaves that are no neighbours, or one too many or too few.
-            IEpochLedger.Opening[] memory openings = new IEpochLedger.Opening[](seed % 4);
-            for (uint256 i = 0; i < openings.length; ++i) openings[i] = honest;
-            return abi.encodeCall(ledger.proveGap, (draft.report, openings, index));
-        }
-        // The new tree for the old one; or another position of the old one.
-        if (choice == 4) (honest, twisted) = (Frauds.opening(last, index), honest);
-        if (choice == 5) twisted = Frauds.opening(last, _random(seed, 3) % draft.leaves.length);
-        // Less than stands in the new tree, or more than stood in the old one.
-        if (choice == 6) (honest.leaf.cumulative, twisted) = (0, Frauds.opening(last, index));
-        if (choice == 7) twisted = Frauds.opening(last, index);
-        if (choice == 7) twisted.leaf.cumulative = type(uint96).max;
-        if (choice < 8) {
-            return abi.encodeCall(ledger.proveRegression, (draft.report, twisted, honest));
-        }
-        // A report that is not the pending one: what is honest does not end at its total.
-        draft.report.total += 1;
-        uint32 end = uint32(draft.leaves.length);
-        return abi.encodeCall(ledger.proveGap, (draft.report, Frauds.around(draft, end), end));
+    }
+
+    /// @dev Of a report that is open: whether all of it is as the rules want it, and all before it was.
+    function _isLawful(World.OpenReport memory report) private view returns (bool) {
+        return report.draft.isLawful && world.isHistoryLawful();
     }
 
     function _holders() private view returns (address[4] memory) {
@@ -293,13 +292,14 @@ contract Attacker is Actor {
     function _reserved(uint256 seed) private view returns (address, address, bytes memory) {
         uint256 choice = _random(seed, 0) % 7;
         uint256 i = _random(seed, 1);
-        if (choice == 0) return _reservedByRegistry(i % 3);
+        if (choice == 0) return _reservedByRegistry(i % 4);
         if (choice == 1) return _reservedByEscrow(i % 4);
         if (choice == 2) return _reservedByQuorum(i % 5);
         if (choice == 3) return _reservedByDistributor(i % 4);
-        if (choice == 4) return _reservedByLedger(i % 4);
+        if (choice == 4) return _reservedByLedger(i % 6);
         if (choice == 5) return _reservedByProgramme(i % 6);
-        address[6] memory targets = [
+        address[7] memory targets = [
+            address(demands),
             address(programme),
             address(escrow),
             address(quorum),
@@ -308,12 +308,13 @@ contract Attacker is Actor {
             address(ledger)
         ];
         // Nobody may link again, not even the deployer.
-        bool link = i % 10 < 4;
+        bool link = i % 11 < 5;
         bytes memory call =
             link
                 ? abi.encodeCall(ILedgerLink.linkLedger, (_passerBy(seed)))
                 : abi.encodeCall(IAccessControl.grantRole, (bytes32(0), _passerBy(seed)));
-        return (link ? address(0) : world.GOVERNANCE(), targets[link ? i % 10 : i % 6], call);
+        address target = targets[link ? i % 11 : 1 + (i % 6)];
+        return (link ? address(0) : world.GOVERNANCE(), target, call);
     }
 
     function _reservedByRegistry(
@@ -325,6 +326,9 @@ contract Attacker is Actor {
         if (i == 0) call = abi.encodeCall(registry.enrol, (devices, 0));
         if (i == 1) call = abi.encodeCall(registry.revoke, (devices, ""));
         if (i == 2) call = abi.encodeCall(registry.setClassLimit, (0, limit));
+        bytes[] memory publicKeys = new bytes[](1);
+        publicKeys[0] = Typed.publicKeyOf(Cast.stranger(world.time()));
+        if (i == 3) call = abi.encodeCall(registry.enrolP256, (publicKeys, 0));
         return (i == 2 ? world.GOVERNANCE() : world.MANUFACTURER(), address(registry), call);
     }
 
@@ -371,10 +375,16 @@ contract Attacker is Actor {
         uint256 i
     ) private view returns (address, address, bytes memory call) {
         if (i == 0) call = abi.encodeCall(ledger.setTariff, (IEpochLedger.Tariff(1, 1, 1, 1)));
-        if (i == 1) call = abi.encodeCall(ledger.setRules, (bytes32(i)));
+        if (i == 1) call = abi.encodeCall(ledger.setRules, (bytes32(i), judge));
         if (i == 2) call = abi.encodeCall(ledger.setGuardian, (_passerBy(i)));
         if (i == 3) call = abi.encodeCall(ledger.veto, (ledger.proposal().digest));
-        return (i == 3 ? world.guardian(true) : world.GOVERNANCE(), address(ledger), call);
+        // Not even governance or guardian: only the contract of the demands, which never does by itself.
+        if (i == 4) call = abi.encodeCall(ledger.revokeSilent, (world.pendingReport()));
+        if (i == 5) {
+            call = abi.encodeCall(ledger.setWindow, (ledger.proposal().digest, world.time()));
+        }
+        address holder = i == 3 ? world.guardian(true) : world.GOVERNANCE();
+        return (i > 3 ? address(demands) : holder, address(ledger), call);
     }
 
     function _reservedByProgramme(

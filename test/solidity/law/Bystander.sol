@@ -2,11 +2,12 @@
 pragma solidity ^0.8.28;
 
 import {Actor} from "./Actor.sol";
+import {Court} from "./Court.sol";
 import {World} from "./World.sol";
 
 /// @title Bystander
 /// @notice Anyone: lets time pass, finalizes what is ripe, disproves what is false, ends attempts that came to nothing.
-contract Bystander is Actor {
+contract Bystander is Court {
     constructor(World world_) Actor(world_) {}
 
     /// @notice Moves to where something begins or ends, a second before or after it, or just on.
@@ -18,14 +19,27 @@ contract Bystander is Actor {
         if (choice == 1) to = world.endOf(world.currentEpoch());
         if (choice == 2) to = world.sealTimeOf(world.sealedEpochs() + 1);
         if (choice == 3) to = world.abandonableAt();
-        if (choice == 4 && world.isPending()) to = world.finalizableAt();
+        if (choice == 4 && world.isPending()) to = _windowEnd();
         world.moveTo(to + (_random(seed, 2) % 3) - 1);
         world.did("wait");
     }
 
-    /// @notice What is pending, and what was vetoed for the epoch that is due.
+    /// @notice What is pending, and what was vetoed.
     function disprove(uint256 seed) external logged {
         if (world.watched()) _disprove(seed, false);
+    }
+
+    /// @notice Sees to it that what was demanded of a report comes to light, or its signers lose their bonds.
+    function settleDemands(uint256 seed) external logged {
+        uint256 position = seed % world.reports();
+        if (!world.isOpenAt(position) || world.openReportAt(position).waiting == 0) return;
+        _settleDemands(position, seed);
+        world.did("settleDemands");
+    }
+
+    /// @notice What was demanded of reports that are gone is given back.
+    function reclaimAll(uint256 seed) external logged {
+        _reclaimAll(seed);
     }
 
     /// @notice Waits for the end of the window, and finalizes what nothing can be held against.
@@ -35,7 +49,20 @@ contract Bystander is Actor {
         bytes memory call = abi.encodeCall(ledger.finalize, (world.pendingReport()));
         if (world.time() < world.finalizableAt()) {
             _refused(
-                "a root became final before its window ended",
+                "a root became final before its window ended, or while a demand waited",
+                passerBy,
+                address(ledger),
+                call
+            );
+        }
+        _settleDemands(0, seed);
+        if (!world.isPending()) {
+            _refused("a silent root became final", passerBy, address(ledger), call);
+            return;
+        }
+        if (world.time() < world.finalizableAt()) {
+            _refused(
+                "a root became final before what was shown could be disproven",
                 passerBy,
                 address(ledger),
                 call
@@ -81,5 +108,11 @@ contract Bystander is Actor {
         if (!due) return;
         world.closed();
         world.did("close");
+    }
+
+    /// @dev While a demand waits, the time for its answer.
+    function _windowEnd() private view returns (uint256) {
+        World.OpenReport memory report = world.openReportAt(0);
+        return report.waiting == 0 ? report.until : world.dueOf(report.digest);
     }
 }

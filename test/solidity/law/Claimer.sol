@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {IJudge} from "../../../contracts/interfaces/IJudge.sol";
 import {IRewardDistributor} from "../../../contracts/interfaces/IRewardDistributor.sol";
 import {RewardLeaf} from "../../../contracts/libraries/RewardLeaf.sol";
 import {Trees} from "../Trees.sol";
 import {Actor} from "./Actor.sol";
-import {Draft} from "./Frauds.sol";
+import {Draft, Drafts} from "./Draft.sol";
 import {World} from "./World.sol";
 
 /// @title Claimer
 /// @notice Draws what is final, for anyone: old epochs and new ones, in any order, in batches, twice.
 contract Claimer is Actor {
+    using Drafts for Draft;
+
     constructor(World world_) Actor(world_) {}
 
     function claim(uint256 seed) external logged {
@@ -88,13 +91,13 @@ contract Claimer is Actor {
                 account: leaf.account,
                 cumulative: leaf.cumulative,
                 prefix: leaf.prefix,
-                proof: Trees.proof(draft.hashes, index)
+                proof: Trees.proof(draft.leafHashes, index)
             });
     }
 
     function _isGenuine(IRewardDistributor.Claim memory claim_) private view returns (bool) {
         Draft memory draft = world.finalOf(claim_.epoch);
-        if (claim_.index >= draft.leaves.length) return false;
+        if (!draft.isOpenable(IJudge.Table.Rewards, claim_.index)) return false;
         IRewardDistributor.Claim memory genuine = _claimOf(draft, claim_.index);
         return keccak256(abi.encode(genuine)) == keccak256(abi.encode(claim_));
     }
@@ -116,8 +119,10 @@ contract Claimer is Actor {
             // Without a watcher a corrupt root may be final: what is beyond its total, or empty, still pays nothing.
             Draft memory draft = world.finalOf(claims[i].epoch);
             uint256 end = uint256(claims[i].prefix) + claims[i].cumulative;
-            if (draft.hashes[claims[i].index] == 0 || end > draft.report.total) due = false;
-            if (amounts[i] > held) due = false;
+            bool isOpenable = draft.isOpenable(IJudge.Table.Rewards, claims[i].index);
+            if (!isOpenable || end > draft.report.total) due = false;
+            // Nor is anything for nobody.
+            if (claims[i].account == address(0) || amounts[i] > held) due = false;
             else if (world.payeeOf(claims[i].account) != address(distributor)) held -= amounts[i];
         }
     }

@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {IDeviceRegistry} from "../../../contracts/interfaces/IDeviceRegistry.sol";
 import {IEpochLedger} from "../../../contracts/interfaces/IEpochLedger.sol";
+import {IJudge} from "../../../contracts/interfaces/IJudge.sol";
 import {Cast} from "../Suite.sol";
 import {VM} from "../Vm.sol";
 import {Actor} from "./Actor.sol";
@@ -20,11 +21,17 @@ contract Governance is Actor {
         ADMISSION = world_.ADMISSION();
     }
 
+    /// @notice Mostly more than anybody delivers, now and then little.
     function setClassLimit(uint256 seed) external logged {
+        bool little = _random(seed, 0) % 4 == 0;
         VM.prank(GOVERNANCE);
         registry.setClassLimit(
             uint8(seed % 2),
-            IDeviceRegistry.ClassLimit(uint64(seed), uint96(seed >> 64), uint64(seed >> 160))
+            IDeviceRegistry.ClassLimit(
+                uint64(seed % (little ? 1e17 : 2 ** 64)),
+                uint96((seed >> 64) % (little ? 1e22 : 2 ** 96)),
+                uint64((seed >> 160) % (little ? 1e16 : 2 ** 64))
+            )
         );
         world.did("setClassLimit");
     }
@@ -44,9 +51,23 @@ contract Governance is Actor {
         world.did("setTariff");
     }
 
+    /// @notice Mostly new ones, also such that were in force before; their judge cannot change.
     function setRules(uint256 seed) external logged {
+        bytes32 rules_ = _random(seed, 0) % 4 == 0 ? ledger.rulesAt(1) : bytes32(seed | 1);
+        _refused(
+            "rules got another judge",
+            GOVERNANCE,
+            address(ledger),
+            abi.encodeCall(ledger.setRules, (ledger.rulesAt(1), IJudge(address(world))))
+        );
+        _refused(
+            "rules got a judge that is no contract",
+            GOVERNANCE,
+            address(ledger),
+            abi.encodeCall(ledger.setRules, (rules_, IJudge(_passerBy(seed))))
+        );
         VM.prank(GOVERNANCE);
-        ledger.setRules(bytes32(seed | 1));
+        ledger.setRules(rules_, judge);
         world.did("setRules");
     }
 

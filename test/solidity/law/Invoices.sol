@@ -3,28 +3,29 @@ pragma solidity ^0.8.28;
 
 import {ICustomerEscrow} from "../../../contracts/interfaces/ICustomerEscrow.sol";
 import {IEpochLedger} from "../../../contracts/interfaces/IEpochLedger.sol";
+import {IJudge} from "../../../contracts/interfaces/IJudge.sol";
 import {InvoiceLine} from "../../../contracts/libraries/InvoiceLine.sol";
+import {Receipt} from "../../../contracts/libraries/Receipts.sol";
 import {Trees} from "../Trees.sol";
-import {Draft} from "./Frauds.sol";
+import {Draft, Drafts} from "./Draft.sol";
 
 /// @title Invoices
 /// @notice What an epoch's service is worth and what of it counts, as the rules compute it; and what an invoice table
 /// shows of a customer.
 library Invoices {
+    using Drafts for Draft;
+
     uint256 private constant MOST = type(uint96).max;
 
-    /// @notice The value of amounts that `served` chooses, at a tariff: some hundred thousand tokens at the usual one.
-    function valueAt(
+    /// @notice What a receipt is worth at a tariff.
+    function valueOf(
         IEpochLedger.Tariff memory tariff,
-        uint256 served
+        Receipt memory receipt
     ) internal pure returns (uint96) {
-        uint256 egressBytes = (served >> 8) % 1e17;
-        uint256 storageByteSeconds = (served >> 72) % 1e22;
-        uint256 computeMilliseconds = (served >> 168) % 1e16;
         uint256 value =
-            (egressBytes * tariff.egressPrice +
-                storageByteSeconds * tariff.storagePrice +
-                computeMilliseconds * tariff.computePrice) / 1e12;
+            (uint256(receipt.egressBytes) * tariff.egressPrice +
+                uint256(receipt.storageByteSeconds) * tariff.storagePrice +
+                uint256(receipt.computeMilliseconds) * tariff.computePrice) / 1e12;
         return uint96(value > MOST ? MOST : value);
     }
 
@@ -79,16 +80,21 @@ library Invoices {
         return uint96((counted * (10_000 - feeBps)) / 10_000);
     }
 
-    /// @notice What counted of a customer's lines, as the table says.
-    function countedFor(Draft memory draft, address customer) internal pure returns (uint256 sum) {
-        for (uint256 i = 0; i < draft.lines.length; ++i) {
-            if (draft.lines[i].customer == customer) sum = draft.lines[i].subtotal;
-        }
+    /// @notice What counted of a customer's lines, as those say that {openingsFor} it.
+    function countedFor(Draft memory draft, address customer) internal pure returns (uint256) {
+        uint256 before = _linesUpTo(draft, customer);
+        if (before == 0 || draft.lines[before - 1].customer != customer) return 0;
+        return draft.lines[before - 1].subtotal;
     }
 
-    /// @notice Whether anything can be shown of the table at all.
-    function isOpenable(Draft memory draft) internal pure returns (bool) {
-        return draft.lines.length == draft.report.contributions;
+    /// @notice Whether what {openingsFor} a customer shows can be opened.
+    function isOpenableFor(Draft memory draft, address customer) internal pure returns (bool) {
+        uint256 n = draft.lines.length;
+        if (n == 0) return true;
+        uint256 before = _linesUpTo(draft, customer);
+        return
+            (before == 0 || draft.isOpenable(IJudge.Table.Invoices, before - 1)) &&
+            (before == n || draft.isOpenable(IJudge.Table.Invoices, before));
     }
 
     /// @notice The lines that show what counted for a customer: its last, or the place where it would be.
@@ -98,9 +104,7 @@ library Invoices {
     ) internal pure returns (ICustomerEscrow.InvoiceOpening[] memory openings) {
         uint256 n = draft.lines.length;
         if (n == 0) return openings;
-        // How many lines come no later than the customer's last.
-        uint256 before = 0;
-        while (before < n && draft.lines[before].customer <= customer) ++before;
+        uint256 before = _linesUpTo(draft, customer);
         return openingsAt(draft, before == 0 ? 0 : before - 1, before == 0 || before == n ? 1 : 2);
     }
 
@@ -109,15 +113,19 @@ library Invoices {
         uint256 position,
         uint256 count
     ) internal pure returns (ICustomerEscrow.InvoiceOpening[] memory openings) {
-        bytes32[] memory hashes = Trees.hashes(draft.lines);
         openings = new ICustomerEscrow.InvoiceOpening[](count);
         for (uint256 i = 0; i < count; ++i) {
             uint256 index = position + i;
             openings[i] = ICustomerEscrow.InvoiceOpening(
                 draft.lines[index % draft.lines.length],
                 uint32(index),
-                Trees.proof(hashes, index)
+                Trees.proof(draft.lineHashes, index)
             );
         }
+    }
+
+    /// @dev How many lines come no later than the customer's last.
+    function _linesUpTo(Draft memory draft, address customer) private pure returns (uint256 lines) {
+        while (lines < draft.lines.length && draft.lines[lines].customer <= customer) ++lines;
     }
 }

@@ -20,7 +20,7 @@ contract LawLog {
     mapping(bytes32 topic => uint256) private _words;
 
     constructor() {
-        _words[IDeviceRegistry.DeviceEnrolled.selector] = 2;
+        _words[IDeviceRegistry.DeviceEnrolled.selector] = 3;
         _words[IDeviceRegistry.ClassLimitSet.selector] = 5;
         _words[IDeviceRegistry.AccountIndexed.selector] = 3;
         _words[IDeviceRegistry.DeviceBound.selector] = 2;
@@ -34,7 +34,7 @@ contract LawLog {
         _words[ICustomerEscrow.EndpointSet.selector] = 2;
         _words[ICustomerEscrow.VoucherCollected.selector] = 4;
         _words[IEpochLedger.TariffSet.selector] = 6;
-        _words[IEpochLedger.RulesSet.selector] = 3;
+        _words[IEpochLedger.RulesSet.selector] = 4;
         _words[IEpochLedger.RootProposed.selector] = 13;
         _words[IEpochLedger.RootVetoed.selector] = 1;
         _words[IEpochLedger.RootRevoked.selector] = 2;

@@ -2,7 +2,6 @@
 pragma solidity ^0.8.28;
 
 import {IDeviceRegistry} from "../../../contracts/interfaces/IDeviceRegistry.sol";
-import {CompactSignature} from "../../../contracts/libraries/CompactSignature.sol";
 import {Cast} from "../Suite.sol";
 import {Typed} from "../Typed.sol";
 import {VM} from "../Vm.sol";
@@ -32,8 +31,8 @@ contract Owner is Actor {
         if (choice == 2) nonce = record.nonce + 1;
         if (choice == 3) nonce = uint64(world.time() + 1 hours + (_random(seed, 4) % 2));
         bytes memory call = _binding(device, account, nonce, seed);
-        (bool enrolled, , uint32 revokedFrom, , ) = registry.deviceOf(device);
-        bool present = enrolled && revokedFrom == 0;
+        (IDeviceRegistry.KeyType keyType, , uint32 revokedFrom, , ) = registry.deviceOf(device);
+        bool present = keyType != IDeviceRegistry.KeyType.None && revokedFrom == 0;
         bool isVoid = nonce <= record.nonce;
         bool granted = _tried(_passerBy(seed), address(registry), call);
         if (granted != (isVoid || (present && _isBindable(record, nonce)))) {
@@ -120,11 +119,13 @@ contract Owner is Actor {
     ) private view returns (bytes memory) {
         uint256 deadline = world.time() + (_random(seed, 2) % 2 days);
         IDeviceRegistry.Bind[] memory consents = new IDeviceRegistry.Bind[](1);
-        CompactSignature[] memory signatures = new CompactSignature[](1);
+        IDeviceRegistry.DeviceSignature[] memory signatures = new IDeviceRegistry.DeviceSignature[](
+            1
+        );
         consents[0] = IDeviceRegistry.Bind(device, account, nonce, deadline);
         bytes32 hash = Typed.bindHash(device, account, nonce, deadline);
         bytes32 digest = Typed.digest(address(registry), hash);
-        signatures[0] = Typed.sign(world.keyOf(device), digest);
+        signatures[0] = Cast.deviceSignature(world.keyOf(device), digest);
         return abi.encodeCall(registry.bind, (consents, signatures));
     }
 

@@ -3,19 +3,17 @@ pragma solidity ^0.8.28;
 
 import {IEpochLedger} from "../../../contracts/interfaces/IEpochLedger.sol";
 import {CompactSignature} from "../../../contracts/libraries/CompactSignature.sol";
-import {InvoiceLine} from "../../../contracts/libraries/InvoiceLine.sol";
-import {RewardLeaf} from "../../../contracts/libraries/RewardLeaf.sol";
 import {Cast} from "../Suite.sol";
-import {Trees} from "../Trees.sol";
 import {Typed} from "../Typed.sol";
 import {Actor} from "./Actor.sol";
-import {Draft, Fraud, Frauds} from "./Frauds.sol";
+import {Court} from "./Court.sol";
+import {Draft} from "./Draft.sol";
 import {Reporter} from "./Reporter.sol";
 import {World} from "./World.sol";
 
 /// @title Proposer
 /// @notice The members together: an honest quorum, and at times a corrupt one.
-contract Proposer is Reporter {
+contract Proposer is Reporter, Court {
     constructor(World world_) Actor(world_) {}
 
     /// @notice An honest proposal, in time or late.
@@ -25,33 +23,39 @@ contract Proposer is Reporter {
         if (!_mayPropose()) return;
         Draft memory draft = _honest(seed);
         uint256[] memory signers = _signers(seed);
-        if (world.watched()) {
-            Draft memory last = world.finalOf(world.lastEpoch());
-            (Fraud fraud, ) = Frauds.find(draft, last, world.accounts(), seed);
-            if (fraud != Fraud.None) world.broken("history leaves no honest successor");
-        }
+        bytes memory evidence = _examine(draft, seed);
         bytes memory call = _proposal(draft.report, signers);
         if (_tried(_passerBy(seed), address(ledger), call)) {
-            world.proposed(draft, signers);
+            world.proposed(draft, signers, evidence);
             world.signedCall(address(ledger), call);
             world.did("propose");
+            _look(seed);
         } else {
             world.broken("an honest proposal was refused");
         }
     }
 
-    /// @notice A proposal of a corrupt quorum, of the kinds the ledger cannot see through by itself.
+    /// @notice A proposal of a corrupt quorum: its tables are bent.
     function proposeCorrupt(uint256 seed) external logged {
         if (!_mayPropose()) return;
         _awaitSeal(seed);
         if (!_mayPropose()) return;
-        Draft memory draft = _corrupt(seed);
+        Draft memory draft = forger.bend(_honest(seed), seed);
         uint256[] memory signers = _signers(seed);
+        bytes memory evidence = _examine(draft, seed);
         bytes memory call = _proposal(draft.report, signers);
         if (!_tried(_passerBy(seed), address(ledger), call)) return;
-        world.proposed(draft, signers);
+        world.proposed(draft, signers, evidence);
         world.signedCall(address(ledger), call);
         world.did("proposeCorrupt");
+        _look(seed);
+    }
+
+    /// @dev Whoever wants to see something of a report has half a window for it. Who watches asks at once for what cannot be
+    /// opened.
+    function _look(uint256 seed) private {
+        if (world.watched()) _demandHidden(seed);
+        if (_random(seed, 31) % 4 == 0) _demandSome(0, _random(seed, 32));
     }
 
     /// @notice A proposal that the ledger must refuse, though the whole quorum signed it.
@@ -111,89 +115,9 @@ contract Proposer is Reporter {
         world.moveTo(world.sealTimeOf(world.lastEpoch() + 1) + (_random(seed, 30) % 2 days));
     }
 
-    /// @dev An honest report, and then something about its tables that is not.
-    function _corrupt(uint256 seed) private view returns (Draft memory draft) {
-        draft = _honest(seed);
-        draft.isHonest = false;
-        uint256 choice = _random(seed, 12) % 18;
-        if (choice > 11) _falsify(draft, choice % 3);
-        else if (draft.leaves.length != 0) _spoil(draft, choice, seed);
-    }
-
-    /// @dev Something about the reward table.
-    function _spoil(Draft memory draft, uint256 choice, uint256 seed) private view {
-        uint96 total = draft.report.total;
-        uint96 most = world.finalReport(draft.report.epoch - 1).total + _mostOf(draft.report.epoch);
-        RewardLeaf memory a = _earner(draft.leaves, _random(seed, 10));
-        RewardLeaf memory b = _earner(draft.leaves, _random(seed, 11));
-        if (choice == 0) a.prefix = b.prefix;
-        if (choice == 1) a.prefix = total;
-        // Where nobody watches, it must leave room for what comes after it.
-        if (choice == 2) a.cumulative = world.watched() ? type(uint96).max : a.cumulative + 1e24;
-        if (choice == 2) a.prefix = type(uint96).max;
-        if (choice == 3) (a.account, b.account) = (b.account, a.account);
-        if (choice == 4) a.account = b.account;
-        if (choice == 5) a.account = _passerBy(seed);
-        if (choice == 6) a.cumulative /= 2;
-        if (choice == 7) _moveAll(draft.leaves, a, 0);
-        // What nobody can be shown yet: all that was paid for one account.
-        if (choice == 9) _moveAll(draft.leaves, a, most - total);
-        if (choice == 9 || choice == 10) total = most;
-        if (choice == 11) a.cumulative ^= 1;
-
-        draft.hashes = Trees.hashes(draft.leaves);
-        if (choice == 8) draft.hashes[_random(seed, 10) % draft.hashes.length] = 0;
-        draft.report.root = Trees.root(draft.hashes);
-        draft.report.total = total;
-        if (draft.report.contributions == 0) _falsify(draft, 2);
-    }
-
-    /// @dev Something about the invoice table: nothing counted, or everything did, or lines that nobody can open.
-    function _falsify(Draft memory draft, uint256 how) private pure {
-        for (uint256 i = 0; i < draft.lines.length; ++i) {
-            draft.lines[i].subtotal = how == 0 ? 0 : type(uint96).max;
-        }
-        draft.report.invoiceRoot = Trees.root(Trees.hashes(draft.lines));
-        if (how != 2) return;
-        draft.lines = new InvoiceLine[](0);
-        draft.report.contributions += 1;
-        draft.report.contributionRoot = bytes32(uint256(1));
-        draft.report.invoiceRoot = bytes32(uint256(2));
-    }
-
     /// @dev The most that can be released of what was paid for an epoch, so that the fee is left.
     function _mostOf(uint32 epoch) private view returns (uint96) {
         return uint96((world.fund(epoch) * (10_000 - world.feeBpsAt(epoch))) / 10_000);
-    }
-
-    /// @dev A leaf that promises something, if there is one.
-    function _earner(
-        RewardLeaf[] memory leaves,
-        uint256 seed
-    ) private pure returns (RewardLeaf memory leaf) {
-        for (uint256 i = 0; i < leaves.length; ++i) {
-            leaf = leaves[addmod(seed, i, leaves.length)];
-            if (leaf.cumulative != 0) break;
-        }
-    }
-
-    /// @dev Adds `bonus` to a leaf; with none, gives it everything that the others have.
-    function _moveAll(
-        RewardLeaf[] memory leaves,
-        RewardLeaf memory winner,
-        uint96 bonus
-    ) private pure {
-        uint96 prefix = 0;
-        for (uint256 i = 0; bonus == 0 && i < leaves.length; ++i) {
-            if (leaves[i].account == winner.account) continue;
-            winner.cumulative += leaves[i].cumulative;
-            leaves[i].cumulative = 0;
-        }
-        winner.cumulative += bonus;
-        for (uint256 i = 0; i < leaves.length; ++i) {
-            leaves[i].prefix = prefix;
-            prefix += leaves[i].cumulative;
-        }
     }
 
     /// @dev Spoils a report that would be accepted, and says which rule it then breaks; nothing if it cannot.

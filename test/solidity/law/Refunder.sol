@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {ICustomerEscrow} from "../../../contracts/interfaces/ICustomerEscrow.sol";
 import {Cast} from "../Suite.sol";
 import {Actor} from "./Actor.sol";
-import {Draft} from "./Frauds.sol";
+import {Draft} from "./Draft.sol";
 import {Invoices} from "./Invoices.sol";
 import {World} from "./World.sol";
 

@@ -5,11 +5,18 @@ pragma solidity ^0.8.28;
 // solhint-disable max-states-count
 
 import {ICustomerEscrow} from "../../../contracts/interfaces/ICustomerEscrow.sol";
+import {IDemands} from "../../../contracts/interfaces/IDemands.sol";
+import {IDeviceRegistry} from "../../../contracts/interfaces/IDeviceRegistry.sol";
 import {IEpochLedger} from "../../../contracts/interfaces/IEpochLedger.sol";
+import {deploy} from "../Deploy.sol";
 import {Cast, Suite} from "../Suite.sol";
+import {Trees} from "../Trees.sol";
 import {VM} from "../Vm.sol";
-import {Draft} from "./Frauds.sol";
+import {Draft} from "./Draft.sol";
+import {Forger} from "./Forger.sol";
 import {LawLog} from "./LawLog.sol";
+import {Prosecutor} from "./Prosecutor.sol";
+import {Rules} from "./Rules.sol";
 import {Timeline, Timelines} from "./Timeline.sol";
 
 /// @title World
@@ -52,12 +59,34 @@ contract World is Suite {
         bytes data;
     }
 
-    /// @notice A report that can be disproven: one that is pending, or was vetoed for the epoch that is due.
+    /// @notice A report that was pending, or vetoed.
+    /// @param evidence What convicts it; empty when nothing does.
+    /// @param windowEnd When its window ends as it was proposed, and `until` when it ends as things are, {WAITING} while a
+    /// demand waits.
+    /// @param waiting How many demands of it wait.
+    /// @param isOpen Whether it can be convicted, and rows of it be demanded.
     struct OpenReport {
+        bytes32 digest;
         Draft draft;
         uint256[] signers;
-        bool convicted;
+        bytes evidence;
+        uint256 windowEnd;
+        uint256 until;
+        uint256 lastAnswer;
+        uint256 waiting;
+        bool isOpen;
     }
+
+    struct DemandRecord {
+        IDemands.Node node;
+        address by;
+        uint256 bond;
+        uint256 due;
+        bool waits;
+    }
+
+    /// @notice The end of a window while a demand waits.
+    uint256 public constant WAITING = 2 ** 40 - 1;
 
     /// @notice Whether bystanders look at proposals, and disprove what can be disproven.
     bool public immutable watched;
@@ -65,12 +94,19 @@ contract World is Suite {
     // ---- The first rule that was seen broken
     string public brokenRule;
 
+    // ---- What the rules are, who breaks them, and who finds that out
+    Rules public immutable rules;
+    Forger public immutable forger;
+    Prosecutor public immutable prosecutor;
+
     // ---- Everyone, in the order of their addresses
     address[] public devices;
     address[] public owners;
     address[] public customers;
     address[] public gateways;
     mapping(address signer => uint256) public keyOf;
+    // Empty for those whose key is not of P-256.
+    mapping(address device => bytes) public publicKeyOf;
 
     // ---- Law events
     LawLog public immutable lawLog = new LawLog();
@@ -128,7 +164,6 @@ contract World is Suite {
 
     // ---- Epochs
     bool public isPending;
-    uint256 public finalizableAt;
     uint256 public attemptStartedAt;
     uint32 public attempt;
     uint256 public seatsAtProposal;
@@ -139,9 +174,23 @@ contract World is Suite {
     mapping(uint32 epoch => Draft) private _final;
     mapping(uint32 epoch => uint256) public feeFor;
     uint256 public released;
+    bool public isHistoryLawful = true;
     Timeline private _feeBps;
     Timeline private _guardian;
     Timeline private _pauser;
+
+    // ---- Demands
+    mapping(bytes32 digest => DemandRecord[]) private _demands;
+    mapping(bytes32 digest => mapping(bytes32 node => bool)) private _wasDemanded;
+    mapping(bytes32 digest => uint256) public waitingOf;
+    uint256 public waitingInAll;
+    bytes32[] private _demanded;
+    // Of windows of vetoed reports, without those that wait.
+    uint256 private _vetoedUntil;
+    mapping(address account => uint256) public owedTo;
+    uint256 public owedInAll;
+    uint256 public bondsWaiting;
+    uint256 public coinsBurned;
 
     // ---- The end
     uint256 public countsFrom;
@@ -164,17 +213,27 @@ contract World is Suite {
 
     constructor(bool watched_) {
         watched = watched_;
-        // Tariff and rules from the beginning are law events, too.
-        lawLog.read(VM.getRecordedLogs());
-        for (uint256 i = 0; i < Cast.DEVICES; ++i) _enter(devices, Cast.device(i));
-        for (uint256 i = 0; i < Cast.OWNERS; ++i) _enter(owners, Cast.owner(i));
-        for (uint256 i = 0; i < Cast.CUSTOMERS; ++i) _enter(customers, Cast.customer(i));
-        for (uint256 i = 0; i < Cast.GATEWAYS; ++i) _enter(gateways, Cast.gateway(i));
+        rules = Rules(deploy("Rules", abi.encode(registry, ledger)));
+        forger = Forger(deploy("Forger", abi.encode(registry, rules)));
+        prosecutor = Prosecutor(deploy("Prosecutor", abi.encode(registry, ledger, judge)));
+        for (uint256 i = 0; i < Cast.DEVICES; ++i) _enter(devices, newDevice(Cast.device(i)));
+        for (uint256 i = 0; i < Cast.OWNERS; ++i) _enter(owners, _newKey(Cast.owner(i)));
+        for (uint256 i = 0; i < Cast.CUSTOMERS; ++i) _enter(customers, _newKey(Cast.customer(i)));
+        for (uint256 i = 0; i < Cast.GATEWAYS; ++i) _enter(gateways, _newKey(Cast.gateway(i)));
         _feeBps.set(0, FEE_BPS);
         _threshold.set(0, 1);
         _guardian.set(0, uint160(GUARDIAN));
         _pauser.set(0, uint160(GUARDIAN));
         factsAtNotice[1] = noticedFactsOf(1);
+        // Enough for whatever is served, until governance thinks otherwise.
+        for (uint8 class = 0; class < 2; ++class) {
+            VM.prank(GOVERNANCE);
+            registry.setClassLimit(
+                class,
+                IDeviceRegistry.ClassLimit(type(uint64).max, type(uint96).max, type(uint64).max)
+            );
+        }
+        lawLog.read(VM.getRecordedLogs());
     }
 
     // ------------------------------------------------------------------ verdicts
@@ -523,8 +582,8 @@ contract World is Suite {
         _members[slot].fees = 0;
     }
 
-    /// @notice All but a tenth of what was taken from all of them together is burned.
-    function slashed(uint256[] memory culprits) public returns (uint256 part) {
+    /// @notice All but a tenth of what was taken from all of them together is burned; all of it when nobody proved anything.
+    function slashed(uint256[] memory culprits, bool isProven) public returns (uint256 part) {
         uint256 bonds = 0;
         uint32 current = currentEpoch();
         for (uint256 i = 0; i < culprits.length; ++i) {
@@ -537,7 +596,7 @@ contract World is Suite {
             uint32 until = current == 0 ? 1 : current;
             if (record.seatUntil == 0) left(culprits[i], until, current + 2);
         }
-        part = bonds / 10;
+        part = isProven ? bonds / 10 : 0;
         burned += bonds - part;
     }
 
@@ -634,7 +693,12 @@ contract World is Suite {
         return (sealTime > attemptStartedAt ? sealTime : attemptStartedAt) + TIMEOUT_SECONDS;
     }
 
-    function proposed(Draft calldata draft, uint256[] calldata signers) external {
+    /// @param evidence What convicts the report; empty when nothing does.
+    function proposed(
+        Draft calldata draft,
+        uint256[] calldata signers,
+        bytes calldata evidence
+    ) external {
         if (isPending) broken("a pending root was overwritten");
         uint256 distinct = 0;
         uint256 bits = 0;
@@ -646,30 +710,34 @@ contract World is Suite {
         if (distinct < threshold()) broken("too few distinct active members were enough");
         if (ledger.proposal().signers != bits) broken("other signers were written down");
         isPending = true;
-        finalizableAt = time() + WINDOW_SECONDS;
         seatsAtProposal = seatsAt(currentEpoch());
+        delete _pending;
+        _pending.digest = ledger.reportDigest(draft.report);
         _pending.draft = draft;
         _pending.signers = signers;
+        _pending.evidence = evidence;
+        _pending.windowEnd = time() + WINDOW_SECONDS;
+        _pending.until = _pending.windowEnd;
+        _pending.isOpen = true;
     }
 
     function vetoed() external {
         _vetoed.push(_pending);
+        if (waitingOf[_pending.digest] == 0) _countVetoed(_pending.until);
         if (vetoesCounted < 2) {
             ++vetoesCounted;
             countsFrom = time();
         }
         _reject();
+        delete _pending;
     }
 
-    /// @notice A report was disproven: the pending one, or the vetoed one at `position - 1`.
-    function convicted(uint256 position) external returns (uint256 part) {
-        if (position == 0) {
-            part = slashed(_pending.signers);
-            _reject();
-        } else {
-            _vetoed[position - 1].convicted = true;
-            part = slashed(_vetoed[position - 1].signers);
-        }
+    /// @notice A report was revoked: the pending one, or the vetoed one at `position - 1`.
+    function revoked(uint256 position, bool isProven) external returns (uint256 part) {
+        OpenReport storage report = _reportAt(position);
+        report.isOpen = false;
+        part = slashed(report.signers, isProven);
+        if (position == 0) _reject();
     }
 
     function abandoned() external {
@@ -679,7 +747,7 @@ contract World is Suite {
     function finalized() external {
         uint32 epoch = ++lastEpoch;
         Draft storage draft = _pending.draft;
-        if (isRejected[ledger.reportDigest(draft.report)]) broken("a rejected root became final");
+        if (isRejected[_pending.digest]) broken("a rejected root became final");
         uint256 delta = draft.report.total - _final[epoch - 1].report.total;
         uint256 fee = feeOf(delta, epoch);
         if (delta + fee > fund[epoch]) broken("an epoch paid out more than was paid for it");
@@ -705,13 +773,15 @@ contract World is Suite {
         for (uint256 i = 0; i < draft.leaves.length; ++i) {
             address account = draft.leaves[i].account;
             uint256 cumulative = draft.leaves[i].cumulative;
-            if (draft.hashes[i] != 0 && cumulative > promised[account]) {
+            bool isOpenable = draft.leafHashes[i] == Trees.hash(draft.leaves[i]);
+            if (isOpenable && cumulative > promised[account]) {
                 promised[account] = cumulative;
             }
         }
         _final[epoch] = draft;
+        if (!draft.isLawful) isHistoryLawful = false;
         isPending = false;
-        delete _vetoed;
+        _forgetClosed();
         attempt = 0;
         attemptStartedAt = time();
         countsFrom = time();
@@ -730,13 +800,33 @@ contract World is Suite {
         return _pending.draft.report;
     }
 
-    /// @notice The reports that can be disproven: at 0 the pending one, a zero report when there is none, and then those
-    /// that were vetoed for the epoch that is due.
+    /// @notice When the window of the pending report ends.
+    function finalizableAt() external view returns (uint256) {
+        return _pending.until;
+    }
+
+    /// @notice At 0 the last that was pending and not vetoed, and then those that were vetoed: each may be open or not.
     function openReports() external view returns (OpenReport[] memory open) {
         open = new OpenReport[](_vetoed.length + 1);
-        if (isPending) open[0] = _pending;
-        else open[0].convicted = true;
-        for (uint256 i = 0; i < _vetoed.length; ++i) open[i + 1] = _vetoed[i];
+        for (uint256 i = 0; i < open.length; ++i) open[i] = openReportAt(i);
+    }
+
+    function openReportAt(uint256 position) public view returns (OpenReport memory report) {
+        report = _reportAt(position);
+        report.waiting = waitingOf[report.digest];
+        report.isOpen = isOpenAt(position);
+    }
+
+    function reports() external view returns (uint256) {
+        return _vetoed.length + 1;
+    }
+
+    /// @notice Whether the report there is pending; or was vetoed, not convicted, and its epoch is not final or its window
+    /// not over.
+    function isOpenAt(uint256 position) public view returns (bool) {
+        if (position == 0) return isPending;
+        OpenReport storage report = _reportAt(position);
+        return report.isOpen && (report.draft.report.epoch > lastEpoch || time() < report.until);
     }
 
     function finalOf(uint32 epoch) external view returns (Draft memory) {
@@ -756,14 +846,126 @@ contract World is Suite {
     }
 
     function _reject() private {
-        isRejected[ledger.reportDigest(_pending.draft.report)] = true;
+        isRejected[_pending.digest] = true;
         _nextAttempt();
+    }
+
+    function _reportAt(uint256 position) private view returns (OpenReport storage) {
+        return position == 0 ? _pending : _vetoed[position - 1];
+    }
+
+    /// @dev Of the vetoed reports those that can no longer be proven to be anything.
+    function _forgetClosed() private {
+        for (uint256 i = _vetoed.length; i > 0; --i) {
+            if (isOpenAt(i)) continue;
+            _vetoed[i - 1] = _vetoed[_vetoed.length - 1];
+            _vetoed.pop();
+        }
     }
 
     function _nextAttempt() private {
         isPending = false;
         ++attempt;
         attemptStartedAt = time();
+    }
+
+    // ------------------------------------------------------------------ demands
+
+    /// @notice Until when reports that were vetoed can be proven wrong, also of final epochs.
+    function provableUntil() external view returns (uint256) {
+        for (uint256 i = 0; i < _vetoed.length; ++i) {
+            if (_vetoed[i].isOpen && waitingOf[_vetoed[i].digest] != 0) return WAITING;
+        }
+        return _vetoedUntil;
+    }
+
+    function demandsOf(bytes32 digest) external view returns (DemandRecord[] memory) {
+        return _demands[digest];
+    }
+
+    /// @notice The reports of which anything was ever demanded.
+    function demanded() external view returns (bytes32[] memory) {
+        return _demanded;
+    }
+
+    function wasDemanded(bytes32 digest, IDemands.Node calldata node) external view returns (bool) {
+        return _wasDemanded[digest][keccak256(abi.encode(node))];
+    }
+
+    /// @notice When the demand that waits for longest is due, of one report; 0 when none waits.
+    function dueOf(bytes32 digest) external view returns (uint256 due) {
+        DemandRecord[] storage records = _demands[digest];
+        for (uint256 i = 0; i < records.length; ++i) {
+            if (records[i].waits && (due == 0 || records[i].due < due)) due = records[i].due;
+        }
+    }
+
+    function demandMade(
+        uint256 position,
+        IDemands.Node calldata node,
+        address by,
+        uint256 bond,
+        uint256 sent
+    ) external {
+        OpenReport storage report = _reportAt(position);
+        bytes32 digest = report.digest;
+        if (_demands[digest].length == 0) _demanded.push(digest);
+        uint256 due = time() + ANSWER_SECONDS + waitingInAll * SPACING_SECONDS;
+        _demands[digest].push(DemandRecord(node, by, bond, due, true));
+        _wasDemanded[digest][keccak256(abi.encode(node))] = true;
+        ++waitingOf[digest];
+        ++waitingInAll;
+        report.until = WAITING;
+        bondsWaiting += bond;
+        _owe(by, sent - bond);
+    }
+
+    /// @notice A demand was answered: a tenth of its bond stays, the answer is paid what it cost, as far as there is, and
+    /// the rest comes back.
+    function demandAnswered(
+        uint256 position,
+        uint256 i,
+        uint256 cost
+    ) external returns (uint256 pay) {
+        OpenReport storage report = _reportAt(position);
+        DemandRecord storage record = _demands[report.digest][i];
+        record.waits = false;
+        bondsWaiting -= record.bond;
+        uint256 rest = record.bond - record.bond / 10;
+        coinsBurned += record.bond / 10;
+        pay = _least(cost, rest);
+        _owe(record.by, rest - pay);
+        report.lastAnswer = time();
+        --waitingInAll;
+        if (--waitingOf[report.digest] != 0) return pay;
+        uint256 until = time() + ANSWER_SECONDS;
+        report.until = until > report.windowEnd ? until : report.windowEnd;
+        if (position != 0) _countVetoed(report.until);
+    }
+
+    /// @notice A demand ended without an answer, as its report did, and its bond goes back.
+    function demandEnded(bytes32 digest, uint256 i) external {
+        waitingInAll -= waitingOf[digest];
+        waitingOf[digest] = 0;
+        DemandRecord storage record = _demands[digest][i];
+        record.waits = false;
+        bondsWaiting -= record.bond;
+        _owe(record.by, record.bond);
+    }
+
+    function coinsWithdrawn(address account) external returns (uint256 amount) {
+        amount = owedTo[account];
+        owedTo[account] = 0;
+        owedInAll -= amount;
+    }
+
+    function _owe(address account, uint256 amount) private {
+        owedTo[account] += amount;
+        owedInAll += amount;
+    }
+
+    function _countVetoed(uint256 until) private {
+        if (until > _vetoedUntil) _vetoedUntil = until;
     }
 
     // ------------------------------------------------------------------ the end
@@ -809,9 +1011,15 @@ contract World is Suite {
 
     // ------------------------------------------------------------------ arithmetic, names
 
+    /// @notice Of either kind of key.
+    function newDevice(uint256 key) public returns (address device) {
+        device = Cast.deviceAddress(key);
+        keyOf[device] = key;
+        publicKeyOf[device] = Cast.publicKeyOf(key);
+    }
+
     /// @dev Among `people` in the order of their addresses.
-    function _enter(address[] storage people, uint256 key) private {
-        address one = _newKey(key);
+    function _enter(address[] storage people, address one) private {
         people.push(one);
         for (uint256 i = people.length - 1; i > 0 && people[i - 1] > one; --i) {
             (people[i - 1], people[i]) = (one, people[i - 1]);

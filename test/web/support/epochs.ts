@@ -1,6 +1,7 @@
 import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import type { Receipt } from "@link-rewards/core/signed/receipt";
-import type { HDNodeWallet, Wallet } from "ethers";
+import type { HDNodeWallet } from "ethers";
+import type { LocalDevice } from "../../../scripts/local/local-device.ts";
 import { LTK, type MemberWorld, TERABYTE } from "../../worlds/network.ts";
 
 /** Three epochs are final, and a fourth is in its window. */
@@ -64,7 +65,7 @@ async function contest(world: MemberWorld, url: string, tenths: bigint): Promise
   const epoch = CONTESTED_EPOCH;
   const again = receiptOf(world, epoch, 0, tenths);
   await world.submit(url, [{ ...again, egressBytes: (again.egressBytes ?? 0n) + 1n }]);
-  const device = lowercaseHex((devices[3] as Wallet).address);
+  const device = (devices[3] as LocalDevice).address;
   const more = world.customers.map((_, c) => ({ ...receiptOf(world, epoch, c, 1n), device }));
   await world.submit(url, more);
   const manufacturer = devnet.suite.registry.connect(devnet.role("manufacturer"));

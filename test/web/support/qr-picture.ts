@@ -8,7 +8,7 @@ export type Picture = {
 };
 
 const [WIDTH, HEIGHT] = [640, 480];
-const PIXELS_A_MODULE = 6;
+const PIXELS_A_MODULE = 5;
 const LIGHT = 235;
 /** Half blocks in white on black: whether the upper and the lower half are white. */
 const GLYPHS: Readonly<Record<string, readonly [boolean, boolean]>> = {

@@ -1,0 +1,57 @@
+import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
+import { eventFromLog } from "@link-rewards/core/law/event-from-log";
+import { isLawEventName, type LawEvent } from "@link-rewards/core/law/events";
+import type { Law } from "@link-rewards/core/law/law";
+import { replay } from "@link-rewards/core/law/replay";
+import type { Deployment } from "@link-rewards/core/signed/deployment";
+import type { BaseContract } from "ethers";
+import { EPOCH_SECONDS, GENESIS, GRACE_SECONDS, type World } from "../../worlds/contracts.ts";
+import { CHAIN_ID } from "./signing.ts";
+
+/** What the contracts have said so far, as an outsider reads it. */
+export async function lawOf(world: World): Promise<Law> {
+  const contracts = await contractsOf(world);
+  const emitters: Readonly<Record<string, BaseContract>> = {
+    [contracts.deviceRegistry]: world.registry,
+    [contracts.rewardProgramme]: world.programme,
+    [contracts.customerEscrow]: world.escrow,
+    [contracts.oracleQuorum]: world.quorum,
+    [contracts.epochLedger]: world.ledger,
+  };
+  const logs = await world.connection.ethers.provider.getLogs({
+    address: Object.keys(emitters),
+    fromBlock: 0,
+  });
+  const events = logs.flatMap((log): readonly LawEvent[] => {
+    const parsed = emitters[lowercaseHex(log.address)]?.interface.parseLog(log);
+    if (!parsed || !isLawEventName(parsed.name)) return [];
+    const decoded = parsed.args.toObject(true);
+    return [eventFromLog(parsed.name, decoded, log.blockNumber, log.index)];
+  });
+  return replay(events);
+}
+
+export async function deploymentOf(world: World): Promise<Deployment> {
+  return {
+    chainId: CHAIN_ID,
+    contracts: await contractsOf(world),
+    genesis: GENESIS,
+    epochSeconds: EPOCH_SECONDS,
+    graceSeconds: GRACE_SECONDS,
+  };
+}
+
+async function contractsOf(world: World): Promise<Deployment["contracts"]> {
+  const addressOf = async (contract: BaseContract) => lowercaseHex(await contract.getAddress());
+  return {
+    linkToken: await addressOf(world.token),
+    deviceRegistry: await addressOf(world.registry),
+    rewardProgramme: await addressOf(world.programme),
+    customerEscrow: await addressOf(world.escrow),
+    oracleQuorum: await addressOf(world.quorum),
+    judge: await addressOf(world.judge),
+    demands: await addressOf(world.demands),
+    epochLedger: await addressOf(world.ledger),
+    rewardDistributor: await addressOf(world.distributor),
+  };
+}
