@@ -1,4 +1,4 @@
-import { CONTRIBUTION_BYTES, INVOICE_BYTES, recordAt } from "../epoch/records.ts";
+import { CONTRIBUTION_BYTES, INVOICE_BYTES, PAGE_RECORDS, recordAt } from "../epoch/records.ts";
 import type { DemandNode } from "./answer.ts";
 import { addressIn, CONTRIBUTION, LINE, type Row } from "./rows.ts";
 import { type Alignment, questionsOf } from "./walk-align.ts";
@@ -19,6 +19,10 @@ export function explainContributions(guessed: Guess, alignment: Alignment, court
 
   const sought = guessed.unexplained.map((i) => lineOf(guessed, i));
   const reasons = firstOfCustomers(sought).flatMap((line) => reasonFor(line, guessed, court));
+  // Of a customer with lines on every page nothing else can be compared before.
+  const pages = contributions.rows / PAGE_RECORDS;
+  const isEverywhere = sought.some((line) => linesBeside(line, guessed) > pages);
+  if (isEverywhere && reasons.length > 0) return demand(reasons);
   const gaps = alignment.gaps.toSorted((a, b) => compareSizes(b.unexplained, a.unexplained));
   return demand([
     ...reasons,
@@ -80,8 +84,13 @@ function reasonFor(line: Row, guessed: Guess, court: Court): readonly DemandNode
     const heard = hear({ proof: "pair", table: "invoices", position: shown }, court);
     return heard.kind === "unknown" ? heard.nodes : [];
   }
-  const lines = linesOf(guessed.invoices, addressIn(line, LINE.customer)).length;
-  return hiddenRows(sight, "invoices", whereToLook(sight, guessed.invoices, line, lines));
+  const places = whereToLook(sight, guessed.invoices, line, linesBeside(line, guessed));
+  return hiddenRows(sight, "invoices", places);
+}
+
+/** How many lines its customer has. */
+function linesBeside(line: Row, { invoices }: Guess): number {
+  return linesOf(invoices, addressIn(line, LINE.customer)).length;
 }
 
 function compareSizes(a: bigint, b: bigint): number {
