@@ -55,6 +55,8 @@ contract Bystander is Court {
                 call
             );
         }
+        // Now and then while demands wait: nobody answers them any more.
+        if (world.watched() && _random(seed, 1) % 2 == 0 && _disprove(seed, true)) return;
         _settleDemands(0, seed);
         if (!world.isPending()) {
             _refused("a silent root became final", passerBy, address(ledger), call);

@@ -87,6 +87,15 @@ abstract contract Court is Actor {
         (bool found, IDemands.Node memory node) = _hidden(report.draft);
         if (!found) return;
         _demand(0, report, node, _bondOf(report, node), seed);
+        bytes32[] memory siblings = Trees.proof(report.draft.hashesOf(node.table), node.position);
+        // What stands there now and then, see {Forger}.
+        bytes memory noRow = abi.encode(node.position);
+        _refused(
+            "what is no row was taken for one",
+            _passerBy(seed),
+            address(demands),
+            abi.encodeCall(demands.answerRow, (report.draft.report, node, noRow, siblings))
+        );
         world.did("demandHidden");
     }
 
@@ -140,6 +149,10 @@ abstract contract Court is Actor {
             world.broken("an answer was paid otherwise than by its gas");
         }
         _refused("a demand was answered twice", by, address(demands), call);
+        call = abi.encodeCall(demands.demand, (report.draft.report, record.node));
+        if (_triedPaying(by, 1 ether, address(demands), call)) {
+            world.broken("what was shown had to be shown again");
+        }
         world.did("answer");
     }
 

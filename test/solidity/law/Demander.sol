@@ -17,11 +17,17 @@ contract Demander is Court {
 
     constructor(World world_) Actor(world_) {}
 
-    /// @notice Mostly a row or a page that there is, of a report that is open, with the bond that it takes.
+    /// @notice Mostly of the report that is pending, in time.
     function demand(uint256 seed) external logged {
         VM.fee(_random(seed, 0) % 100 gwei);
-        uint256 count = world.reports();
-        _demandSome(_random(seed, 1) % 2 == 0 ? 0 : _random(seed, 1) % count, seed);
+        uint256 position = _random(seed, 1) % world.reports();
+        if (_random(seed, 4) % 2 == 0) position = 0;
+        World.OpenReport memory report = world.openReportAt(position);
+        if (report.digest == 0) return;
+        uint256 half = report.windowEnd - world.WINDOW_SECONDS() / 2;
+        // Now and then as late as may be, or a second later.
+        if (report.isOpen && _random(seed, 5) % 4 == 0) world.moveTo(half + (_random(seed, 6) % 2));
+        _demandSome(position, _random(seed, 7));
     }
 
     /// @notice Answers one of the demands that wait, if it can be answered: at its last second, or late.
@@ -42,6 +48,8 @@ contract Demander is Court {
             );
         }
         _answer(position, i, seed);
+        // What was shown may call for more.
+        if (_random(seed, 2) % 2 == 0) _demandSome(position, _random(seed, 3));
     }
 
     /// @notice Answers with another row, another hash, another proof, or for what was not demanded.
@@ -145,15 +153,18 @@ contract Demander is Court {
             return abi.encodeCall(demands.answerPage, (draft.report, node, wrong, proof));
         }
         // One that hashes right, but is of another report; another row, another length of row or proof.
-        if (choice == 2) {
+        if (choice == 2 && draft.isOpenable(node.table, node.position)) {
             draft.report.total += 1;
             return _answerTo(draft, node);
         }
-        bytes memory row = draft.rowOf(node.table, node.position);
         bytes32[] memory siblings = Trees.proof(hashes, node.position);
-        if (choice == 0) row[seed % row.length] ^= 0x01;
-        if (choice == 1) row = bytes.concat(row, hex"00");
-        if (choice == 3) siblings = new bytes32[](siblings.length + 1);
+        bytes memory row = abi.encode(node.position);
+        if (draft.isOpenable(node.table, node.position)) {
+            row = draft.rowOf(node.table, node.position);
+            if (choice == 0) row[seed % row.length] ^= 0x01;
+            if (choice == 1) row = bytes.concat(row, hex"00");
+            if (choice == 3) siblings = new bytes32[](siblings.length + 1);
+        }
         return abi.encodeCall(demands.answerRow, (draft.report, node, row, siblings));
     }
 }

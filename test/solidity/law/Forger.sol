@@ -39,9 +39,8 @@ contract Forger {
         Draft memory last = WORLD.finalOf(draft.report.epoch - 1);
         uint256 choice = _random(seed, 0) % 18;
         bool rows = draft.contributions.length != 0;
-        if (choice == 0) {
-            // An honest table of other numbers: less, or more, was delivered.
-            if (rows) _bendReceipt(draft, seed);
+        if (choice < 3) {
+            if (rows) draft = _made(draft, seed);
         } else if (choice < 6) {
             if (rows) _bendContribution(draft, seed);
         } else if (choice < 10) {
@@ -69,6 +68,25 @@ contract Forger {
     }
 
     // ------------------------------------------------------------------ contributions
+
+    /// @dev What the rules would make of other receipts: where those are not lawful, nothing else is wrong.
+    function _made(Draft memory draft, uint256 seed) private view returns (Draft memory) {
+        uint256 n = draft.contributions.length;
+        uint32 epoch = draft.report.epoch;
+        if (_random(seed, 4) % 3 != 0) {
+            _bendReceipt(draft, seed);
+        } else {
+            SignedReceipt memory other = draft.contributions[_random(seed, 11) % n].signed;
+            _bendSignature(draft.contributions[_random(seed, 10) % n].signed, other, seed);
+        }
+        SignedReceipt[] memory signed = new SignedReceipt[](n);
+        for (uint256 i = 0; i < n; ++i) {
+            signed[i] = draft.contributions[i].signed;
+            // For nobody there is no row.
+            if (REGISTRY.ownerAt(signed[i].receipt.device, epoch) == address(0)) return draft;
+        }
+        return RULES.draft(signed, epoch, draft.report.attempt, seed);
+    }
 
     function _bendContribution(Draft memory draft, uint256 seed) private view {
         uint256 n = draft.contributions.length;
@@ -103,7 +121,7 @@ contract Forger {
         uint256 n = draft.contributions.length;
         SignedReceipt memory signed = draft.contributions[_random(seed, 10) % n].signed;
         Receipt memory receipt = signed.receipt;
-        uint256 choice = _random(seed, 14) % 10;
+        uint256 choice = _random(seed, 14) % 14;
         uint96 some = uint96(1 + (_random(seed, 15) % 1e6));
         if (choice == 0) receipt.epoch = receipt.epoch + 1;
         if (choice == 1) receipt.epoch = receipt.epoch - 1;
@@ -114,7 +132,7 @@ contract Forger {
         if (choice == 6) receipt.egressBytes += uint64(some);
         if (choice == 7) receipt.storageByteSeconds += some;
         if (choice == 8) receipt.computeMilliseconds -= receipt.computeMilliseconds / 2;
-        if (choice == 9) _exceed(receipt, _random(seed, 16));
+        if (choice > 8) _exceed(receipt, _random(seed, 16));
         if (_random(seed, 17) % 4 == 0) return;
         SignedReceipt memory anew = RULES.sign(receipt, _random(seed, 18));
         signed.customerSignature = anew.customerSignature;
@@ -360,7 +378,7 @@ contract Forger {
         }
     }
 
-    /// @dev An empty leaf, or a hash that nobody can open, somewhere, or everywhere in a table.
+    /// @dev An empty leaf, or the hash of what is no row, somewhere, or everywhere in a table.
     function _hide(Draft memory draft, uint256 seed) private pure {
         uint8 table = uint8(_random(seed, 10) % 3);
         bytes32[] memory hashes = draft.hashesOf(IJudge.Table(table));
@@ -368,9 +386,9 @@ contract Forger {
         uint256 place = _random(seed, 11) % hashes.length;
         uint256 choice = _random(seed, 12) % 4;
         if (choice == 0) hashes[place] = bytes32(0);
-        if (choice == 1 || choice == 2) hashes[place] = keccak256(abi.encode(seed));
+        if (choice == 1 || choice == 2) hashes[place] = keccak256(abi.encode(place));
         for (uint256 i = 0; choice == 3 && i < hashes.length; ++i) {
-            hashes[i] = keccak256(abi.encode(seed, i));
+            hashes[i] = keccak256(abi.encode(i));
         }
         draft.root();
     }

@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {IDeviceRegistry} from "../../../contracts/interfaces/IDeviceRegistry.sol";
 import {IJudge} from "../../../contracts/interfaces/IJudge.sol";
+import {SignedReceipt} from "../../../contracts/libraries/ContributionRow.sol";
 import {deploy} from "../Deploy.sol";
 import {Cast} from "../Suite.sol";
 import {Typed} from "../Typed.sol";
@@ -67,7 +68,7 @@ contract JudgingTest is Reporter, Court {
         }
     }
 
-    /// hardhat-config: fuzz.runs = 12
+    /// hardhat-config: fuzz.runs = 16
     function testFuzzTablesThatAreNotLawfulAreConvicted(
         uint256 seed,
         uint8 atFirst,
@@ -75,8 +76,8 @@ contract JudgingTest is Reporter, Court {
     ) external {
         uint8[2] memory joining = [atFirst, newcomers];
         for (uint256 i = 0; i < joining.length; ++i) {
-            _begin(i, 1 + (joining[i] % 4), seed);
-            for (uint256 j = 0; j < 24; ++j) this.bendAndExamine(_random(seed, 100 * i + j));
+            _begin(i, (joining[i] % 5) + (i == 0 ? 4 : 0), seed);
+            for (uint256 j = 0; j < 32; ++j) this.bendAndExamine(_random(seed, 100 * i + j));
             proposer.propose(_random(seed, i));
             bystander.finalize(i);
             _nothingWasBroken();
@@ -85,15 +86,25 @@ contract JudgingTest is Reporter, Court {
 
     /// @notice In a call of its own: memory is free again after it.
     function bendAndExamine(uint256 seed) external {
-        Draft memory draft = forger.bend(_honest(seed), seed);
+        Draft memory draft = forger.bend(
+            _random(seed, 50) % 8 == 0 ? _idle() : _honest(seed),
+            seed
+        );
         _examine(draft, seed);
         string memory rule = world.brokenRule();
         require(bytes(rule).length == 0, Bent(rule, seed, draft));
     }
 
-    /// @dev Some more accounts; an epoch in which customers pay; and it is sealed.
+    /// @dev An epoch in which nobody was served.
+    function _idle() private view returns (Draft memory) {
+        SignedReceipt[] memory none = new SignedReceipt[](0);
+        return rules.draft(none, world.lastEpoch() + 1, world.attempt(), 0);
+    }
+
+    /// @dev Some more accounts, and another tariff; an epoch in which customers pay; and it is sealed.
     function _begin(uint256 i, uint256 joining, uint256 seed) private {
         _bindMore(joining);
+        if (i != 0) governance.setTariff(_random(seed, i));
         world.moveTo(i == 0 ? world.GENESIS() : world.sealTimeOf(i));
         for (uint256 j = 0; j < 6; ++j) gateway.pay(_random(seed, 10 * i + j));
         world.moveTo(world.sealTimeOf(i + 1));

@@ -332,20 +332,14 @@ contract Law is Actor {
                 _require(report.waiting != 0, "nobody asks for what cannot be opened");
                 continue;
             }
-            uint256 count = prosecutor.countOf(report.draft);
-            if (!isGuilty && (count == 0 || !world.isHistoryLawful())) continue;
-            if (!isGuilty) {
-                // Against what is lawful, anything.
-                (IJudge.Evidence memory about, ) = prosecutor.evidenceOf(
-                    report.draft,
-                    _random(seed, i) % count
+            if (isGuilty) {
+                _require(
+                    _convicts(report.draft.report, evidence),
+                    "an unlawful report is not convicted"
                 );
-                evidence = abi.encode(about);
+            } else if (world.isHistoryLawful()) {
+                _acquits(report.draft, _random(seed, i));
             }
-            _require(
-                _convicts(report.draft.report, evidence) == isGuilty,
-                "a lawful report is convicted, or an unlawful one is not"
-            );
         }
     }
 
@@ -833,6 +827,16 @@ contract Law is Actor {
         World.MemberRecord memory record = world.memberAt(slot);
         (, , uint256 bond, , ) = quorum.memberOf(record.keys[0]);
         return record.isSlashed || bond >= world.MINIMUM_BOND();
+    }
+
+    /// @dev Against what is lawful, anything; everything when it is judged by what was final before another epoch was.
+    function _acquits(Draft memory draft, uint256 seed) private {
+        uint256 count = prosecutor.countOf(draft);
+        uint256 most = draft.report.epoch > world.lastEpoch() ? 1 : count;
+        for (uint256 i = 0; i < count && i < most; ++i) {
+            (IJudge.Evidence memory about, ) = prosecutor.evidenceOf(draft, addmod(seed, i, count));
+            _require(!_convicts(draft.report, abi.encode(about)), "a lawful report is convicted");
+        }
     }
 
     /// @dev Whether `evidence` would convict now: what it does is undone.

@@ -55,7 +55,8 @@ contract Proposer is Reporter, Court {
     /// opened.
     function _look(uint256 seed) private {
         if (world.watched()) _demandHidden(seed);
-        if (_random(seed, 31) % 4 == 0) _demandSome(0, _random(seed, 32));
+        uint256 count = _random(seed, 31) % 3 == 0 ? 1 + (_random(seed, 32) % 3) : 0;
+        for (uint256 i = 0; i < count; ++i) _demandSome(0, _random(seed, 33 + i));
     }
 
     /// @notice A proposal that the ledger must refuse, though the whole quorum signed it.
