@@ -89,6 +89,7 @@ describe("DeviceRegistry", () => {
       const world = await from(offeredDevice);
       const { registry, stranger, bystander } = world;
       await registry.connect(bystander).acceptTransfer(device);
+      expect((await registry.deviceOf(device)).offeredTo).to.equal(ZeroAddress);
       await goTo(world, startOf(5));
       await expect(
         registry.connect(bystander).acceptTransfer(device),

@@ -1,8 +1,10 @@
 import { expect } from "chai";
 import fc from "fast-check";
+import { isProposable } from "../core/support/judging.ts";
 import { from } from "../worlds/contracts.ts";
 import { forge, isLawful } from "./support/forgeries.ts";
 import { anEpoch, history, live, RUNS } from "./support/history.ts";
+import { caseOf } from "./support/tables.ts";
 import { findIn, judged } from "./support/trial.ts";
 
 /*
@@ -21,6 +23,7 @@ describe("Unlawful tables are always convicted", () => {
           const lived = live(world, sketch);
           const random = (below: number) => Number(numbers.next().value) % below;
           const { what, tables } = forge(lived, random);
+          if (!isProposable(caseOf(tables))) return;
           const found = findIn(lived.court, tables);
           if (found === undefined) {
             expect(isLawful(lived, tables), `${what}: nothing was found`).to.equal(true);

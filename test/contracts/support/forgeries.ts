@@ -120,6 +120,11 @@ function place(tables: Tables, table: TableName, random: Random): number {
   return random(Math.max(1, tables[table].length));
 }
 
+/** The row that a line points at; of one that points beyond them the last. */
+function pointedAt({ contributions, invoices }: Tables, line: number): number {
+  return Math.min(invoices[line]?.contribution ?? 0, contributions.length - 1);
+}
+
 /** A fault of rows is none of a table without any. */
 const ofRows =
   (table: TableName, fault: Fault): Fault =>
@@ -275,7 +280,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   "leaves in another order": (tables, random) => swapped(tables, "rewards", random),
   "a row and its line there twice": ofRows("contributions", (tables, random) => {
     const line = place(tables, "invoices", random);
-    const row = tables.invoices[line]?.contribution ?? 0;
+    const row = pointedAt(tables, line);
     const rows = positionsOf(tables, "contributions").toSpliced(row, 0, row);
     const lines = positionsOf(tables, "invoices").toSpliced(line, 0, line);
     const twice = arrange(arrange(tables, "contributions", rows), "invoices", lines);
@@ -297,7 +302,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   }),
   "a row and its line dropped": ofRows("contributions", (tables, random) => {
     const line = place(tables, "invoices", random);
-    const row = tables.invoices[line]?.contribution ?? 0;
+    const row = pointedAt(tables, line);
     const rows = positionsOf(tables, "contributions").filter((at) => at !== row);
     const lines = positionsOf(tables, "invoices").filter((at) => at !== line);
     const fewer = arrange(arrange(tables, "contributions", rows), "invoices", lines);

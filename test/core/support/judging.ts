@@ -118,7 +118,7 @@ export function closedTables({ tables }: Trial): readonly JudgedTable[] {
 }
 
 /** What EpochLedger.propose refuses never comes before the judge. That customers paid for it, the judge sees himself. */
-export function isProposable({ case_ }: Trial): boolean {
+export function isProposable(case_: Case): boolean {
   const { total, lastTotal, contributions, contributionRoot, invoiceRoot, root, leaves } = case_;
   const isEmpty = contributions === 0;
   return (

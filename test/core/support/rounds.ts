@@ -98,7 +98,7 @@ function requireAllLawful(what: string, played: PlayedEpoch, claim: Claim): numb
 function judgeForged(played: PlayedEpoch, random: Random): Counts {
   const { name, claim } = forge(played, random);
   const trial = trialOf(played, claim);
-  if (!isProposable(trial)) return { ...NO_COUNTS, refused: 1 };
+  if (!isProposable(trial.case_)) return { ...NO_COUNTS, refused: 1 };
   if (closedTables(trial).length > 0) return { ...NO_COUNTS, closed: 1 };
   const isLawful = isLawfulClaim(played, claim);
   const stated = statedOf(played, claim);
