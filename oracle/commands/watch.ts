@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import { openJournal } from "@link-rewards/host/journal";
 import { type KeyFiles, openSigner } from "@link-rewards/host/keys";
 import { keyOptions, wholeNumber } from "@link-rewards/host/options";
@@ -66,9 +67,10 @@ With --defend and a funded key it goes on and acts: it convicts unlawful rows, o
       const openSender = options.defend ? await prepareSender(options) : undefined;
       process.exitCode = await withChain(options, async (chain) => {
         const mirrors = options.bundles.map(openBundles);
-        const watcher = createWatcher(chain, mirrors, { onSlow: warnOfSlowness });
         const { demandLimit } = options;
         const sender = openSender?.(chain);
+        const own = sender && lowercaseHex(sender.address);
+        const watcher = createWatcher(chain, mirrors, { own, onSlow: warnOfSlowness });
         const log = (event: string, details: Record<string, unknown>) =>
           process.stderr.write(`${JSON.stringify({ event, ...details })}\n`);
         const defender = sender && createDefender({ chain, mirrors, sender, demandLimit, log });

@@ -87,13 +87,16 @@ export function createDefender({
       ledger.convict.populateTransaction(report, encodeEvidence(unlawful.evidence)),
     );
 
-  /** As many as may be bonded, in the order in which they are wanted. */
+  /**
+   * As many as may be bonded, in the order in which they are wanted. What its own demands before will show may make more
+   * of them needless, so it waits for that; for a stranger's it does not.
+   */
   async function demandWanted(
-    { open, wanted }: Watched,
+    { open, waiting, wanted }: Watched,
     { law, now }: Look,
     bonded: bigint,
   ): Promise<readonly (DemandNode & Sent)[]> {
-    if (wanted.length === 0) return [];
+    if (wanted.length === 0 || waiting.some(({ by }) => by === own)) return [];
     const { report, digest } = open;
     const terms = await readDemandTerms(chain);
     const block = await chain.provider.getBlock("latest");

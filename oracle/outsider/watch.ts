@@ -1,4 +1,4 @@
-import { type Hex, toHex } from "@link-rewards/core/encoding/bytes";
+import { type Address, type Hex, toHex } from "@link-rewards/core/encoding/bytes";
 import { isRefused } from "@link-rewards/core/encoding/refusal";
 import { bundleHashOf, MANIFEST_FILE, parseManifest } from "@link-rewards/core/epoch/manifest";
 import { CONTRIBUTION_BYTES, firstRecords, type Table } from "@link-rewards/core/epoch/records";
@@ -78,7 +78,13 @@ type Opened = { tables: OpenTables; signers: Uint8Array | undefined; tried: Set<
 export function createWatcher(
   chain: Chain,
   mirrors: readonly BundleSource[],
-  listener: Pick<AuditInput, "onProgress" | "onSlow"> = {},
+  {
+    own,
+    ...listener
+  }: {
+    /** Whose demands are this watcher's own, so that it gives up in the end. */
+    readonly own?: Address | undefined;
+  } & Pick<AuditInput, "onProgress" | "onSlow"> = {},
 ): Watcher {
   const reader = openDemands(chain);
   const ideas = createIdeas(mirrors);
@@ -136,16 +142,15 @@ export function createWatcher(
       return stuck(
         `no mirror has a lawful bundle of epoch ${report.epoch}, from which to see what is hidden: name more with --bundles`,
       );
-    const { contributions } = idea;
-    const shown = history;
     const step = walk({
       case_,
       law,
       signersOfRow,
-      contributions,
+      contributions: idea.contributions,
       previousRewards,
       tables,
-      shown,
+      shown: history,
+      made: history.demanded.filter(({ by }) => by === own).length,
     });
     switch (step.kind) {
       case "convicted":

@@ -228,6 +228,20 @@ describe("watch, where a report is not public", () => {
     expect(await bonded()).to.deep.equal([]);
   });
 
+  it("waits for what it has demanded, not for what a stranger has", async () => {
+    const { digest } = await proposeStolen();
+    await demandAll(world, digest, [row("rewards", 0)], world.devnet.role("treasury"));
+    await demandAll(world, digest, [row("rewards", 1)], bystander);
+    const before = await watchOnce(...withKey());
+    expect(before.wanted).to.not.deep.equal([]);
+    expect(before.demands).to.equal(undefined);
+    await toTheSealTime();
+    const { digest: again } = await proposeStolen();
+    await demandAll(world, again, [row("rewards", 0)], world.devnet.role("treasury"));
+    const { demands = [] } = await watchOnce(...withKey());
+    expect(demands[0]?.transaction).to.match(/^0x[0-9a-f]{64}$/);
+  });
+
   it("has a report revoked whose hidden rows nobody shows, and takes its bonds back", async () => {
     const { digest } = await proposeStolen();
     keepDefending();
