@@ -1,4 +1,5 @@
 import { Command } from "@commander-js/extra-typings";
+import { reasonOf } from "@link-rewards/host/chain/errors";
 import { runProgram } from "@link-rewards/host/program";
 import { auditCommand } from "./commands/audit.ts";
 import { checkCommand } from "./commands/check.ts";
@@ -13,7 +14,6 @@ import { serveCommand } from "./commands/serve.ts";
 import { statusCommand } from "./commands/status.ts";
 import { watchCommand } from "./commands/watch.ts";
 import { whyCommand } from "./commands/why.ts";
-import { reasonOf } from "./edge/chain.ts";
 
 /** Runs one command and sets the process's exit code. */
 export function run(argv: readonly string[]): Promise<void> {

@@ -7,6 +7,7 @@ import type {
   DeploymentFile,
 } from "@link-rewards/client/deployment-file";
 import { type Address, type Hex, lowercaseHex } from "@link-rewards/core/encoding/bytes";
+import type { Suite } from "@link-rewards/host/chain/suite";
 import {
   AbiCoder,
   getCreateAddress,
@@ -22,7 +23,6 @@ import {
 import hre from "hardhat";
 import type { NetworkConnection } from "hardhat/types/network";
 import LinkRewards from "../ignition/modules/LinkRewards.ts";
-import type { Suite } from "../oracle/edge/chain.ts";
 
 /** What a suite is deployed with. Times are unix seconds, amounts wei, prices wei per 10^12 units. */
 export type SuiteParameters = {

@@ -1,7 +1,7 @@
 import { Command, Option } from "@commander-js/extra-typings";
+import { type Chain, connectChain } from "@link-rewards/host/chain/chain";
 import { readDeploymentFile } from "@link-rewards/host/deployment";
 import { deploymentOption, keyOptions, rpcOption, wholeNumber } from "@link-rewards/host/options";
-import { type Chain, connectChain } from "../edge/chain.ts";
 
 /** A command that reads the chain. */
 export function chainCommand(name: string) {

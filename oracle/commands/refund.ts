@@ -1,10 +1,10 @@
 import { Argument } from "@commander-js/extra-typings";
+import { reasonOf } from "@link-rewards/host/chain/errors";
 import { openSigner } from "@link-rewards/host/keys";
 import { address, keyOptions, wholeNumber } from "@link-rewards/host/options";
 import { EXIT } from "@link-rewards/host/program";
 import type { BaseWallet } from "ethers";
 import { openBundles } from "../edge/bundles.ts";
-import { reasonOf } from "../edge/chain.ts";
 import { type RefundCall, refundsOf } from "../outsider/refund.ts";
 import { bundlesCommand, withChain } from "./options.ts";
 import { exactTokens, print, table } from "./print.ts";

@@ -1,7 +1,7 @@
 import { type Address, lowercaseHex, ZERO_HASH } from "@link-rewards/core/encoding/bytes";
 import { endOf, epochAt, sealTimeOf } from "@link-rewards/core/law/clock";
+import type { Suite } from "@link-rewards/host/chain/suite";
 import { ZeroAddress } from "ethers";
-import type { Suite } from "../edge/chain.ts";
 import { WAITING } from "../edge/demands.ts";
 import { chainCommand, jsonOption, withChain } from "./options.ts";
 import { checksummed, print, tokens, utc } from "./print.ts";

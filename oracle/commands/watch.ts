@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
+import type { Chain } from "@link-rewards/host/chain/chain";
 import { openJournal } from "@link-rewards/host/journal";
 import { type KeyFiles, openSigner } from "@link-rewards/host/keys";
 import { keyOptions, wholeNumber } from "@link-rewards/host/options";
@@ -8,7 +9,6 @@ import { EXIT } from "@link-rewards/host/program";
 import { createSender, type Sender } from "@link-rewards/host/transactions";
 import { formatEther, parseEther } from "ethers";
 import { openBundles } from "../edge/bundles.ts";
-import type { Chain } from "../edge/chain.ts";
 import { type Demanded, nameOf, WAITING } from "../edge/demands.ts";
 import {
   createDefender,

@@ -12,9 +12,9 @@ import {
   type Report,
   reportDigest,
 } from "@link-rewards/core/signed/report";
+import { sealBlockOf } from "@link-rewards/host/chain/chain";
 import { loadSecp256k1 } from "@link-rewards/host/secp256k1";
 import { isBundleUnavailable, nativeSha256, openBundles } from "../edge/bundles.ts";
-import { sealBlockOf } from "../edge/chain.ts";
 import { recoverContributions } from "../edge/recover-pool.ts";
 import { type Oracle, receiptContext } from "./oracle.ts";
 

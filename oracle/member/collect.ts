@@ -10,9 +10,10 @@ import { type EpochClock, epochAt } from "@link-rewards/core/law/clock";
 import { capAt, isInspectorAt } from "@link-rewards/core/law/law";
 import { escrowDomain } from "@link-rewards/core/signed/deployment";
 import { type SignedVoucher, type Voucher, voucherDigest } from "@link-rewards/core/signed/voucher";
+import type { Chain } from "@link-rewards/host/chain/chain";
+import { revertReason } from "@link-rewards/host/chain/errors";
 import { loadSecp256k1 } from "@link-rewards/host/secp256k1";
 import type { Sender } from "@link-rewards/host/transactions";
-import { type Chain, revertReason } from "../edge/chain.ts";
 import type { Oracle } from "./oracle.ts";
 import {
   type PlannedRefund,

@@ -1,7 +1,8 @@
 import type { Block, BlockMark } from "@link-rewards/core/law/block";
 import { emptyLaw, type Law } from "@link-rewards/core/law/law";
 import { applyEvent } from "@link-rewards/core/law/replay";
-import { type Chain, isIncompleteEvents } from "../edge/chain.ts";
+import type { Chain } from "@link-rewards/host/chain/chain";
+import { isIncompleteEvents } from "@link-rewards/host/chain/law-events";
 import type { Store } from "../store/store.ts";
 
 /** The law as of the newest finalized block, kept in memory over the stored events. */

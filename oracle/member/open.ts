@@ -1,11 +1,11 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Deployment } from "@link-rewards/core/signed/deployment";
+import { connectChain } from "@link-rewards/host/chain/chain";
 import { readDeploymentFile } from "@link-rewards/host/deployment";
 import { type KeyFiles, openSigner, type Signer } from "@link-rewards/host/keys";
 import { createLog, type Log } from "@link-rewards/host/log";
 import { openBundleFolder } from "../edge/bundles.ts";
-import { connectChain } from "../edge/chain.ts";
 import { connectPeers } from "../edge/peers.ts";
 import { openPostgresStore } from "../store/postgres.ts";
 import { openSqliteStore } from "../store/sqlite.ts";

@@ -1,9 +1,9 @@
 import type { VerifyContext } from "@link-rewards/core/law/verify";
 import { registryDomain } from "@link-rewards/core/signed/deployment";
+import type { Chain } from "@link-rewards/host/chain/chain";
 import { loadCurves } from "@link-rewards/host/curves";
 import type { Signer } from "@link-rewards/host/keys";
 import type { BundleFolder } from "../edge/bundles.ts";
-import type { Chain } from "../edge/chain.ts";
 import type { Peers } from "../edge/peers.ts";
 import type { Store } from "../store/store.ts";
 import type { LawFollower } from "./follow.ts";

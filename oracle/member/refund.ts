@@ -6,8 +6,8 @@ import {
 } from "@link-rewards/client/refund";
 import type { Address } from "@link-rewards/core/encoding/bytes";
 import { isInspectorAt, paid } from "@link-rewards/core/law/law";
+import { reasonOf, revertReason } from "@link-rewards/host/chain/errors";
 import type { Sender } from "@link-rewards/host/transactions";
-import { reasonOf, revertReason } from "../edge/chain.ts";
 import type { Oracle } from "./oracle.ts";
 import { type CollectTerms, costOf, isWorth } from "./terms.ts";
 

@@ -22,9 +22,10 @@ import {
   type SignedReport,
   signedReportToJson,
 } from "@link-rewards/core/signed/report";
+import { sealBlockOf } from "@link-rewards/host/chain/chain";
+import { revertReason } from "@link-rewards/host/chain/errors";
 import type { Sender } from "@link-rewards/host/transactions";
 import { nativeSha256 } from "../edge/bundles.ts";
-import { revertReason, sealBlockOf } from "../edge/chain.ts";
 import { WAITING } from "../edge/demands.ts";
 import { recoverInPool } from "../edge/recover-pool.ts";
 import type { EpochRow, Store } from "../store/store.ts";

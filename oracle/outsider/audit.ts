@@ -11,6 +11,7 @@ import {
 import { checkBundle, type Divergence } from "@link-rewards/core/judge/divergence";
 import { accountsAt, type FinalEpoch, type Law } from "@link-rewards/core/law/law";
 import type { Report } from "@link-rewards/core/signed/report";
+import { type Chain, sealBlockOf } from "@link-rewards/host/chain/chain";
 import { loadSecp256k1 } from "@link-rewards/host/secp256k1";
 import {
   type BundleSource,
@@ -18,7 +19,6 @@ import {
   nativeSha256,
   openBundles,
 } from "../edge/bundles.ts";
-import { type Chain, sealBlockOf } from "../edge/chain.ts";
 import { recoverContributions } from "../edge/recover-pool.ts";
 import { secondRoot } from "../edge/second-tree.ts";
 import { readLaw } from "./read-law.ts";

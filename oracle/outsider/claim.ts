@@ -1,8 +1,8 @@
 import { type Claim, claimableOf, proveLeaf } from "@link-rewards/client/leaf";
 import { type Address, type Hex, lowercaseHex } from "@link-rewards/core/encoding/bytes";
+import type { Chain } from "@link-rewards/host/chain/chain";
 import type { Call } from "@link-rewards/host/transactions";
 import type { BundleSource } from "../edge/bundles.ts";
-import type { Chain } from "../edge/chain.ts";
 
 /** What an account can draw now: one leaf covers every epoch up to its own. */
 export type Claimable = Claim & {

@@ -1,9 +1,10 @@
 import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import type { DemandNode } from "@link-rewards/core/judge/answer";
 import { caseOf, termsOf } from "@link-rewards/core/judge/case";
+import type { Chain } from "@link-rewards/host/chain/chain";
+import { reasonOf } from "@link-rewards/host/chain/errors";
 import type { Call, Sender } from "@link-rewards/host/transactions";
 import type { BundleSource } from "../edge/bundles.ts";
-import { type Chain, reasonOf } from "../edge/chain.ts";
 import {
   type Answered,
   answerWaiting,

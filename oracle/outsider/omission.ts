@@ -17,10 +17,11 @@ import { verifyReceipt } from "@link-rewards/core/law/verify";
 import { ledgerDomain, registryDomain } from "@link-rewards/core/signed/deployment";
 import { type KeptWord, memberOfWord } from "@link-rewards/core/signed/kept-word";
 import { reportDigest } from "@link-rewards/core/signed/report";
+import { type Chain, sealBlockOf } from "@link-rewards/host/chain/chain";
+import { revertReason } from "@link-rewards/host/chain/errors";
 import { loadCurves } from "@link-rewards/host/curves";
 import { AbiCoder, concat, getBytes } from "ethers";
 import { type BundleSource, isBundleUnavailable } from "../edge/bundles.ts";
-import { type Chain, revertReason, sealBlockOf } from "../edge/chain.ts";
 import { readLaw } from "./read-law.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { emptyLaw, type Law } from "@link-rewards/core/law/law";
 import { applyEvent } from "@link-rewards/core/law/replay";
-import type { Chain } from "../edge/chain.ts";
+import type { Chain } from "@link-rewards/host/chain/chain";
 
 /**
  * The law from the chain alone, as an outsider reads it: up to the newest block, so that what is pending is in it. Throws

@@ -7,9 +7,9 @@ import {
 } from "@link-rewards/client/refund";
 import type { Address, Hex } from "@link-rewards/core/encoding/bytes";
 import type { Law } from "@link-rewards/core/law/law";
+import type { Chain } from "@link-rewards/host/chain/chain";
+import { reasonOf } from "@link-rewards/host/chain/errors";
 import type { BundleSource } from "../edge/bundles.ts";
-import type { Chain } from "../edge/chain.ts";
-import { reasonOf } from "../edge/chain.ts";
 import { readLaw } from "./read-law.ts";
 
 /** With the call that brings it. */

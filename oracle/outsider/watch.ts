@@ -14,9 +14,9 @@ import { publicKeys } from "@link-rewards/core/law/law";
 import { registryDomain } from "@link-rewards/core/signed/deployment";
 import type { Report } from "@link-rewards/core/signed/report";
 import { recoverSigners, type Signers, signersAt } from "@link-rewards/core/signed/signers";
+import type { Chain } from "@link-rewards/host/chain/chain";
 import { loadCurves } from "@link-rewards/host/curves";
 import { type BundleSource, isBundleUnavailable, noBundles } from "../edge/bundles.ts";
-import type { Chain } from "../edge/chain.ts";
 import {
   type DemandHistory,
   nameOf,

@@ -28,9 +28,9 @@ import {
 import { ledgerDomain, registryDomain } from "@link-rewards/core/signed/deployment";
 import { packSignedReceipt, type SignedReceipt } from "@link-rewards/core/signed/receipt";
 import { reportDigest } from "@link-rewards/core/signed/report";
+import { sealBlockOf } from "@link-rewards/host/chain/chain";
 import type { HDNodeWallet } from "ethers";
 import { openBundles } from "../../oracle/edge/bundles.ts";
-import { sealBlockOf } from "../../oracle/edge/chain.ts";
 import { connectPeers } from "../../oracle/edge/peers.ts";
 import { readLaw } from "../../oracle/outsider/read-law.ts";
 import type { Cast } from "./cast.ts";

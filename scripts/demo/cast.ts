@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Address, fromHex, lowercaseHex } from "@link-rewards/core/encoding/bytes";
+import { type Chain, connectChain } from "@link-rewards/host/chain/chain";
 import { readDeploymentFile } from "@link-rewards/host/deployment";
 import { signerOf } from "@link-rewards/host/keys";
 import type { HDNodeWallet, Wallet } from "ethers";
@@ -11,7 +12,6 @@ import {
 } from "../../device/chain.ts";
 import { type RunningGateway, startGateway } from "../../device/gateway/start.ts";
 import { type RunningNode, startNode } from "../../device/node/start.ts";
-import { type Chain, connectChain } from "../../oracle/edge/chain.ts";
 import { type Devnet, startDevnet } from "../local/devnet.ts";
 import type { LocalDevice } from "../local/local-device.ts";
 import { ownerOf, settle } from "../local/people.ts";

@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type Chain, connectChain } from "@link-rewards/host/chain/chain";
 import { readDeploymentFile } from "@link-rewards/host/deployment";
 import { expect } from "chai";
-import { type Chain, connectChain } from "../../oracle/edge/chain.ts";
 import { followLaw } from "../../oracle/member/follow.ts";
 import { readLaw } from "../../oracle/outsider/read-law.ts";
 import { openSqliteStore } from "../../oracle/store/sqlite.ts";

@@ -1,11 +1,11 @@
 import { at as itemAt } from "@link-rewards/core/encoding/at";
 import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import { RULES_HASH } from "@link-rewards/core/epoch/rules";
+import type { Suite } from "@link-rewards/host/chain/suite";
 import type { HardhatEthersSigner } from "@nomicfoundation/hardhat-ethers/types";
 import { getBytes, id, MaxUint256, parseEther, Wallet } from "ethers";
 import hre from "hardhat";
 import type { NetworkConnection } from "hardhat/types/network";
-import type { Suite } from "../../oracle/edge/chain.ts";
 import { deploySuite, type SuiteParameters } from "../../scripts/deployment.ts";
 import {
   type DeviceSignature,

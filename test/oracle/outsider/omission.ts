@@ -28,13 +28,13 @@ import {
   signedReceiptToJson,
 } from "@link-rewards/core/signed/receipt";
 import { type Report, reportDigest } from "@link-rewards/core/signed/report";
+import { type Chain, connectChain } from "@link-rewards/host/chain/chain";
 import { readDeploymentFile } from "@link-rewards/host/deployment";
 import { expect } from "chai";
 import type { HDNodeWallet } from "ethers";
 import { connectChain as connectDevice, type Chain as DeviceChain } from "../../../device/chain.ts";
 import { watchOmissions } from "../../../device/node/omissions.ts";
 import { openWords } from "../../../device/node/words.ts";
-import { type Chain, connectChain } from "../../../oracle/edge/chain.ts";
 import type { CheckedWord } from "../../../oracle/outsider/omission.ts";
 import type { LocalDevice } from "../../../scripts/local/local-device.ts";
 import { runOracle } from "../../../scripts/local/oracle-process.ts";

@@ -1,0 +1,44 @@
+import { Interface, isError } from "ethers";
+import { ARTIFACTS } from "./suite.ts";
+
+/** What a contract answered with a revert, in one line; undefined when the error is another one. */
+export function revertReason(error: unknown): string | undefined {
+  if (!isError(error, "CALL_EXCEPTION")) return undefined;
+  const parsed = error.revert ?? (error.data ? parseRevert(error.data) : undefined);
+  if (parsed) return `${parsed.name}(${[...parsed.args].map(String).join(", ")})`;
+  // For ethers every call that fails was a revert, also when the node could not make it.
+  const words = nodesWords(error);
+  if (words !== undefined && !/revert/i.test(words)) return undefined;
+  return error.reason ?? error.shortMessage;
+}
+
+/** One line. A node's own words are in the middle of what ethers says around them, which has the RPC URL in it. */
+export function reasonOf(error: unknown): string {
+  const { shortMessage, message } = Object(error) as { shortMessage?: string; message?: string };
+  const reason =
+    revertReason(error) ?? nodesWords(error) ?? shortMessage ?? message ?? String(error);
+  return reason.replaceAll(/\s*\n\s*/g, " ");
+}
+
+type NodesAnswer = { readonly message?: string };
+
+function nodesWords(error: unknown): string | undefined {
+  const { error: answer, info } = Object(error) as {
+    error?: NodesAnswer;
+    info?: { error?: NodesAnswer };
+  };
+  return answer?.message ?? info?.error?.message;
+}
+
+const ALL_ERRORS = new Interface(
+  Object.values(ARTIFACTS).flatMap(({ abi }) =>
+    (abi as { type: string; name?: string; inputs?: unknown }[]).filter(
+      (item) => item.type === "error",
+    ),
+  ) as unknown as string[],
+);
+
+function parseRevert(data: string) {
+  const parsed = ALL_ERRORS.parseError(data);
+  return parsed === null ? undefined : { name: parsed.name, args: parsed.args };
+}
