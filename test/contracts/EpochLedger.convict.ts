@@ -13,34 +13,12 @@ import {
   WINDOW_SECONDS,
 } from "../worlds/contracts.ts";
 import { admitCustomer, collect, ltk } from "./support/customers.ts";
-import {
-  EMPTY_TREE,
-  reportOf as emptyReportOf,
-  finalize,
-  propose,
-  type Report,
-} from "./support/epochs.ts";
+import { EMPTY_TREE, reportOf as emptyReportOf, finalize, propose } from "./support/epochs.ts";
 import { numbered } from "./support/revisions.ts";
-import { askLeaf, pendingRobbery } from "./support/robbery.ts";
-import { proposeTables, reportOf, type Served, servedWorld } from "./support/served.ts";
+import { askLeaf, expectNotOpen, finalizeHonest, pendingRobbery } from "./support/robbery.ts";
+import { proposeTables, reportOf, servedWorld } from "./support/served.ts";
 import { bend, type Tables } from "./support/tables.ts";
 import { convict, encodeEvidence, evidenceOf, findIn } from "./support/trial.ts";
-
-/** Epoch 2 becomes final as it was, with the signatures of members 2 to 4. */
-async function finalizeHonest(world: Served): Promise<Report> {
-  const rest = { ...world, members: world.members.slice(2) };
-  const report = await proposeTables(rest, world.second);
-  await finalize(world, report);
-  return report;
-}
-
-async function expectNotOpen(world: Served, report: Report, evidence: string): Promise<void> {
-  const { ledger } = world;
-  await expect(ledger.convict(report, evidence)).to.be.revertedWithCustomError(
-    ledger,
-    "NotPendingReport",
-  );
-}
 
 const addressOf = ({ address }: { readonly address: string }) => address;
 

@@ -7,29 +7,20 @@ import {
   finalize,
   NO_CONTRIBUTIONS,
   propose,
-  type Report,
 } from "./support/epochs.ts";
 import { numbered } from "./support/revisions.ts";
-import { askLeaf, pendingRobbery, ROBBED, robbed, vetoedRobbery } from "./support/robbery.ts";
-import { proposeTables, reportOf, type Served, servedWorld } from "./support/served.ts";
+import {
+  askLeaf,
+  expectNotOpen,
+  finalizeHonest,
+  pendingRobbery,
+  ROBBED,
+  robbed,
+  vetoedRobbery,
+} from "./support/robbery.ts";
+import { proposeTables, reportOf, servedWorld } from "./support/served.ts";
 import { bend } from "./support/tables.ts";
 import { convict, encodeEvidence, evidenceOf, findIn } from "./support/trial.ts";
-
-/** Epoch 2 becomes final as it was, with the signatures of members 2 to 4. */
-async function finalizeHonest(world: Served): Promise<Report> {
-  const rest = { ...world, members: world.members.slice(2) };
-  const report = await proposeTables(rest, world.second);
-  await finalize(world, report);
-  return report;
-}
-
-async function expectNotOpen(world: Served, report: Report, evidence: string): Promise<void> {
-  const { ledger } = world;
-  await expect(ledger.convict(report, evidence)).to.be.revertedWithCustomError(
-    ledger,
-    "NotPendingReport",
-  );
-}
 
 describe("EpochLedger", () => {
   describe("convict, of a vetoed report", () => {

@@ -1,5 +1,7 @@
+import { expect } from "chai";
 import { from } from "../../worlds/contracts.ts";
-import { proposeTables, servedWorld } from "./served.ts";
+import { finalize, type Report } from "./epochs.ts";
+import { proposeTables, type Served, servedWorld } from "./served.ts";
 import { bend, summed, type Tables } from "./tables.ts";
 import { evidenceOf } from "./trial.ts";
 
@@ -29,4 +31,24 @@ export async function vetoedRobbery() {
   const world = await from(pendingRobbery);
   await world.ledger.connect(world.guardian).veto(world.digest);
   return world;
+}
+
+/** Epoch 2 becomes final as it was, with the signatures of members 2 to 4. */
+export async function finalizeHonest(world: Served): Promise<Report> {
+  const rest = { ...world, members: world.members.slice(2) };
+  const report = await proposeTables(rest, world.second);
+  await finalize(world, report);
+  return report;
+}
+
+export async function expectNotOpen(
+  world: Served,
+  report: Report,
+  evidence: string,
+): Promise<void> {
+  const { ledger } = world;
+  await expect(ledger.convict(report, evidence)).to.be.revertedWithCustomError(
+    ledger,
+    "NotPendingReport",
+  );
 }
