@@ -32,7 +32,7 @@ function importing(
 }
 
 const PACKAGES = ["contracts", "core", "client", "host", "oracle", "device", "web"];
-const CORE_ROOMS = ["encoding", "signed", "law", "epoch", "judge"];
+const CORE_ROOMS = ["encoding", "signed", "law", "epoch", "judge", "walk"];
 /** What an outsider runs: these commands, and all of outsider/. */
 const OUTSIDERS = ["audit", "claim", "omission", "proof", "status", "watch", "why"];
 

@@ -14,8 +14,8 @@ import {
   ROW_BYTES,
 } from "@link-rewards/core/epoch/records";
 import type { Case } from "@link-rewards/core/judge/case";
-import { tableOver } from "@link-rewards/core/judge/walk-sight";
 import { packSignedReceipt } from "@link-rewards/core/signed/receipt";
+import { tableOver } from "@link-rewards/core/walk/sight";
 import type { Random } from "./forgeries.ts";
 import type { Game } from "./walk-game.ts";
 import {

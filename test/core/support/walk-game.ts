@@ -7,9 +7,9 @@ import type { Case } from "@link-rewards/core/judge/case";
 import type { Evidence } from "@link-rewards/core/judge/evidence";
 import type { JudgeContext } from "@link-rewards/core/judge/objections";
 import type { OpenTable, OpenTables } from "@link-rewards/core/judge/tables";
-import { walk } from "@link-rewards/core/judge/walk";
-import { MAX_DEMANDS_A_ROUND } from "@link-rewards/core/judge/walk-result";
 import type { Law } from "@link-rewards/core/law/law";
+import { MAX_DEMANDS_A_ROUND } from "@link-rewards/core/walk/result";
+import { walk } from "@link-rewards/core/walk/walk";
 
 /** A report whose tables are hidden, and who walks through them: demands are answered as a chain would take it. */
 export type Game = {

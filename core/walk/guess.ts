@@ -5,11 +5,19 @@ import { invoice } from "../epoch/invoice.ts";
 import { CONTRIBUTION_BYTES, INVOICE_BYTES, recordAt } from "../epoch/records.ts";
 import { accumulate, sumByAccount } from "../epoch/reward.ts";
 import { countedOf, earnedOf, MAX_AMOUNT, valueAtTariff } from "../epoch/value.ts";
+import {
+  addressIn,
+  amountIn,
+  CONTRIBUTION,
+  compareIn,
+  LINE,
+  numberIn,
+  type Row,
+} from "../judge/rows.ts";
 import { accountsAt, type Law, paid, tariffAt } from "../law/law.ts";
-import { addressIn, amountIn, CONTRIBUTION, compareIn, LINE, numberIn, type Row } from "./rows.ts";
-import { type CompareRows, rankIn } from "./walk-order.ts";
-import { hasReceipt } from "./walk-receipts.ts";
-import type { Sight } from "./walk-sight.ts";
+import { type CompareRows, rankIn } from "./order.ts";
+import { hasReceipt } from "./receipts.ts";
+import type { Sight } from "./sight.ts";
 
 /** What was shown of how the reporter came to his tables. */
 export type Claims = {

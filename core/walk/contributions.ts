@@ -1,13 +1,13 @@
 import { CONTRIBUTION_BYTES, INVOICE_BYTES, PAGE_RECORDS, recordAt } from "../epoch/records.ts";
-import type { DemandNode } from "./answer.ts";
-import { addressIn, CONTRIBUTION, LINE, type Row } from "./rows.ts";
-import { type Alignment, questionsOf } from "./walk-align.ts";
-import { type Guess, linesOf } from "./walk-guess.ts";
-import { type Court, hear } from "./walk-hear.ts";
-import { strifeIn, whereToLook } from "./walk-lines.ts";
-import { compareLines, rankIn, spread } from "./walk-order.ts";
-import { demand, MAX_DEMANDS_A_ROUND, type Walk } from "./walk-result.ts";
-import { pagesTo, type Sight } from "./walk-sight.ts";
+import type { DemandNode } from "../judge/answer.ts";
+import { addressIn, CONTRIBUTION, LINE, type Row } from "../judge/rows.ts";
+import { type Alignment, questionsOf } from "./align.ts";
+import { type Guess, linesOf } from "./guess.ts";
+import { type Court, hear } from "./hear.ts";
+import { strifeIn, whereToLook } from "./lines.ts";
+import { compareLines, rankIn, spread } from "./order.ts";
+import { demand, MAX_DEMANDS_A_ROUND, type Walk } from "./result.ts";
+import { pagesTo, type Sight } from "./sight.ts";
 
 /** What to demand as long as the hidden contributions are not all explained. */
 export function explainContributions(guessed: Guess, alignment: Alignment, court: Court): Walk {

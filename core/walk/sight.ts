@@ -10,11 +10,11 @@ import {
   type Tree,
 } from "../encoding/tree.ts";
 import { PAGE_LEVELS, PAGE_RECORDS, ROW_BYTES, recordAt, type Table } from "../epoch/records.ts";
-import type { DemandNode } from "./answer.ts";
-import { type Case, type TableTerms, termsOf } from "./case.ts";
-import type { JudgedTable } from "./evidence.ts";
-import type { Row } from "./rows.ts";
-import type { OpenTable, OpenTables } from "./tables.ts";
+import type { DemandNode } from "../judge/answer.ts";
+import { type Case, type TableTerms, termsOf } from "../judge/case.ts";
+import type { JudgedTable } from "../judge/evidence.ts";
+import type { Row } from "../judge/rows.ts";
+import type { OpenTable, OpenTables } from "../judge/tables.ts";
 
 /**
  * What was shown of a report on chain. That a row or a page leads to its root was checked there; what it says is not

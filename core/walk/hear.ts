@@ -1,17 +1,24 @@
 import { type Hex, toHex } from "../encoding/bytes.ts";
 import { NO_PUBLIC_KEY } from "../encoding/p256.ts";
-import type { DemandNode } from "./answer.ts";
-import { contributedIn, contribution } from "./contribution.ts";
-import { contributionOrder } from "./contribution-order.ts";
-import type { Evidence, JudgedTable } from "./evidence.ts";
-import type { Question } from "./find-unlawful.ts";
-import { invoiceOrder } from "./invoice-order.ts";
-import { type Hearing, objectionTo } from "./objections.ts";
-import { namesNone, pair } from "./pair.ts";
-import { rewardBoundary } from "./reward-boundary.ts";
-import { rewardOrder } from "./reward-order.ts";
-import { addressIn, CONTRIBUTION, LINE, type Neighbours, numberIn, type Row } from "./rows.ts";
-import type { Sights } from "./walk-sight.ts";
+import type { DemandNode } from "../judge/answer.ts";
+import { contributedIn, contribution } from "../judge/contribution.ts";
+import { contributionOrder } from "../judge/contribution-order.ts";
+import type { Evidence, JudgedTable } from "../judge/evidence.ts";
+import type { Question } from "../judge/find-unlawful.ts";
+import { invoiceOrder } from "../judge/invoice-order.ts";
+import { type Hearing, objectionTo } from "../judge/objections.ts";
+import { namesNone, pair } from "../judge/pair.ts";
+import { rewardBoundary } from "../judge/reward-boundary.ts";
+import { rewardOrder } from "../judge/reward-order.ts";
+import {
+  addressIn,
+  CONTRIBUTION,
+  LINE,
+  type Neighbours,
+  numberIn,
+  type Row,
+} from "../judge/rows.ts";
+import type { Sights } from "./sight.ts";
 
 /** What the judge says to a question when only some rows are known. */
 export type Heard =

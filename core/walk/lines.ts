@@ -1,7 +1,7 @@
 import { INVOICE_BYTES } from "../epoch/records.ts";
-import { amountIn, compareIn, LINE, type Row } from "./rows.ts";
-import { compareLines, rankIn, spread } from "./walk-order.ts";
-import type { Sight } from "./walk-sight.ts";
+import { amountIn, compareIn, LINE, type Row } from "../judge/rows.ts";
+import { compareLines, rankIn, spread } from "./order.ts";
+import type { Sight } from "./sight.ts";
 
 /** A line that was shown, and how many of the guessed ones come before it. */
 type Place = { readonly at: number; readonly rank: number; readonly line: Row | undefined };

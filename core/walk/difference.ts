@@ -1,8 +1,8 @@
 import { equalBytes } from "../encoding/bytes.ts";
 import { HASH_BYTES, type Tree } from "../encoding/tree.ts";
 import { PAGE_LEVELS, PAGE_RECORDS, recordAt, type Table } from "../epoch/records.ts";
-import type { DemandNode } from "./answer.ts";
-import { firstLevel, pagesTo, type Sight } from "./walk-sight.ts";
+import type { DemandNode } from "../judge/answer.ts";
+import { firstLevel, pagesTo, type Sight } from "./sight.ts";
 
 /** How far a hidden table is the guessed one. */
 export type Agreement = {

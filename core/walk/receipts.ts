@@ -1,7 +1,7 @@
 import { equalBytes } from "../encoding/bytes.ts";
 import { CONTRIBUTION_BYTES, CONTRIBUTION_INPUT_BYTES, recordAt } from "../epoch/records.ts";
-import type { Row } from "./rows.ts";
-import { type CompareRows, rankIn } from "./walk-order.ts";
+import type { Row } from "../judge/rows.ts";
+import { type CompareRows, rankIn } from "./order.ts";
 
 /** The receipts that a reporter seems to have had, as records of contributions.bin in their order. */
 export type Receipts = {

@@ -2,9 +2,9 @@ import { equalBytes, writeUint } from "../encoding/bytes.ts";
 import { hashRecords, levelsFrom } from "../encoding/tree.ts";
 import { CONTRIBUTION_BYTES, PAGE_LEVELS, PAGE_RECORDS, recordAt } from "../epoch/records.ts";
 import { MAX_AMOUNT } from "../epoch/value.ts";
-import { amountIn, CONTRIBUTION, type Row } from "./rows.ts";
-import { type CompareRows, rankIn, spread } from "./walk-order.ts";
-import { firstLevel, type Sight } from "./walk-sight.ts";
+import { amountIn, CONTRIBUTION, type Row } from "../judge/rows.ts";
+import { type CompareRows, rankIn, spread } from "./order.ts";
+import { firstLevel, type Sight } from "./sight.ts";
 
 /**
  * Lays the guessed contributions beside the hidden ones, as a diff does. A hidden row is a guessed one moved by some

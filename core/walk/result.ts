@@ -1,6 +1,6 @@
-import type { DemandNode } from "./answer.ts";
-import type { Evidence } from "./evidence.ts";
-import type { Heard } from "./walk-hear.ts";
+import type { DemandNode } from "../judge/answer.ts";
+import type { Evidence } from "../judge/evidence.ts";
+import type { Heard } from "./hear.ts";
 
 /** What a walk comes to, or needs to go on. */
 export type Walk =

@@ -7,21 +7,21 @@ import {
   recordAt,
   type Table,
 } from "../epoch/records.ts";
-import type { DemandNode } from "./answer.ts";
-import { termsOf } from "./case.ts";
-import { indexIn } from "./contribution-order.ts";
-import type { Question } from "./find-unlawful.ts";
-import type { JudgeLaw } from "./judge-law.ts";
-import { objectionTo } from "./objections.ts";
-import { pair } from "./pair.ts";
-import { LINE, numberIn, type Row } from "./rows.ts";
-import { between } from "./walk-contributions.ts";
-import { agreement } from "./walk-difference.ts";
-import { type Guess, rangeOf } from "./walk-guess.ts";
-import { type Court, hear, hearAll, questionsAbout } from "./walk-hear.ts";
-import { strifeIn } from "./walk-lines.ts";
-import { demand, type Walk, walkOf } from "./walk-result.ts";
-import { openSight, type Sight, tableOver } from "./walk-sight.ts";
+import type { DemandNode } from "../judge/answer.ts";
+import { termsOf } from "../judge/case.ts";
+import { indexIn } from "../judge/contribution-order.ts";
+import type { Question } from "../judge/find-unlawful.ts";
+import type { JudgeLaw } from "../judge/judge-law.ts";
+import { objectionTo } from "../judge/objections.ts";
+import { pair } from "../judge/pair.ts";
+import { LINE, numberIn, type Row } from "../judge/rows.ts";
+import { between } from "./contributions.ts";
+import { agreement } from "./difference.ts";
+import { type Guess, rangeOf } from "./guess.ts";
+import { type Court, hear, hearAll, questionsAbout } from "./hear.ts";
+import { strifeIn } from "./lines.ts";
+import { demand, type Walk, walkOf } from "./result.ts";
+import { openSight, type Sight, tableOver } from "./sight.ts";
 
 /**
  * The contributions are as guessed, so that all of them are known, and what must follow from them stands at the positions

@@ -1,7 +1,7 @@
 import { recordAt } from "../epoch/records.ts";
-import { indexIn } from "./contribution-order.ts";
-import type { JudgeLaw } from "./judge-law.ts";
-import { CONTRIBUTION, compareIn, LINE, type Row } from "./rows.ts";
+import { indexIn } from "../judge/contribution-order.ts";
+import type { JudgeLaw } from "../judge/judge-law.ts";
+import { CONTRIBUTION, compareIn, LINE, type Row } from "../judge/rows.ts";
 
 /** How two rows of a table stand to each other: below zero when the first comes before the second. */
 export type CompareRows = (a: Row, b: Row) => number;
