@@ -209,6 +209,7 @@ describe("CustomerEscrow", () => {
       const wrong: readonly (readonly [string, InvoiceOpening[]])[] = [
         [SECOND, []],
         [SECOND, [a, b, c]],
+        [SECOND, [b, c, a]],
         // Not the last of its lines.
         [SECOND, [a, b]],
         [SECOND, [a]],
@@ -232,6 +233,18 @@ describe("CustomerEscrow", () => {
           `${CUSTOMERS.indexOf(customer)}: ${openings.map(({ position }) => position)}`,
         ).to.be.revertedWithCustomError(world.escrow, "InvalidOpening");
       }
+    });
+
+    it("refuses neighbours of which the later stands first, in a table that is not sorted", async () => {
+      const lines = INVOICES.lines.toReversed();
+      const world = await settled(await from(paidOne), tableOf(lines));
+      const [fourth, second] = [0, 1].map(tableOf(lines).openingAt) as [
+        InvoiceOpening,
+        InvoiceOpening,
+      ];
+      await expect(refund(world, SECOND, [second, fourth]))
+        .to.be.revertedWithCustomError(world.escrow, "InvalidOpening")
+        .withArgs(1);
     });
 
     it("refuses a line that is not the table's, at another position, or with another proof", async () => {
