@@ -120,7 +120,8 @@ describe("Demands", () => {
       const page = nodeOf("rewards", 0, 8);
       const { row, proof } = shownRow(world, "rewards", 0);
       const hash = keccak256(row);
-      await expectWrong(world, demands.answerPage(report, NODE, [hash], proof));
+      for (const hashes of [[hash], []])
+        await expectWrong(world, demands.answerPage(report, NODE, hashes, proof));
       await demand(world, page);
       await expect(demands.answerRow(report, page, row, proof)).to.be.revertedWithCustomError(
         demands,
