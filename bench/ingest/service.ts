@@ -72,7 +72,7 @@ export async function startService({
   });
   const server = await createHttpServer({
     ingest,
-    receipts: (epoch) => store.receipts(epoch),
+    receipts: (epoch) => store.packedReceipts(epoch),
     readiness: async () => [],
     metrics,
     log,

@@ -2,7 +2,7 @@ import { type Address, fromHex, type Hex, readUint, toHex, writeUint } from "./b
 
 /**
  * A struct is written once, as an `as const` table of its fields. Its static type, packed bytes, JSON parser,
- * EIP-712 type and SQL columns all follow from the table.
+ * and EIP-712 type all follow from the table.
  */
 export const BYTES_OF = {
   address: 20,
@@ -141,19 +141,4 @@ function unpackScalar(packed: Uint8Array, offset: number, type: Scalar): Hex | n
   if (isHexScalar(type)) return toHex(packed.subarray(offset, offset + BYTES_OF[type]));
   const value = readUint(packed, offset, BYTES_OF[type]);
   return isNumberScalar(type) ? Number(value) : value;
-}
-
-/** `integer` fits a signed 64-bit column; `bytes` is big-endian, so that bytewise order is the order of the numbers. */
-export type SqlColumn = {
-  readonly name: string;
-  readonly field: string;
-  readonly kind: "integer" | "bytes";
-};
-
-export function sqlColumns(fields: readonly ScalarField[]): readonly SqlColumn[] {
-  return fields.map(({ name, type }) => ({
-    name: name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-    field: name,
-    kind: isNumberScalar(type) ? "integer" : "bytes",
-  }));
 }

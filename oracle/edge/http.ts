@@ -4,13 +4,7 @@ import { promisify } from "node:util";
 import { gunzip as gunzipCallback } from "node:zlib";
 import fastifyStatic from "@fastify/static";
 import fastifySwagger from "@fastify/swagger";
-import {
-  type Address,
-  concatBytes,
-  isHexOf,
-  lowercaseHex,
-  toHex,
-} from "@link-rewards/core/encoding/bytes";
+import { type Address, isHexOf, lowercaseHex, toHex } from "@link-rewards/core/encoding/bytes";
 import { isRefused, type Refusal, type Refused, refuse } from "@link-rewards/core/encoding/refusal";
 import {
   ANSWERS,
@@ -20,7 +14,6 @@ import {
   type Terms,
   type VoucherResult,
 } from "@link-rewards/core/signed/answers";
-import { packSignedReceipt, type SignedReceipt } from "@link-rewards/core/signed/receipt";
 import type { Attestation, Declined } from "@link-rewards/core/signed/report";
 import { PACKED_BATCH_TYPE, signedVoucherToJson } from "@link-rewards/core/signed/submission";
 import type { SignedVoucher } from "@link-rewards/core/signed/voucher";
@@ -46,7 +39,6 @@ const MAX_CONNECTIONS = 10_000;
 /** Longer than a full queue takes to answer; a reader that is slower is cut off when the server closes. */
 const CLOSE_TIMEOUT_MS = 45_000;
 const RETRY_AFTER_SECONDS = 5;
-const RECEIPTS_PER_CHUNK = 256;
 const LOOPBACK = "127.0.0.1";
 
 const DECIMAL = /^(0|[1-9][0-9]{0,9})$/;
@@ -81,8 +73,8 @@ export type HttpServerOptions = {
     head(epoch: number, device: Address, customer: Address): Promise<HeadAnswer | undefined>;
     vouchers(): Promise<readonly SignedVoucher[]>;
   };
-  /** All heads of an epoch, for the other members. */
-  readonly receipts: (epoch: number) => AsyncIterable<SignedReceipt>;
+  /** All heads of an epoch, packed, many to a page: for the other members. */
+  readonly receipts: (epoch: number) => AsyncIterable<Uint8Array>;
   /** Why it should get no traffic now; empty when it should. */
   readonly readiness: () => Promise<readonly Unready[]>;
   readonly metrics: {
@@ -388,21 +380,10 @@ function serveReceipts(app: FastifyInstance, { ingest, receipts }: HttpServerOpt
       },
     },
     ({ params }, reply) => {
-      const packed = packInChunks(receipts(parseEpoch(params.epoch)));
-      return reply.type("application/octet-stream").send(Readable.from(packed));
+      const pages = receipts(parseEpoch(params.epoch));
+      return reply.type("application/octet-stream").send(Readable.from(pages));
     },
   );
-}
-
-async function* packInChunks(receipts: AsyncIterable<SignedReceipt>): AsyncIterable<Uint8Array> {
-  let chunk: Uint8Array[] = [];
-  for await (const receipt of receipts) {
-    chunk.push(packSignedReceipt(receipt));
-    if (chunk.length < RECEIPTS_PER_CHUNK) continue;
-    yield concatBytes(...chunk);
-    chunk = [];
-  }
-  yield concatBytes(...chunk);
 }
 
 function serveVouchers(app: FastifyInstance, { ingest }: HttpServerOptions): void {

@@ -115,7 +115,7 @@ export async function serve(
   });
   const server = await createHttpServer({
     ingest,
-    receipts: (epoch) => store.receipts(epoch),
+    receipts: (epoch) => store.packedReceipts(epoch),
     readiness: async () => readiness(ownSeconds() - followedAt, trouble),
     metrics,
     log,

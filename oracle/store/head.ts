@@ -13,7 +13,7 @@ export type Meeting = {
   readonly evidence?: Evidence;
 };
 
-type Evidence = { readonly counting: Ranked; readonly other: Ranked };
+export type Evidence = { readonly counting: Ranked; readonly other: Ranked };
 
 /** What a store does with a receipt, given the head it has: the same in every engine. */
 export function meet(head: Ranked | undefined, arrived: Ranked): Meeting {

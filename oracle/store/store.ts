@@ -18,9 +18,7 @@ export type Store = TransactionJournal & {
    */
   putReceipts(receipts: readonly VerifiedReceipt[]): Promise<readonly PutOutcome[]>;
   head(epoch: number, device: Address, customer: Address): Promise<SignedReceipt | undefined>;
-  /** The heads of an epoch, by (device, customer). */
-  receipts(epoch: number): AsyncIterable<SignedReceipt>;
-  /** The same in any order, packed as in receipt.ts, many to a page: what an epoch of millions is sealed from. */
+  /** The heads of an epoch in any order, packed as in receipt.ts, many to a page: what an epoch of millions is sealed from. */
   packedReceipts(epoch: number): AsyncIterable<Uint8Array>;
   equivocations(epoch: number): Promise<readonly Equivocation[]>;
 

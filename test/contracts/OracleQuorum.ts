@@ -50,6 +50,7 @@ describe("OracleQuorum", () => {
       const world = await from(activeWorld);
       const { quorum, token, governance, treasury } = world;
       await goTo(world, startOf(5) - 10);
+      expect(await quorum.memberOf(NEWCOMER)).to.deep.equal([false, 0n, 0n, 0n, 0n]);
       await expect(quorum.connect(governance).addMember(NEWCOMER, 4))
         .to.emit(quorum, "MemberAdded")
         .withArgs(NEWCOMER.address, 5, 6, numbered)

@@ -1,4 +1,4 @@
-import { packFields, sqlColumns, unpackFields } from "@link-rewards/core/encoding/fields";
+import { packFields, unpackFields } from "@link-rewards/core/encoding/fields";
 import { fieldsToJson, parseFields } from "@link-rewards/core/encoding/json";
 import { isRefused } from "@link-rewards/core/encoding/refusal";
 import { RECEIPT_FIELDS } from "@link-rewards/core/signed/receipt";
@@ -53,25 +53,10 @@ describe("a field table", () => {
     );
   });
 
-  it("lets a text into neither packed bytes nor SQL columns", () => {
+  it("lets no text into packed bytes", () => {
     const fields = [{ name: "reason", text: 8 }] as const;
     // @ts-expect-error: a text has no width.
     expect(() => packFields(fields, { reason: "lost" })).to.throw();
-    // @ts-expect-error: nor is it sorted or summed anywhere.
-    expect(sqlColumns(fields)).to.have.length(1);
-  });
-
-  it("names SQL columns after the fields, wide integers as sortable bytes", () => {
-    expect(sqlColumns(RECEIPT_FIELDS)).to.deep.include({
-      name: "egress_bytes",
-      field: "egressBytes",
-      kind: "bytes",
-    });
-    expect(sqlColumns(RECEIPT_FIELDS)).to.deep.include({
-      name: "sequence",
-      field: "sequence",
-      kind: "integer",
-    });
   });
 });
 

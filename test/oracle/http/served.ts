@@ -101,7 +101,7 @@ export async function serve(circumstances: Circumstances = {}): Promise<Served> 
   });
   const server = await createHttpServer({
     ingest,
-    receipts: (epoch) => store.receipts(epoch),
+    receipts: (epoch) => store.packedReceipts(epoch),
     readiness: circumstances.readiness ?? (async () => []),
     metrics,
     log,

@@ -2,8 +2,6 @@ import { mkdir, mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { sqlColumns } from "@link-rewards/core/encoding/fields";
-import { RECEIPT_FIELDS } from "@link-rewards/core/signed/receipt";
 import { expect } from "chai";
 import { openSqliteStore } from "../../../oracle/store/sqlite.ts";
 import type { Store } from "../../../oracle/store/store.ts";
@@ -135,16 +133,6 @@ describe("SQLite: a store's folder", () => {
   };
   const setUp = async () => (await openSqliteStore(folder)).close();
   const file = () => join(folder, "oracle.sqlite");
-
-  it("is made when it is not there, and has a column for each field of a receipt", async () => {
-    await setUp();
-    const database = connect(folder);
-    const columns = database.prepare("SELECT name FROM pragma_table_info('receipts')").all();
-    database.close();
-    expect(columns.map(({ name }) => name)).to.include.members(
-      sqlColumns(RECEIPT_FIELDS).map(({ name }) => name),
-    );
-  });
 
   it("is opened for the first time by many at once", async () => {
     const stores = await Promise.all(Array.from({ length: 8 }, () => openSqliteStore(folder)));

@@ -1,17 +1,6 @@
--- The heads. `device` is the column to distribute by: every key has it, and every look-up names it.
--- `signed` is the receipt with both signatures, packed as in the bundle; the columns before it repeat its key.
-CREATE TABLE receipts (
-  device BYTEA NOT NULL,
-  customer BYTEA NOT NULL,
-  epoch BIGINT NOT NULL,
-  signed BYTEA NOT NULL,
-  digest BYTEA NOT NULL,
-  PRIMARY KEY (epoch, device, customer)
-);
+-- What all engines have alike. To SQLite a type is a hint, and bytes are bytes whatever it says.
 
--- Signatures do not compress: trying would take time from every write.
-ALTER TABLE receipts ALTER COLUMN signed SET STORAGE EXTERNAL;
-
+-- Both receipts packed as in the bundle, so that they can be shown as they are.
 CREATE TABLE equivocations (
   device BYTEA NOT NULL,
   customer BYTEA NOT NULL,
@@ -80,14 +69,16 @@ CREATE TABLE forgone (
 );
 
 CREATE TABLE transactions (
-  id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   sender TEXT NOT NULL,
   purpose TEXT NOT NULL,
   nonce BIGINT NOT NULL,
+  -- 0 for the first of a nonce, then as they were saved.
+  replacement BIGINT NOT NULL,
   raw TEXT NOT NULL,
   hash TEXT NOT NULL UNIQUE,
   -- Null while its fate is not known.
-  outcome TEXT
+  outcome TEXT,
+  PRIMARY KEY (sender, nonce, replacement)
 );
 
-CREATE INDEX transactions_pending ON transactions (sender, nonce, id) WHERE outcome IS NULL;
+CREATE INDEX transactions_pending ON transactions (sender, nonce, replacement) WHERE outcome IS NULL;
