@@ -98,7 +98,7 @@ async function runSolidity(): Promise<Tally> {
 
 async function runMocha(): Promise<Tally> {
   const begun = performance.now();
-  const parallel = ["--parallel", "--jobs", String(jobs)];
+  const parallel = jobs > 1 ? ["--parallel", "--jobs", String(jobs)] : [];
   await Promise.all([
     runMochaOn(files.together, []),
     runMochaOn(files.apart, files.apart.length > 1 ? parallel : []),
