@@ -51,6 +51,11 @@ import { replay } from "@link-rewards/core/law/replay";
 import { ACKNOWLEDGEMENT, acknowledgedRoot } from "@link-rewards/core/signed/acknowledgement";
 import { BIND, bindDigest } from "@link-rewards/core/signed/bind";
 import {
+  bodyHashOf,
+  MEMBER_REQUEST,
+  requestTarget,
+} from "@link-rewards/core/signed/member-request";
+import {
   packReceipt,
   packSignedReceipt,
   RECEIPT,
@@ -112,6 +117,17 @@ export function buildVectors(): { readonly [file: string]: unknown } {
         account: address("bob"),
         nonce: 2n ** 64n - 1n,
         deadline: 2n ** 256n - 1n,
+      },
+    ]),
+    "member-requests.json": typedVectors(MEMBER_REQUEST, epochLedger, "member-1", [
+      {
+        version: 1,
+        member: address("member-1"),
+        recipient: address("member-2"),
+        target: requestTarget("POST", "/v1/attestations"),
+        bodyHash: bodyHashOf(Uint8Array.from([0x7b, 0x7d])),
+        sentAt: 1_700_003_600n,
+        nonce: word(6),
       },
     ]),
     "reports.json": typedVectors(REPORT, epochLedger, "member-1", [

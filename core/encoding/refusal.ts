@@ -67,6 +67,16 @@ export const REFUSALS = {
       "The queue is full, the commit failed, or the epoch is so young that what holds in it is not final on chain; it was not acknowledged.",
     remedy: "Send the same again after Retry-After, or in a while.",
   },
+  "not-a-member": {
+    meaning:
+      "The request is for members alone, and is not signed by the key of one, for this member, a moment ago and for the first time.",
+    remedy:
+      "Members: look at the key, the clock and whom it was sent to. Others: what is public is read without it.",
+  },
+  "wrong-version": {
+    meaning: "The two members' programs have no version of the members' protocol in common.",
+    remedy: "Update the older of the two.",
+  },
 } as const satisfies Record<string, { meaning: string; remedy: string }>;
 
 export type Refusal = keyof typeof REFUSALS;

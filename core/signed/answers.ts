@@ -146,6 +146,15 @@ const terms = z.object({
 const signedVoucher = z.object({ voucher: tableOf(VOUCHER_FIELDS), signature });
 const vouchers = z.object({ vouchers: z.array(signedVoucher) });
 const takenVoucher = z.object({ status: z.enum(["accepted", "known"]), digest: hash });
+const introduction = z.object({
+  member: address,
+  chainId: scalarOf("uint53") as z.ZodType<number, number>,
+  ledger: address,
+  /** What it speaks with other members: member-request.ts. */
+  versions: z.object({ oldest: z.int().min(1), newest: z.int().min(1) }),
+  /** Its own clock. */
+  now: seconds,
+});
 const problem = z.object({ message: text });
 
 /** By the name they have in the OpenAPI document. */
@@ -167,6 +176,8 @@ export const ANSWERS = {
   TakenVoucher: takenVoucher,
   AttestationRequest: z.object({ report: tableOf(REPORT_FIELDS) }),
   Attestation: z.object({ member: address, signature }),
+  Review: z.object({ agrees: z.literal(true) }),
+  Introduction: introduction,
   Problem: problem,
   Live: z.object({ live: z.boolean() }),
   Readiness: z.object({
@@ -189,6 +200,9 @@ export type ReceiptResult = TakenResult | RefusedResult;
 export type Results = Answer<"Results">;
 /** What a device or a gateway needs to begin: where its signatures belong and which epochs are open. */
 export type Terms = Answer<"Terms">;
+/** How a member presents itself to others. */
+export type Introduction = Answer<"Introduction">;
+export type Reviewed = Answer<"Review">;
 export type VoucherResult = Answer<"TakenVoucher">;
 
 export function headToJson(counting: SignedReceipt, digest: Uint8Array): HeadAnswer {

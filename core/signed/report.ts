@@ -44,6 +44,8 @@ export type Declined = {
   readonly declined: string;
   /** It has signed another report of this epoch and attempt: only the next attempt can have its signature. */
   readonly signedOther?: boolean;
+  /** It has receipts that are not in the bundle. */
+  readonly incomplete?: boolean;
   /** It signs nothing of this epoch, in any attempt: what it acknowledged in it may be lost. */
   readonly forgone?: boolean;
 };

@@ -7,12 +7,13 @@ import type { Bundle, PublishedBundle } from "@link-rewards/core/epoch/bundle";
 import type { Sha256 } from "@link-rewards/core/epoch/manifest";
 import { bundleHashOf, MANIFEST_FILE } from "@link-rewards/core/epoch/manifest";
 import type { RangeReader } from "@link-rewards/core/judge/proof";
+import { fetchPaced } from "@link-rewards/host/paced";
 
 /** A manifest names every customer that paid, and no more than that: 100 bytes each, a million of them. */
 const MAX_MANIFEST_BYTES = 128 * 1024 * 1024;
 /** More than 16 million contributions, which no epoch has. A mirror that sends more is not sending this one. */
 const MAX_FILE_BYTES = 4 * 1024 * 1024 * 1024 - 1;
-const FETCH_TIMEOUT_MS = 60_000;
+const FETCH_TIMEOUT_MS = 10_000;
 
 /** A bundle or a file of it is not there, or a mirror does not answer: not wrong, only missing. */
 export type BundleUnavailable = Error & { readonly bundleUnavailable: true };
@@ -118,9 +119,10 @@ function webSource(base: string): BundleSource {
   ) => {
     const url = new URL(`${epoch}/${file}`, root);
     try {
-      const response = await fetch(url, { headers, signal: AbortSignal.timeout(FETCH_TIMEOUT_MS) });
-      if (!response.ok) throw new Error(`HTTP ${response.status}`);
-      return { status: response.status, bytes: await readAtMost(response, limit) };
+      const limits = { answerMs: FETCH_TIMEOUT_MS, maxBytes: limit };
+      const { ok, status, bytes } = await fetchPaced(url, { headers }, limits);
+      if (!ok) throw new Error(`HTTP ${status}`);
+      return { status, bytes };
     } catch (cause) {
       throw unavailable(`cannot get ${url}: ${(cause as Error).message}`, cause);
     }
@@ -142,24 +144,17 @@ function webSource(base: string): BundleSource {
   });
 }
 
-async function readAtMost(response: Response, limit: number): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  for await (const part of response.body ?? []) {
-    length += part.length;
-    if (length > limit) throw new Error(`more than ${limit} bytes`);
-    parts.push(part);
-  }
-  return new Uint8Array(Buffer.concat(parts));
-}
-
 /** Files that are published with a bundle and are not part of it: they differ from member to member. */
 export type BesideFiles = ReadonlyMap<string, Uint8Array>;
 
 /** The folder an oracle publishes to. */
 export type BundleFolder = BundleSource & {
   /** Writes a bundle beside its place, durably; it is seen by nobody until it is published. */
-  stage(epoch: number, bundle: Bundle, beside?: BesideFiles): Promise<void>;
+  stage(
+    epoch: number,
+    bundle: Pick<Bundle, "bundleHash" | "files">,
+    beside?: BesideFiles,
+  ): Promise<void>;
   /** Moves a staged bundle to its place in one step. One that is there already is compared, never overwritten. */
   publish(epoch: number, bundleHash: string): Promise<void>;
   /** Makes place for another bundle of an epoch. The one that was there is still found by its name. */

@@ -4,16 +4,25 @@ import { promisify } from "node:util";
 import { gunzip as gunzipCallback } from "node:zlib";
 import fastifyStatic from "@fastify/static";
 import fastifySwagger from "@fastify/swagger";
-import { type Address, isHexOf, lowercaseHex, toHex } from "@link-rewards/core/encoding/bytes";
+import {
+  type Address,
+  type Hex,
+  isHexOf,
+  lowercaseHex,
+  toHex,
+} from "@link-rewards/core/encoding/bytes";
 import { isRefused, type Refusal, type Refused, refuse } from "@link-rewards/core/encoding/refusal";
 import {
   ANSWERS,
   type AnswerName,
   type HeadAnswer,
+  type Introduction,
   type Results,
+  type Reviewed,
   type Terms,
   type VoucherResult,
 } from "@link-rewards/core/signed/answers";
+import { bodyHashOf } from "@link-rewards/core/signed/member-request";
 import type { Attestation, Declined } from "@link-rewards/core/signed/report";
 import { PACKED_BATCH_TYPE, signedVoucherToJson } from "@link-rewards/core/signed/submission";
 import type { SignedVoucher } from "@link-rewards/core/signed/voucher";
@@ -38,6 +47,8 @@ const TIMEOUT_CHECK_MS = 5_000;
 const MAX_CONNECTIONS = 10_000;
 /** Longer than a full queue takes to answer; a reader that is slower is cut off when the server closes. */
 const CLOSE_TIMEOUT_MS = 45_000;
+/** What members ask fits many times. */
+const MAX_MEMBER_BODY_BYTES = 16 * 1024;
 const RETRY_AFTER_SECONDS = 5;
 const LOOPBACK = "127.0.0.1";
 
@@ -62,6 +73,8 @@ const STATUS_OF: Partial<Record<Refusal, number>> = {
   stale: 409,
   "too-large": 413,
   busy: 503,
+  "not-a-member": 401,
+  "wrong-version": 426,
 };
 const STATUS_OF_THE_REST = 422;
 
@@ -86,12 +99,32 @@ export type HttpServerOptions = {
     debug(details: Record<string, unknown>, message: string): void;
     error(details: Record<string, unknown>, message: string): void;
   };
-  /** Without it this oracle signs no reports, and the route does not exist. */
-  readonly attest?: (body: unknown) => Promise<Attestation | Declined | Refused>;
+  /** What members ask each other. Without it this oracle signs no reports, and the routes do not exist. */
+  readonly members?: MemberDoor;
   /** Absolute path of the published bundles; without it there are none. */
   readonly bundles?: string;
   /** Absolute path of the claim and audit pages, with their config.json; without it there are none. */
   readonly pages?: string;
+};
+
+/** What is here for members alone, and how they are told from strangers. */
+export type MemberDoor = {
+  /** By the headers alone, before the body is read. */
+  readonly recognize: (request: {
+    readonly authorization: string | undefined;
+    readonly method: string;
+    readonly url: string;
+  }) => { readonly member: Address; readonly bodyHash: Hex } | Refused;
+  /** Who this is, and what it speaks: for everybody. */
+  readonly introduce: () => Introduction;
+  readonly attest: (body: unknown, asker: Address) => Promise<Attestation | Declined | Refused>;
+  /** Verifies the report as {@link attest} does, and signs nothing. */
+  readonly review: (body: unknown, asker: Address) => Promise<Reviewed | Declined | Refused>;
+  /** What arrived after the cursor, packed, in the order of arrival; undefined for a cursor of another store. */
+  readonly arrivals: (
+    table: "receipts" | "vouchers",
+    after: string | undefined,
+  ) => Promise<{ readonly packed: Uint8Array; readonly cursor: string } | undefined>;
 };
 
 /** `reason` is a fixed word for alerts, `message` says the numbers. */
@@ -125,7 +158,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   await documentRoutes(app);
   serveReceipts(app, options);
   serveVouchers(app, options);
-  serveAttestations(app, options);
+  await serveMembers(app, options);
   await serveBundles(app, options);
   await servePages(app, options);
   serveOperation(app, options);
@@ -153,12 +186,7 @@ function acceptBodies(app: FastifyInstance): void {
     "application/json",
     { parseAs: "buffer" },
     async ({ headers }: FastifyRequest, body: Buffer) => {
-      const text = (await unpack(body, headers["content-encoding"])).toString("utf8");
-      try {
-        return JSON.parse(text);
-      } catch {
-        throw refusalError(400, refuse("malformed", "the body is not JSON"));
-      }
+      return parseJson((await unpack(body, headers["content-encoding"])).toString("utf8"));
     },
   );
   app.addContentTypeParser<Buffer>(
@@ -166,6 +194,14 @@ function acceptBodies(app: FastifyInstance): void {
     { parseAs: "buffer" },
     ({ headers }: FastifyRequest, body: Buffer) => unpack(body, headers["content-encoding"]),
   );
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw refusalError(400, refuse("malformed", "the body is not JSON"));
+  }
 }
 
 /** Unpacks up to the limit and not a byte further, whatever the body claims to hold. */
@@ -307,6 +343,16 @@ const REFUSED_BODY = {
   415: json("Of no type that is taken, or compressed otherwise than with gzip.", "Refused"),
 };
 const BUSY = json("Nothing of it was stored; send it again after Retry-After.", "Refused");
+const MEMBERS_ONLY = {
+  400: json("The request or its body cannot be read.", "Refused"),
+  401: json("It is not signed as a member's.", "Refused"),
+  403: json("The body is not the one that was signed.", "Refused"),
+  426: json("In a version of the members' protocol that is not spoken here.", "Refused"),
+  503: json(
+    "Another report is being verified for this member; ask again after Retry-After.",
+    "Refused",
+  ),
+};
 const EPOCH = { epoch: { type: "integer", minimum: 0, maximum: MAX_EPOCH } };
 const ADDRESS = { type: "string", pattern: "^0x[0-9a-fA-F]{40}$" };
 const BAD_PATH = { 400: json("A part of the path is malformed.", "Refused") };
@@ -424,28 +470,112 @@ function serveVouchers(app: FastifyInstance, { ingest }: HttpServerOptions): voi
   );
 }
 
-function serveAttestations(app: FastifyInstance, { attest }: HttpServerOptions): void {
-  if (attest === undefined) return;
-  app.post(
-    "/v1/attestations",
+/** Strangers are sent away by their headers: they cost neither a body nor a place in a queue. */
+async function serveMembers(app: FastifyInstance, { members }: HttpServerOptions): Promise<void> {
+  if (members === undefined) return;
+  const { introduce, recognize, attest, review, arrivals } = members;
+  app.get(
+    "/v1/member",
     {
       schema: {
-        summary: "Ask this member to verify an epoch and to sign its report",
-        body: refTo("AttestationRequest"),
-        response: {
-          200: json("Verified from scratch, and signed.", "Attestation"),
-          ...REFUSED_BODY,
-          409: json("It does not sign; the message says why.", "Problem"),
-        },
+        summary:
+          "Which member this is, and in which versions it can be asked as one member by another",
+        response: { 200: json("As of now.", "Introduction") },
       },
     },
-    async ({ body }, reply) => {
-      const answer = await attest(body);
-      if (isRefused(answer)) return sendRefused(reply, answer);
-      if ("declined" in answer) return reply.code(409).send({ message: answer.declined });
-      return { member: answer.member, signature: toHex(answer.signature) };
-    },
+    () => introduce(),
   );
+  await app.register(async (scope) => {
+    const recognized = new WeakMap<FastifyRequest, { member: Address; bodyHash: Hex }>();
+    const memberOf = (request: FastifyRequest) => recognized.get(request)?.member as Address;
+    scope.addHook("onRequest", async (request) => {
+      const { headers, method, url } = request;
+      const found = recognize({ authorization: headers.authorization, method, url });
+      if (isRefused(found)) throw refusalError(STATUS_OF[found.refusal] ?? 400, found);
+      recognized.set(request, found);
+    });
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser<Buffer>(
+      "application/json",
+      { parseAs: "buffer", bodyLimit: MAX_MEMBER_BODY_BYTES },
+      async (request: FastifyRequest, body: Buffer) => {
+        if (bodyHashOf(body) !== recognized.get(request)?.bodyHash) {
+          throw refusalError(
+            403,
+            refuse("not-a-member", "the body is not the one that was signed"),
+          );
+        }
+        return parseJson(body.toString("utf8"));
+      },
+    );
+    const body = refTo("AttestationRequest");
+    scope.post(
+      "/v1/attestations",
+      {
+        schema: {
+          summary: "Members only: ask this member to verify an epoch and to sign its report",
+          body,
+          response: {
+            200: json("Verified from scratch, and signed.", "Attestation"),
+            ...MEMBERS_ONLY,
+            409: json("It does not sign; the message says why.", "Problem"),
+          },
+        },
+      },
+      async (request, reply) => {
+        const answer = await attest(request.body, memberOf(request));
+        if (isRefused(answer)) return sendRefused(reply, answer);
+        if ("declined" in answer) return reply.code(409).send({ message: answer.declined });
+        return { member: answer.member, signature: toHex(answer.signature) };
+      },
+    );
+    scope.post(
+      "/v1/reviews",
+      {
+        schema: {
+          summary:
+            "Members only: ask this member whether it would sign a report, before anybody signs",
+          body,
+          response: {
+            200: json("Verified from scratch; it would sign.", "Review"),
+            ...MEMBERS_ONLY,
+            409: json("It would not; the message says why.", "Problem"),
+          },
+        },
+      },
+      async (request, reply) => {
+        const answer = await review(request.body, memberOf(request));
+        if (isRefused(answer)) return sendRefused(reply, answer);
+        if ("declined" in answer) return reply.code(409).send({ message: answer.declined });
+        return answer;
+      },
+    );
+    for (const table of ["receipts", "vouchers"] as const) {
+      scope.get<{ Querystring: { after?: string } }>(
+        `/v1/arrivals/${table}`,
+        {
+          schema: {
+            summary: `Members only: ${table} in the order of arrival, packed`,
+            description:
+              "A page of what arrived after the cursor that the last answer gave in `link-cursor`; empty when there is no more.",
+            querystring: { type: "object", properties: { after: { type: "string" } } },
+            response: {
+              200: other("Back to back.", "application/octet-stream"),
+              ...MEMBERS_ONLY,
+              410: json("The cursor is of another store: begin without one.", "Problem"),
+            },
+          },
+        },
+        async ({ query }, reply) => {
+          const page = await arrivals(table, query.after);
+          if (page === undefined)
+            return reply.code(410).send({ message: "this store does not know that cursor" });
+          reply.header("link-cursor", page.cursor).type("application/octet-stream");
+          return reply.send(Buffer.from(page.packed));
+        },
+      );
+    }
+  });
 }
 
 async function serveBundles(app: FastifyInstance, { bundles }: HttpServerOptions): Promise<void> {

@@ -1,10 +1,11 @@
-import { toHex } from "@link-rewards/core/encoding/bytes";
+import { type Address, type Hex, toHex, ZERO_HASH } from "@link-rewards/core/encoding/bytes";
 import { isIntact, type PublishedBundle } from "@link-rewards/core/epoch/bundle";
 import type { ComputedEpoch } from "@link-rewards/core/epoch/compute-epoch";
-import { bundleHashOf } from "@link-rewards/core/epoch/manifest";
+import { bundleHashOf, MANIFEST_FILE } from "@link-rewards/core/epoch/manifest";
 import { checkBundle } from "@link-rewards/core/judge/divergence";
 import { missingFrom } from "@link-rewards/core/judge/missing";
 import type { BlockMark } from "@link-rewards/core/law/block";
+import { accountsAt, type Law, rulesAt } from "@link-rewards/core/law/law";
 import { ledgerDomain } from "@link-rewards/core/signed/deployment";
 import {
   type Attestation,
@@ -14,48 +15,122 @@ import {
 } from "@link-rewards/core/signed/report";
 import { sealBlockOf } from "@link-rewards/host/chain/chain";
 import { loadSecp256k1 } from "@link-rewards/host/secp256k1";
-import { isBundleUnavailable, nativeSha256, openBundles } from "../edge/bundles.ts";
+import {
+  type BundleSource,
+  isBundleUnavailable,
+  nativeSha256,
+  openBundles,
+} from "../edge/bundles.ts";
 import { recoverContributions } from "../edge/recover-pool.ts";
 import { type Oracle, receiptContext } from "./oracle.ts";
 
+/** What came of looking at a report: it may be signed here, or why not. */
+export type Examined = { readonly agrees: true } | Declined;
+
 /**
- * Verifies a report's bundle from scratch and signs it: the proposer for itself, and every member that is asked. What
- * this member acknowledged and is still valid must be in it. Guards do not apply: a true report is signed.
+ * Verifies a report's bundle from scratch, and that what this member acknowledged and is still valid is in it. Guards do
+ * not apply: a true report is signed. What is cheap to refuse is refused first.
  */
-export async function attest(oracle: Oracle, report: Report): Promise<Attestation | Declined> {
-  const { chain, store, follower, member } = oracle;
+export async function examine(oracle: Oracle, report: Report): Promise<Examined> {
+  const { chain, follower } = oracle;
   await follower.refresh();
   const law = follower.law();
-  const { epoch, attempt } = report;
-  if (epoch !== law.lastFinal.epoch + 1 || attempt !== law.attempt) {
-    return {
-      declined: `epoch ${epoch} attempt ${attempt} is not open; open is epoch ${law.lastFinal.epoch + 1} attempt ${law.attempt}`,
-    };
-  }
+  const { epoch } = report;
+  const amiss = amissInReport(law, report);
+  if (amiss !== undefined) return { declined: amiss };
   const sealBlock = await sealBlockOf(chain, epoch);
   if (sealBlock === undefined)
     return { declined: `the seal time of epoch ${epoch} is not final yet` };
+  const row = await oracle.store.getEpoch(epoch);
+  if (row?.state === "held" && row.heldBy === "person")
+    return { declined: `epoch ${epoch} is held here by hand: ${row.heldReason}` };
+  if (await signedAnother(oracle, report))
+    return {
+      declined: `another report of epoch ${epoch} attempt ${report.attempt} was signed before`,
+      signedOther: true,
+    };
   const published = await findBundle(oracle, report);
   if (published === undefined)
     return { declined: `no bundle ${report.bundleHash} here or at a peer` };
-  const { reason } = loadSecp256k1();
-  if (reason !== undefined) oracle.log("native signature check not available", { reason });
-  const outcome = checkBundle({
-    signers: await recoverContributions(chain.deployment, law, published),
-    sha256: nativeSha256,
-    deployment: chain.deployment,
-    law,
-    epoch,
-    sealBlock,
-    previousRewards: await previousRewards(oracle, epoch),
-    published,
-    report,
-  });
+  const outcome = await checkFiles(oracle, { report, published, sealBlock });
   if (!outcome.agrees)
     return { declined: `${outcome.divergence.file}: ${outcome.divergence.message}` };
   await endIngest(oracle, epoch, sealBlock);
+  // Complete then is complete for good: nothing of the epoch was acknowledged since.
+  if (await wasSigned(oracle, report)) return { agrees: true };
   const missing = await findMissing(oracle, epoch, outcome.computed);
-  if (missing !== undefined) return { declined: missing };
+  return missing === undefined ? { agrees: true } : { declined: missing, incomplete: true };
+}
+
+/** What the chain's word alone speaks against. */
+function amissInReport(law: Law, report: Report): string | undefined {
+  const { epoch, attempt, prevRoot, root, total, rulesHash } = report;
+  const { lastFinal } = law;
+  if (epoch !== lastFinal.epoch + 1 || attempt !== law.attempt)
+    return `epoch ${epoch} attempt ${attempt} is not open; open is epoch ${lastFinal.epoch + 1} attempt ${law.attempt}`;
+  if (prevRoot !== lastFinal.root)
+    return `the report goes on from root ${prevRoot}, the last final one is ${lastFinal.root}`;
+  if (rulesHash !== rulesAt(law, epoch))
+    return `the report is under rules ${rulesHash}, epoch ${epoch} is under ${rulesAt(law, epoch)}`;
+  if ((root === ZERO_HASH) !== (accountsAt(law, epoch) === 0))
+    return `the report's root is ${root}, epoch ${epoch} has ${accountsAt(law, epoch)} accounts`;
+  if (total < lastFinal.total)
+    return `the report's total ${total} is below the last one, ${lastFinal.total}`;
+  return undefined;
+}
+
+async function checkFiles(
+  oracle: Oracle,
+  {
+    report,
+    published,
+    sealBlock,
+  }: {
+    readonly report: Report;
+    readonly published: PublishedBundle;
+    readonly sealBlock: BlockMark;
+  },
+) {
+  const { deployment } = oracle.chain;
+  const law = oracle.follower.law();
+  const { reason } = loadSecp256k1();
+  if (reason !== undefined) oracle.log("native signature check not available", { reason });
+  return checkBundle({
+    signers: await recoverContributions(deployment, law, published),
+    sha256: nativeSha256,
+    deployment,
+    law,
+    epoch: report.epoch,
+    sealBlock,
+    previousRewards: await previousRewards(oracle, report.epoch),
+    published,
+    report,
+  });
+}
+
+/** Whether this member signed the same bundle, in this attempt or one before. */
+async function wasSigned({ chain, store }: Oracle, report: Report): Promise<boolean> {
+  const domain = ledgerDomain(chain.deployment);
+  for (let attempt = report.attempt; attempt >= 0; attempt--) {
+    const recorded = await store.recordedReport(report.epoch, attempt);
+    if (recorded === undefined) continue;
+    if (recorded === toHex(reportDigest(domain, { ...report, attempt }))) return true;
+  }
+  return false;
+}
+
+async function signedAnother({ chain, store }: Oracle, report: Report): Promise<boolean> {
+  const recorded = await store.recordedReport(report.epoch, report.attempt);
+  if (recorded === undefined) return false;
+  return recorded !== toHex(reportDigest(ledgerDomain(chain.deployment), report));
+}
+
+/** Signs what {@link examine} agreed to: one report an attempt. */
+export async function signReport(
+  { chain, store, member }: Oracle,
+  report: Report,
+): Promise<Attestation | Declined> {
+  const { epoch, attempt } = report;
   const digest = reportDigest(ledgerDomain(chain.deployment), report);
   const recorded = await store.recordReport(epoch, attempt, toHex(digest));
   if (recorded === "other") {
@@ -69,16 +144,65 @@ export async function attest(oracle: Oracle, report: Report): Promise<Attestatio
   return { member: member.address, signature: member.sign(digest) };
 }
 
+/** Reports that were agreed to lately, and need no second verification before they are signed. */
+const MAX_AGREED = 16;
+
+export type Attester = {
+  /** Undefined while this member's last request is still being worked on, and was about another report. */
+  examine(report: Report, asker: Address): Promise<Examined> | undefined;
+};
+
+/**
+ * Verifies one report at a time, whoever asks: who asks for the one that is being verified gets the same answer. Each
+ * member has one report in the queue, so none can fill it.
+ */
+export function createAttester(oracle: Oracle): Attester {
+  const domain = ledgerDomain(oracle.chain.deployment);
+  const running = new Map<Hex, Promise<Examined>>();
+  const asking = new Map<Address, Hex>();
+  const agreed = new Set<Hex>();
+  let last: Promise<unknown> = Promise.resolve();
+
+  function begin(digest: Hex, report: Report): Promise<Examined> {
+    const verdict = last.then(async (): Promise<Examined> => {
+      await oracle.follower.refresh();
+      const amiss = amissInReport(oracle.follower.law(), report);
+      if (amiss !== undefined) return { declined: amiss };
+      if (agreed.has(digest)) return { agrees: true };
+      const examined = await examine(oracle, report);
+      if ("agrees" in examined) agreed.add(digest);
+      for (const oldest of agreed) if (agreed.size > MAX_AGREED) agreed.delete(oldest);
+      return examined;
+    });
+    last = verdict.catch(() => undefined);
+    running.set(digest, verdict);
+    const end = () => void running.delete(digest);
+    verdict.then(end, end);
+    return verdict;
+  }
+
+  return {
+    examine(report, asker) {
+      const digest = toHex(reportDigest(domain, report));
+      const asked = asking.get(asker);
+      if (asked !== undefined && asked !== digest && running.has(asked)) return undefined;
+      asking.set(asker, digest);
+      return running.get(digest) ?? begin(digest, report);
+    },
+  };
+}
+
 /**
  * The bundle of that hash: our own, or a peer's. One whose files are not what its manifest says is taken only when nobody
  * has better ones: whoever checks it then names the file.
  */
-async function findBundle(
+export async function findBundle(
   oracle: Oracle,
   { epoch, bundleHash }: Pick<Report, "epoch" | "bundleHash">,
+  more: readonly BundleSource[] = [],
 ): Promise<PublishedBundle | undefined> {
   let spoilt: PublishedBundle | undefined;
-  for (const source of [oracle.bundles, ...peerBundles(oracle)]) {
+  for (const source of await sourcesOf(oracle, epoch, bundleHash, more)) {
     try {
       const published = await source.bundle(epoch);
       if (bundleHashOf(published.manifest) !== bundleHash) continue;
@@ -89,6 +213,23 @@ async function findBundle(
     }
   }
   return spoilt;
+}
+
+/** Those whose manifest has that hash: asked all at once, before any of their files is. */
+async function sourcesOf(
+  { bundles, peers }: Oracle,
+  epoch: number,
+  bundleHash: Hex,
+  more: readonly BundleSource[],
+): Promise<readonly BundleSource[]> {
+  if ((await bundles.named(epoch, bundleHash)) !== undefined) {
+    // Put aside, it is no more where `bundle` looks.
+    const manifest = await bundles.read(epoch, MANIFEST_FILE).catch(() => undefined);
+    if (manifest !== undefined && bundleHashOf(manifest) === bundleHash) more = [bundles, ...more];
+  }
+  const sources = [...more, ...peers.urls.map((url) => openBundles(new URL("/bundles", url).href))];
+  const named = await Promise.all(sources.map((source) => source.named(epoch, bundleHash)));
+  return sources.filter((_, i) => named[i] !== undefined);
 }
 
 /** rewards.bin of the last final epoch; its root is checked by whoever computes with it. */
@@ -106,10 +247,6 @@ export async function finalBundle(oracle: Oracle, epoch: number): Promise<Publis
   throw new Error(
     `the bundle of epoch ${epoch} (${bundleHash}) is neither in ${oracle.bundles.location} nor at a peer; copy it from any mirror`,
   );
-}
-
-function peerBundles({ peers }: Oracle) {
-  return peers.urls.map((url) => openBundles(new URL("/bundles", url).href));
 }
 
 /**

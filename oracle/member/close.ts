@@ -10,8 +10,10 @@ import {
   attestStep,
   computeStep,
   finalizeStep,
+  finalStep,
   proposeStep,
   publishStep,
+  raceFor,
   type StepOutcome,
   sealStep,
 } from "./steps.ts";
@@ -51,6 +53,8 @@ export type CloseOptions = {
 const LEASE = "close";
 /** More than an epoch has, so that a loop that makes no progress ends. */
 const MAX_STEPS = 64;
+/** In one run: a peer that always has one receipt more gets no further. */
+const MAX_RECOMPUTATIONS = 3;
 
 /**
  * Answers what is demanded, collects what customers owe and takes every due epoch as far as it goes. Safe at any time, any number of times, two at
@@ -81,6 +85,8 @@ async function run(
   // Before all else: bonds depend on it.
   actions.push(...(await answerDemands(oracle, await waitingDemands(oracle), options)));
   actions.push(...(await collectVouchers(oracle, options.sender, options.collect, renew)));
+  let recomputations = 0;
+  const mayRecompute = () => recomputations++ < MAX_RECOMPUTATIONS;
   for (let step = 0; step < MAX_STEPS; step++) {
     if (!(await renew()))
       return { executed: true, actions, waiting: "the lease was lost to another close" };
@@ -88,7 +94,7 @@ async function run(
     const row = await currentRow(oracle);
     const closed = reasonOfClosing(oracle.follower.law(), row.epoch);
     if (closed !== undefined) return { executed: true, actions, epoch: row.epoch, held: closed };
-    const outcome = await stepOf(oracle, options, row, actions);
+    const outcome = await stepOf(oracle, options, row, actions, mayRecompute);
     const after = await oracle.store.getEpoch(row.epoch);
     if (after !== undefined && after.state !== row.state) {
       actions.push({ action: "advance", epoch: row.epoch, from: row.state, to: after.state });
@@ -129,15 +135,21 @@ function reasonOfClosing({ closedAfter }: Law, epoch: number): string | undefine
   return `the ledger was closed for good after epoch ${closedAfter}: nothing is proposed any more, and customers take back what they paid since with refund`;
 }
 
-/** The epoch after our last final one: an epoch that is final on chain but not yet here is taken to its end first. */
+/**
+ * The first epoch that is not final here, from the first one known here on: what is final on chain and was missed is taken
+ * over. A store that knows none begins with the last final one.
+ */
 async function currentRow({ store, follower }: Oracle): Promise<EpochRow> {
   const lastFinal = follower.law().lastFinal.epoch;
-  const rows = await store.epochs();
-  const unfinished = rows.find(({ state }) => state !== "final");
-  if (unfinished !== undefined) return unfinished;
-  const epoch = Math.max(lastFinal, rows.at(-1)?.epoch ?? 0) + 1;
-  await store.advance(epoch, undefined, "open");
-  return { epoch, state: "open" };
+  const rows = new Map((await store.epochs()).map((row) => [row.epoch, row]));
+  const first = Math.min(...rows.keys(), Math.max(1, lastFinal));
+  for (let epoch = first; ; epoch++) {
+    const row = rows.get(epoch);
+    if (row?.state === "final") continue;
+    if (row !== undefined) return row;
+    await store.advance(epoch, undefined, "open");
+    return { epoch, state: "open" };
+  }
 }
 
 async function stepOf(
@@ -145,8 +157,10 @@ async function stepOf(
   options: CloseOptions,
   row: EpochRow,
   actions: CloseAction[],
+  recompute: () => boolean,
 ): Promise<StepOutcome> {
   const { sender, release, guards } = options;
+  if (row.epoch <= oracle.follower.law().lastFinal.epoch) return finalStep(oracle, row);
   switch (row.state) {
     case "open":
       return sealStep(oracle, row.epoch);
@@ -155,14 +169,18 @@ async function stepOf(
     case "computed":
       return publishStep(oracle, row);
     case "published": {
-      const outcome = await attestStep(oracle, row);
+      const outcome = await attestStep(oracle, row, {
+        guards: release ? undefined : guards,
+        mayRecompute: recompute,
+      });
       return "abandon" in outcome ? abandon(oracle, sender, row, actions) : outcome;
     }
     case "attested":
-      return proposeStep(oracle, sender, row, release ? undefined : guards);
+      return proposeStep(oracle, sender, row);
     case "proposed":
       return finalizeStep(oracle, sender, row);
     case "held":
+      if (row.heldBy === "person" && !release) return { held: row.heldReason ?? "" };
       // Looked at anew in every run: it goes on when the cause is gone, or when a person released it.
       await oracle.store.advance(row.epoch, "held", row.heldFrom ?? "published");
       return { moved: true };
@@ -178,7 +196,12 @@ async function hold(
   actions: CloseAction[],
 ): Promise<CloseOutcome> {
   const state = (await oracle.store.getEpoch(row.epoch))?.state ?? row.state;
-  await oracle.store.advance(row.epoch, state, "held", { heldReason: reason, heldFrom: state });
+  await oracle.store.advance(row.epoch, state, "held", {
+    heldReason: reason,
+    // Held again, it goes on from where it was first.
+    heldFrom: state === "held" ? (row.heldFrom ?? "published") : state,
+    ...(row.heldBy === undefined && { heldBy: "program" as const }),
+  });
   oracle.log("epoch held", { epoch: row.epoch, reason });
   return { executed: true, actions, epoch: row.epoch, held: reason };
 }
@@ -196,7 +219,11 @@ async function abandon(
   if (head.timestamp < Number(proposal.abandonableAt)) {
     return { waiting: `attempt ${attempt} can be abandoned at ${proposal.abandonableAt}` };
   }
-  await sender.send(`abandon/${epoch}/${attempt}`, await ledger.abandon.populateTransaction(epoch));
+  const call = await ledger.abandon.populateTransaction(epoch);
+  const lost = await raceFor(async () => {
+    await sender.send(`abandon/${epoch}/${attempt}`, call);
+  });
+  if (lost !== undefined) return { waiting: lost };
   actions.push({ action: "abandon", epoch, attempt });
   return { moved: true };
 }

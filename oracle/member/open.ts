@@ -46,7 +46,11 @@ export async function withOracle<T>(
         store,
         follower: followLaw(chain, store),
         bundles: await openBundleFolder(bundlesFolder(options.data)),
-        peers: connectPeers(options.peer),
+        peers: connectPeers({
+          urls: options.peer,
+          deployment: chain.deployment,
+          member: signer,
+        }),
         member: signer,
         log: (event, details) => log.info(details, event),
       };

@@ -2,27 +2,33 @@ import { randomUUID } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { isRefused, type Refused, refuse } from "@link-rewards/core/encoding/refusal";
+import type { Address } from "@link-rewards/core/encoding/bytes";
+import { isRefused, refuse } from "@link-rewards/core/encoding/refusal";
 import type { Block } from "@link-rewards/core/law/block";
 import { sealTimeOf } from "@link-rewards/core/law/clock";
-import { type Attestation, type Declined, parseReport } from "@link-rewards/core/signed/report";
+import { MEMBER_VERSIONS } from "@link-rewards/core/signed/member-request";
+import { parseReport, type Report } from "@link-rewards/core/signed/report";
 import { loadCurves } from "@link-rewards/host/curves";
 import type { Log } from "@link-rewards/host/log";
 import { loadSecp256k1 } from "@link-rewards/host/secp256k1";
 import type { Sender } from "@link-rewards/host/transactions";
-import { createHttpServer, type Unready } from "../edge/http.ts";
+import { createHttpServer, type MemberDoor, type Unready } from "../edge/http.ts";
 import { createMetrics, type EpochProgress } from "../edge/metrics.ts";
 import { openRecoverPool } from "../edge/recover-pool.ts";
 import { createAnswerer } from "./answer.ts";
-import { attest } from "./attest.ts";
+import { createAttester, signReport } from "./attest.ts";
 import { batchRecovery } from "./batch-recovery.ts";
 import { createIngest } from "./ingest.ts";
 import { bundlesFolder } from "./open.ts";
 import type { Oracle } from "./oracle.ts";
+import { createRecognition } from "./recognition.ts";
+import { replicateFrom } from "./replicate.ts";
 
 const THREADS = availableParallelism();
 /** A task for each thread and one on its way to it, of about 20 ms. */
 const BATCHED = { calls: 2 * THREADS, receipts: 200 };
+/** Between two looks at what arrived at a peer: what a member that is gone alone has is about as much. */
+const REPLICATE_MS = 1_000;
 /** A chain whose head is older than this is not being followed. */
 const MAX_FOLLOW_AGE_SECONDS = 120;
 
@@ -119,18 +125,21 @@ export async function serve(
     readiness: async () => readiness(ownSeconds() - followedAt, trouble),
     metrics,
     log,
-    attest: attestOneAtATime(oracle),
+    members: doorOf(oracle, () => Math.max(ownSeconds(), head?.timestamp ?? 0)),
     bundles: resolve(bundlesFolder(options.data)),
     ...(options.pages !== undefined && { pages: resolve(options.pages) }),
   });
+  await store.beginLife();
   try {
     const { url } = await server.listen({ host: options.host, port: options.port });
     onListening(url);
+    const replication = oracle.peers.urls.map((peer) => replicate(oracle, peer, log, stop));
     while (!stop.aborted) {
       void answer();
       await sleep(options.followSeconds * 1000, undefined, { signal: stop }).catch(ignoreAbort);
       if (!stop.aborted) await follow();
     }
+    await Promise.all(replication);
   } finally {
     await server.close();
     await ingest.drain();
@@ -138,21 +147,56 @@ export async function serve(
   }
 }
 
-/** Verifying a bundle is minutes of work at most sizes: whoever asks in the meantime is sent away, not queued. */
-function attestOneAtATime(
-  oracle: Oracle,
-): (body: unknown) => Promise<Attestation | Declined | Refused> {
-  let busy = false;
-  return async (body) => {
+/** Takes from one peer what arrived there, again and again. Its troubles are told when they begin and when they end. */
+async function replicate(oracle: Oracle, peer: string, log: Log, stop: AbortSignal): Promise<void> {
+  let trouble: string | undefined;
+  while (!stop.aborted) {
+    try {
+      await replicateFrom(oracle, peer);
+      if (trouble !== undefined) log.info({ peer }, "the peer's arrivals are read again");
+      trouble = undefined;
+    } catch (error) {
+      const { message } = error as Error;
+      if (message !== trouble)
+        log.warn({ peer, reason: message }, "a peer's arrivals cannot be read");
+      trouble = message;
+    }
+    await sleep(REPLICATE_MS, undefined, { signal: stop }).catch(ignoreAbort);
+  }
+}
+
+/** What members ask of each other here. */
+function doorOf(oracle: Oracle, chainSeconds: () => number): MemberDoor {
+  const { chain, store, follower, member } = oracle;
+  const { chainId, contracts } = chain.deployment;
+  const attester = createAttester(oracle);
+  const examined = async (body: unknown, asker: Address) => {
     const report = parseReport(Object(body).report);
     if (isRefused(report)) return report;
-    if (busy) return refuse("busy", "another report is being verified");
-    busy = true;
-    try {
-      return await attest(oracle, report);
-    } finally {
-      busy = false;
-    }
+    const verdict = await attester.examine(report, asker);
+    return verdict ?? refuse("busy", "another report is being verified for this member");
+  };
+  return {
+    recognize: createRecognition({
+      deployment: chain.deployment,
+      law: () => follower.law(),
+      member: member.address,
+      chainSeconds,
+    }),
+    introduce: () => ({
+      member: member.address,
+      chainId,
+      ledger: contracts.epochLedger,
+      versions: MEMBER_VERSIONS,
+      now: Math.floor(Date.now() / 1000),
+    }),
+    review: examined,
+    async attest(body, asker) {
+      const verdict = await examined(body, asker);
+      if (isRefused(verdict) || "declined" in verdict) return verdict;
+      return signReport(oracle, parseReport(Object(body).report) as Report);
+    },
+    arrivals: (table, after) => store.arrivals(table, after),
   };
 }
 

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Address, type Hex, toHex, utf8, ZERO_HASH } from "@link-rewards/core/encoding/bytes";
 import { isRefused, type Refused } from "@link-rewards/core/encoding/refusal";
 import { recover, toCompact } from "@link-rewards/core/encoding/signature";
@@ -6,12 +7,9 @@ import { lawfulStored } from "@link-rewards/core/epoch/lawful";
 import { bundleHashOf, parseManifest, reportOf } from "@link-rewards/core/epoch/manifest";
 import type { BlockMark } from "@link-rewards/core/law/block";
 import { sealTimeOf } from "@link-rewards/core/law/clock";
-import { checkAllSigned, checkLawful, type VerifiedReceipt } from "@link-rewards/core/law/verify";
 import { ledgerDomain } from "@link-rewards/core/signed/deployment";
 import {
-  packSignedReceipt,
   receiptToJson,
-  type SignedReceipt,
   signedReceiptToJson,
   unpackReceipt,
 } from "@link-rewards/core/signed/receipt";
@@ -27,11 +25,12 @@ import { revertReason } from "@link-rewards/host/chain/errors";
 import type { Sender } from "@link-rewards/host/transactions";
 import { nativeSha256 } from "../edge/bundles.ts";
 import { WAITING } from "../edge/demands.ts";
-import { recoverInPool } from "../edge/recover-pool.ts";
 import type { EpochRow, Store } from "../store/store.ts";
-import { attest, previousRewards } from "./attest.ts";
+import { adoptFinal } from "./adopt.ts";
+import { examine, previousRewards, signReport } from "./attest.ts";
 import { type Guards, reasonToHold } from "./guards.ts";
-import { type Oracle, receiptContext } from "./oracle.ts";
+import type { Oracle } from "./oracle.ts";
+import { replicateFromAll } from "./replicate.ts";
 
 /**
  * An epoch's way: open → sealed → computed → published → attested → proposed → final. Each function here takes one
@@ -39,11 +38,28 @@ import { type Oracle, receiptContext } from "./oracle.ts";
  * it comes to the same bytes and one proposal. How receipts come in is in ingest.ts; who calls the steps, in close.ts.
  */
 
-/** Receipts copied from a peer in one commit. */
-const COPY_BATCH = 500;
-
 /** A member that signed has left since, or more must sign by now: members are asked again, for the same report. */
 const NO_LONGER_SIGNED = /^(SignerNotActive|TooFewSignatures)\(/;
+
+/** What the ledger says when somebody else came first with what was to be sent, or with what makes it void. */
+const LOST_RACE =
+  /^(NoProposal|NotPendingReport|ProposalPending|EpochOutOfOrder|WrongAttempt|WindowOpen|TooEarlyToAbandon|LedgerIsClosed)\(/;
+
+function fasterThanUs(reason: string): string {
+  return `another member was faster: ${reason}; the next run goes on from there`;
+}
+
+/** Sends what others may send as well; undefined when one of them was faster, with what the ledger said. */
+export async function raceFor(send: () => Promise<void>): Promise<string | undefined> {
+  try {
+    await send();
+    return undefined;
+  } catch (error) {
+    const reason = revertReason(error) ?? "";
+    if (!LOST_RACE.test(reason)) throw error;
+    return fasterThanUs(reason);
+  }
+}
 
 /** A step's answer: the epoch moved on, or it cannot yet, or a person must look. */
 export type StepOutcome =
@@ -62,7 +78,7 @@ export async function sealStep(oracle: Oracle, epoch: number): Promise<StepOutco
     const sealTime = sealTimeOf(chain.deployment, epoch);
     return { waiting: `no finalized block has reached the seal time ${sealTime}` };
   }
-  for (const url of peers.urls) await copyReceipts(oracle, url, epoch);
+  await replicateFromAll(oracle, peers.urls);
   await store.advance(epoch, "open", "sealed", { sealBlock });
   return MOVED;
 }
@@ -95,6 +111,10 @@ export async function computeStep(oracle: Oracle, row: EpochRow): Promise<StepOu
     counting: signedReceiptToJson(counting),
     other: signedReceiptToJson(other),
   }));
+  // What was computed before from less is found by its name, and makes place.
+  const { bundleHash } = row;
+  if (bundleHash !== undefined && bundleHash !== computed.bundleHash)
+    await bundles.putAside(epoch, bundleHash);
   const beside = new Map([
     ["refusals.ndjson", ndjson(refusals)],
     ["equivocations.ndjson", ndjson(equivocations)],
@@ -126,12 +146,23 @@ export async function publishStep(oracle: Oracle, row: EpochRow): Promise<StepOu
   return MOVED;
 }
 
-/** published → attested: enough members have verified the bundle and signed the report of the current attempt. */
+export type AttestOptions = {
+  /** Undefined: a person has looked. */
+  readonly guards: Guards | undefined;
+  /** Whether the epoch may be computed anew with what others have: a peer that always has more must not go on for ever. */
+  readonly mayRecompute: () => boolean;
+};
+
+/**
+ * published → attested: enough members have verified the bundle and signed the report of the current attempt. Each member
+ * signs one report an attempt, so guards and completeness are looked at before anybody signs.
+ */
 export async function attestStep(
   oracle: Oracle,
   row: EpochRow,
+  { guards, mayRecompute }: AttestOptions,
 ): Promise<StepOutcome | { readonly abandon: true }> {
-  const { chain, follower, peers } = oracle;
+  const { chain, follower, store } = oracle;
   const { manifest: bytes } = await oracle.bundles.bundle(row.epoch);
   const manifest = parseManifest(bytes);
   if (isRefused(manifest))
@@ -147,19 +178,37 @@ export async function attestStep(
   if (attempt !== follower.law().attempt) {
     return { waiting: `no finalized block says yet that attempt ${attempt} has begun` };
   }
-  const own = await attest(oracle, report);
-  if ("declined" in own && !own.forgone) {
-    return own.signedOther ? { abandon: true } : { held: own.declined };
+  if (proposal.digest !== ZERO_HASH) {
+    return {
+      held: `the report pending on chain, ${proposal.digest}, is not ours, ${digest}: verify it with watch`,
+    };
+  }
+  if (guards !== undefined && row.heldBy !== "released") {
+    const reason = await reasonToHold(oracle, report, guards);
+    if (reason !== undefined) return { held: reason };
   }
   const threshold = Number(await chain.suite.quorum.threshold());
+  const agreed = await fetchWhatPeersMiss(oracle, report, threshold);
+  const examined = await examine(oracle, report);
+  if ("declined" in examined) {
+    if (examined.signedOther) return { abandon: true };
+    if (!examined.incomplete || !mayRecompute()) return { held: examined.declined };
+    oracle.log("computed anew, with what others have", { epoch: row.epoch });
+    await store.advance(row.epoch, "published", "sealed");
+    return MOVED;
+  }
+  // The one signature of this attempt is kept until it can serve: till then others may bring what is not in the bundle yet.
+  if (agreed < threshold) {
+    return {
+      waiting: `${agreed} of ${threshold} signatures of active members for attempt ${attempt} can be had`,
+    };
+  }
+  const own = await signReport(oracle, report);
+  if ("declined" in own && !own.forgone) return { abandon: true };
   const signatures = new Map<Address, Uint8Array>();
   if (!("declined" in own) && (await chain.suite.quorum.isActive(own.member)))
     signatures.set(own.member, own.signature);
-  for (const url of peers.urls) {
-    if (signatures.size >= threshold) break;
-    const answer = await askPeer(oracle, url, report);
-    if (answer !== undefined) signatures.set(answer.member, answer.signature);
-  }
+  await askPeers(oracle, report, signatures, threshold);
   if (signatures.size < threshold) {
     return {
       waiting: `${signatures.size} of ${threshold} signatures of active members for attempt ${attempt}`,
@@ -169,6 +218,66 @@ export async function attestStep(
     report,
     signatures: [...signatures].map(([member, signature]) => ({ member, signature })),
   });
+}
+
+/** How long others are waited for once enough have agreed. */
+const REVIEW_GRACE_MS = 10_000;
+
+/** Asks all peers whether they would sign, and takes what arrived at those that would not. How many would, with us. */
+async function fetchWhatPeersMiss(
+  oracle: Oracle,
+  report: Report,
+  threshold: number,
+): Promise<number> {
+  const { peers, log } = oracle;
+  const declined: string[] = [];
+  let agreed = 1;
+  const enough = signal();
+  if (agreed >= threshold) enough.give();
+  const review = async (url: string) => {
+    try {
+      const answer = await peers.review(url, report);
+      if ("agrees" in answer) agreed++;
+      else {
+        log("peer would not sign", { peer: url, epoch: report.epoch, reason: answer.declined });
+        declined.push(url);
+      }
+    } catch (error) {
+      log("peer does not answer", { peer: url, epoch: report.epoch, reason: String(error) });
+    }
+    if (agreed >= threshold) enough.give();
+  };
+  const all = Promise.all(peers.urls.map(review));
+  await Promise.race([all, enough.given.then(() => sleep(REVIEW_GRACE_MS, undefined, UNHELD))]);
+  await replicateFromAll(oracle, declined);
+  return agreed;
+}
+
+/** All at once, until enough have signed: one that hangs is not waited for where it is not needed. */
+async function askPeers(
+  oracle: Oracle,
+  report: Report,
+  signatures: Map<Address, Uint8Array>,
+  threshold: number,
+): Promise<void> {
+  const enough = signal();
+  const ask = async (url: string) => {
+    const answer = await askPeer(oracle, url, report);
+    // What comes later is one more than the contract needs, and costs gas.
+    if (answer !== undefined && signatures.size < threshold)
+      signatures.set(answer.member, answer.signature);
+    if (signatures.size >= threshold) enough.give();
+  };
+  if (signatures.size >= threshold) return;
+  await Promise.race([Promise.all(oracle.peers.urls.map(ask)), enough.given]);
+}
+
+/** A timer that alone keeps no process from ending. */
+const UNHELD = { ref: false };
+
+function signal() {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return { given: promise, give: resolve };
 }
 
 async function attested(
@@ -187,7 +296,6 @@ export async function proposeStep(
   oracle: Oracle,
   sender: Sender,
   row: EpochRow,
-  guards: Guards | undefined,
 ): Promise<StepOutcome> {
   const { chain, store, follower } = oracle;
   const { ledger } = chain.suite;
@@ -204,10 +312,6 @@ export async function proposeStep(
   }
   // Another member's proposal was only followed, and is gone with a reorg.
   if (signatures.length === 0) return retry(store, row);
-  if (guards !== undefined) {
-    const reason = await reasonToHold(oracle, report, guards);
-    if (reason !== undefined) return { held: reason };
-  }
   const call = await ledger.propose.populateTransaction(
     report,
     signatures.map(({ signature }) => toCompact(signature)),
@@ -220,6 +324,7 @@ export async function proposeStep(
     }
   } catch (error) {
     const reason = revertReason(error) ?? "";
+    if (LOST_RACE.test(reason)) return { waiting: fasterThanUs(reason) };
     if (!NO_LONGER_SIGNED.test(reason)) throw error;
     await retry(store, row);
     return { waiting: `the signatures are no longer enough: ${reason}` };
@@ -237,10 +342,9 @@ export async function finalizeStep(
   sender: Sender,
   row: EpochRow,
 ): Promise<StepOutcome> {
-  const { chain, store, follower } = oracle;
+  const { chain, store } = oracle;
   const { ledger } = chain.suite;
   const { report } = signedReportIn(row);
-  if (follower.law().lastFinal.epoch >= row.epoch) return finalOrForeign(oracle, row, report);
   const digest = toHex(reportDigest(ledgerDomain(oracle.chain.deployment), report));
   const [proposal, head] = await Promise.all([ledger.proposal(), chain.head()]);
   if (Number(proposal.epoch) > row.epoch) {
@@ -265,21 +369,33 @@ export async function finalizeStep(
     return { waiting: `the window is open until ${finalizableAt}` };
   }
   const call = await ledger.finalize.populateTransaction(report);
-  const { hash, outcome } = await sender.send(`finalize/${row.epoch}/${report.attempt}`, call);
-  return outcome === "reverted" ? { waiting: `the finalization ${hash} was reverted` } : MOVED;
+  let reverted: string | undefined;
+  const lost = await raceFor(async () => {
+    const { hash, outcome } = await sender.send(`finalize/${row.epoch}/${report.attempt}`, call);
+    if (outcome === "reverted") reverted = hash;
+  });
+  if (lost !== undefined) return { waiting: lost };
+  return reverted === undefined ? MOVED : { waiting: `the finalization ${reverted} was reverted` };
 }
 
-/** A final root other than ours means that our history is not the chain's: a person must look. */
-async function finalOrForeign(
-  { store, follower }: Oracle,
-  row: EpochRow,
-  report: Report,
-): Promise<StepOutcome> {
-  const root = follower.law().finals.get(row.epoch)?.root;
-  if (root !== report.root) {
-    return { held: `epoch ${row.epoch} is final with root ${root}, ours is ${report.root}` };
+/**
+ * any → final: the chain has fixed the epoch, with our bundle or another. What is not the newest is not worth standing
+ * still for: it can be adopted later.
+ */
+export async function finalStep(oracle: Oracle, row: EpochRow): Promise<StepOutcome> {
+  const { store, follower, log } = oracle;
+  const { lastFinal, finals } = follower.law();
+  const bundleHash = finals.get(row.epoch)?.bundleHash;
+  const isPublished = ["published", "attested", "proposed"].includes(row.heldFrom ?? row.state);
+  // Compared by the bundle: one root can have several.
+  if (!isPublished || row.bundleHash !== bundleHash) {
+    const outcome = await adoptFinal(oracle, row.epoch);
+    if ("amiss" in outcome) {
+      if (row.epoch === lastFinal.epoch) return { held: outcome.amiss };
+      log("an epoch is not served here", { epoch: row.epoch, reason: outcome.amiss });
+    }
   }
-  await store.advance(row.epoch, "proposed", "final");
+  await store.advance(row.epoch, row.state, "final", { ...(bundleHash && { bundleHash }) });
   return MOVED;
 }
 
@@ -292,35 +408,6 @@ async function proposed(store: Store, epoch: number): Promise<StepOutcome> {
 async function retry(store: Store, row: EpochRow): Promise<StepOutcome> {
   await store.advance(row.epoch, row.state, "published");
   return MOVED;
-}
-
-/** A peer that is down or sends rubbish costs nothing but what it alone has: the others' receipts still count. */
-async function copyReceipts(oracle: Oracle, url: string, epoch: number): Promise<void> {
-  const context = receiptContext(oracle);
-  let batch: SignedReceipt[] = [];
-  let copied = 0;
-  const put = async () => {
-    const items = batch.map((signed) => {
-      const lawful = checkLawful(signed, context.law);
-      return isRefused(lawful) ? lawful : { lawful, packed: packSignedReceipt(signed) };
-    });
-    const checked = await checkAllSigned(items, context, recoverInPool);
-    const verified = checked.filter((outcome): outcome is VerifiedReceipt => !isRefused(outcome));
-    await oracle.store.putReceipts(verified);
-    copied += verified.length;
-    batch = [];
-  };
-  try {
-    for await (const signed of oracle.peers.receipts(url, epoch)) {
-      if (signed.receipt.epoch !== epoch) continue;
-      batch.push(signed);
-      if (batch.length === COPY_BATCH) await put();
-    }
-    await put();
-    oracle.log("receipts copied", { peer: url, epoch, copied });
-  } catch (error) {
-    oracle.log("peer has no receipts for us", { peer: url, epoch, reason: String(error) });
-  }
 }
 
 async function askPeer(oracle: Oracle, url: string, report: Report) {

@@ -7,6 +7,7 @@ const COLUMN_OF = {
   signedReport: "signed_report",
   heldReason: "held_reason",
   heldFrom: "held_from",
+  heldBy: "held_by",
 } as const satisfies Record<Exclude<keyof EpochFields, "sealBlock">, string>;
 const FIELDS = Object.keys(COLUMN_OF) as (keyof typeof COLUMN_OF)[];
 /** All columns but the key. */

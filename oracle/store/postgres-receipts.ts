@@ -19,11 +19,18 @@ const FIND_HEADS = `
   SELECT signed, digest FROM receipts
   JOIN unnest($1::BYTEA[], $2::BYTEA[], $3::BIGINT[]) AS wanted (device, customer, epoch)
   USING (device, customer, epoch)`;
+/**
+ * Held from the numbering to the commit: else a lower arrival could be committed after a higher one that was read already.
+ * Clients' commits come one after the other by it, each of many receipts. Any number no one else uses there.
+ */
+const NUMBERING_LOCK = 7_265_312;
+const LOCK_NUMBERING = `SELECT pg_advisory_xact_lock(${NUMBERING_LOCK})::TEXT`;
 const PUT_HEADS = `
-  INSERT INTO receipts (device, customer, epoch, signed, digest)
-  SELECT * FROM unnest($1::BYTEA[], $2::BYTEA[], $3::BIGINT[], $4::BYTEA[], $5::BYTEA[])
+  INSERT INTO receipts (device, customer, epoch, signed, digest, arrival)
+  SELECT *, nextval('receipt_arrivals')
+  FROM unnest($1::BYTEA[], $2::BYTEA[], $3::BIGINT[], $4::BYTEA[], $5::BYTEA[])
   ON CONFLICT (epoch, device, customer) DO UPDATE SET
-  signed = excluded.signed, digest = excluded.digest`;
+  signed = excluded.signed, digest = excluded.digest, arrival = excluded.arrival`;
 const FIND_RECEIPT =
   "SELECT signed FROM receipts WHERE epoch = $1 AND device = $2 AND customer = $3";
 const PAGE_OF_RECEIPTS = `
@@ -131,6 +138,7 @@ async function putGroup(
 }
 
 async function putHeads(query: PostgresQuery, heads: readonly Ranked[]): Promise<void> {
+  await query(LOCK_NUMBERING);
   await query(PUT_HEADS, [
     ...keyArrays(heads.map(({ receipt }) => receipt)),
     heads.map((head) => bytea(packSignedReceipt(head))),

@@ -1,4 +1,5 @@
 import { Client, Pool, type PoolClient, type QueryResultRow } from "pg";
+import { arrivalTable } from "./arrivals.ts";
 import { type Engine, LOCK_WAIT_MS, type Query } from "./engine.ts";
 import { epochTable } from "./epochs.ts";
 import { equivocationTable } from "./equivocations.ts";
@@ -72,6 +73,7 @@ export async function openPostgresStore(
     ...receipts.table,
     ...equivocationTable(engine),
     ...voucherTable(engine),
+    ...arrivalTable(engine),
     ...eventTable(engine),
     ...epochTable(engine),
     ...leaseTable(engine),

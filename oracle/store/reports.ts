@@ -1,3 +1,4 @@
+import type { Hex } from "@link-rewards/core/encoding/bytes";
 import type { Engine } from "./engine.ts";
 import type { Store } from "./store.ts";
 
@@ -9,7 +10,10 @@ const FORGO = `
   ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch WHERE excluded.epoch > forgone.epoch`;
 const IS_FORGONE = "SELECT 1 FROM forgone WHERE epoch >= ?";
 
-export function reportTable({ write }: Engine): Pick<Store, "recordReport" | "forgoThrough"> {
+export function reportTable({
+  query,
+  write,
+}: Engine): Pick<Store, "recordReport" | "recordedReport" | "forgoThrough"> {
   return {
     recordReport: (epoch, attempt, digest) =>
       write(async (q) => {
@@ -19,6 +23,8 @@ export function reportTable({ write }: Engine): Pick<Store, "recordReport" | "fo
         await q(ADD_REPORT, [epoch, attempt, digest]);
         return "recorded";
       }),
+    recordedReport: async (epoch, attempt) =>
+      (await query(GET_REPORT, [epoch, attempt]))[0]?.digest as Hex | undefined,
     forgoThrough: (epoch) => write(async (q) => void (await q(FORGO, [epoch]))),
   };
 }

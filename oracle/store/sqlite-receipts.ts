@@ -17,10 +17,10 @@ const FIND_RECEIPT = `
   SELECT signed FROM receipts
   JOIN devices ON devices.id = device JOIN customers ON customers.id = customer
   WHERE epoch = ? AND devices.address = ? AND customers.address = ?`;
+// The new row has the next arrival: commits come one after the other, so no later one has a lower.
 const PUT_HEAD = `
-  INSERT INTO receipts (epoch, device, customer, signed, digest) VALUES (?, ?, ?, ?, ?)
-  ON CONFLICT (epoch, device, customer) DO UPDATE SET
-  signed = excluded.signed, digest = excluded.digest`;
+  INSERT OR REPLACE INTO receipts (epoch, device, customer, signed, digest)
+  VALUES (?, ?, ?, ?, ?)`;
 const PAGE_OF_RECEIPTS = `
   SELECT device, customer, signed FROM receipts
   WHERE epoch = ? AND (device, customer) > (?, ?) ORDER BY device, customer LIMIT ${PAGE_ROWS}`;

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { openBatcher } from "@link-rewards/host/batcher";
+import { arrivalTable } from "./arrivals.ts";
 import { type Engine, GROUP_RECEIPTS, LOCK_WAIT_MS, type Query } from "./engine.ts";
 import { epochTable } from "./epochs.ts";
 import { equivocationTable } from "./equivocations.ts";
@@ -62,6 +63,7 @@ export async function openSqliteStore(
     ...receipts.tableOf(writer),
     ...equivocationTable(engine),
     ...voucherTable(engine),
+    ...arrivalTable(engine),
     ...eventTable(engine),
     ...epochTable(engine),
     ...leaseTable(engine),

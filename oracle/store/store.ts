@@ -21,6 +21,18 @@ export type Store = TransactionJournal & {
   /** The heads of an epoch in any order, packed as in receipt.ts, many to a page: what an epoch of millions is sealed from. */
   packedReceipts(epoch: number): AsyncIterable<Uint8Array>;
   equivocations(epoch: number): Promise<readonly Equivocation[]>;
+  /**
+   * A page of what arrived after `cursor` (from the beginning when there is none), in the order of arrival: nothing that
+   * is committed later comes before it. What was replaced since comes where its successor arrived. Empty when there is no
+   * more. Undefined when the cursor is of another store, or of what this one was before it was restored from a copy.
+   */
+  arrivals(table: ArrivalTable, cursor: string | undefined): Promise<Arrivals | undefined>;
+  /** A process that will answer cursors begins: what was given out before a copy was restored is told from now on. */
+  beginLife(): Promise<void>;
+  /** How far a peer's arrivals are read here; undefined before the first. */
+  peerCursor(peer: string, table: ArrivalTable): Promise<string | undefined>;
+  /** Undefined: from the beginning. */
+  setPeerCursor(peer: string, table: ArrivalTable, cursor: string | undefined): Promise<void>;
 
   /** Keeps the highest of each (customer, epoch). */
   putVoucher(voucher: VerifiedVoucher): Promise<"accepted" | "known" | "stale">;
@@ -73,6 +85,8 @@ export type Store = TransactionJournal & {
     attempt: number,
     digest: Hex,
   ): Promise<"recorded" | "same" | "other" | "forgone">;
+  /** The digest that was recorded. */
+  recordedReport(epoch: number, attempt: number): Promise<Hex | undefined>;
   /** From now on no report of this epoch, or one before it, is recorded any more. */
   forgoThrough(epoch: number): Promise<void>;
 
@@ -89,6 +103,15 @@ export type PutOutcome =
       readonly equivocation: boolean;
     }
   | { readonly status: "stale"; readonly head: Ranked; readonly equivocation: boolean };
+
+export type ArrivalTable = "receipts" | "vouchers";
+
+export type Arrivals = {
+  /** Signed receipts, or signed vouchers, packed back to back. */
+  readonly packed: Uint8Array;
+  /** From where to go on. */
+  readonly cursor: string;
+};
 
 /** Two receipts of one device with one sequence; `counting` is the one that counted when they met. */
 export type Equivocation = { readonly counting: SignedReceipt; readonly other: SignedReceipt };
@@ -116,6 +139,8 @@ export type EpochFields = {
   readonly heldReason: string;
   /** The state to go on from after a hold. */
   readonly heldFrom: EpochState;
+  /** Who holds it, or that a person has released it: then guards are passed over. */
+  readonly heldBy: "program" | "person" | "released";
 };
 
 export type EpochRow = {

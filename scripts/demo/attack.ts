@@ -26,12 +26,16 @@ import {
   encodeRewards,
 } from "@link-rewards/core/epoch/records";
 import { ledgerDomain, registryDomain } from "@link-rewards/core/signed/deployment";
-import { packSignedReceipt, type SignedReceipt } from "@link-rewards/core/signed/receipt";
+import {
+  packSignedReceipt,
+  SIGNED_RECEIPT_BYTES,
+  type SignedReceipt,
+  unpackSignedReceipt,
+} from "@link-rewards/core/signed/receipt";
 import { reportDigest } from "@link-rewards/core/signed/report";
 import { sealBlockOf } from "@link-rewards/host/chain/chain";
 import type { HDNodeWallet } from "ethers";
 import { openBundles } from "../../oracle/edge/bundles.ts";
-import { connectPeers } from "../../oracle/edge/peers.ts";
 import { readLaw } from "../../oracle/outsider/read-law.ts";
 import type { Cast } from "./cast.ts";
 import type { Operator } from "./operator.ts";
@@ -52,7 +56,9 @@ export async function lawfulEpoch(
   const law = await readLaw(chain);
   const { deployment } = chain;
   const receipts: SignedReceipt[] = [];
-  for await (const signed of connectPeers([]).receipts(operator.url, epoch)) receipts.push(signed);
+  const packed = await (await fetch(new URL(`/v1/receipts/${epoch}`, operator.url))).bytes();
+  for (let at = 0; at < packed.length; at += SIGNED_RECEIPT_BYTES)
+    receipts.push(unpackSignedReceipt(packed.subarray(at, at + SIGNED_RECEIPT_BYTES)));
   const domain = registryDomain(deployment);
   const sealBlock = await sealBlockOf(chain, epoch);
   if (sealBlock === undefined) throw new Error(`epoch ${epoch} is not sealed`);

@@ -53,7 +53,13 @@ function committed<T>(file: string): T {
 }
 
 const built = buildVectors();
-const TYPED = ["vouchers.json", "acknowledgements.json", "bindings.json", "reports.json"];
+const TYPED = [
+  "vouchers.json",
+  "acknowledgements.json",
+  "bindings.json",
+  "member-requests.json",
+  "reports.json",
+];
 
 describe("golden vectors from our code", () => {
   for (const file of Object.keys(built)) {

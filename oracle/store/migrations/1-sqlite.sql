@@ -9,12 +9,13 @@ CREATE TABLE customers (
   address BLOB NOT NULL UNIQUE
 );
 
--- The heads. `signed` is the receipt with both signatures, packed as in the bundle; the columns before it repeat its key.
+-- The heads. `arrival` rises with each that is set: one that gives way leaves, and its successor is another row. `signed` is the receipt with both signatures, packed as in the bundle; the columns before it repeat its key.
 CREATE TABLE receipts (
+  arrival INTEGER PRIMARY KEY,
   device BIGINT NOT NULL REFERENCES devices (id),
   customer BIGINT NOT NULL REFERENCES customers (id),
   epoch BIGINT NOT NULL,
   signed BLOB NOT NULL,
   digest BLOB NOT NULL,
-  PRIMARY KEY (epoch, device, customer)
+  UNIQUE (epoch, device, customer)
 );

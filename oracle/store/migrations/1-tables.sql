@@ -14,11 +14,34 @@ CREATE TABLE equivocations (
 
 -- Amounts are big-endian at the width of their fields, because they may be wider than any SQL integer.
 CREATE TABLE vouchers (
+  arrival BIGINT NOT NULL UNIQUE,
   customer BYTEA NOT NULL,
   epoch BIGINT NOT NULL,
   amount BYTEA NOT NULL,
   signature BYTEA NOT NULL,
   PRIMARY KEY (customer, epoch)
+);
+
+-- One row at most: the arrival given last.
+CREATE TABLE voucher_arrivals (
+  id BIGINT PRIMARY KEY CHECK (id = 1),
+  last BIGINT NOT NULL
+);
+
+-- Where each stretch of this store's life begins in the order of arrival.
+CREATE TABLE lives (
+  id TEXT PRIMARY KEY,
+  number BIGINT NOT NULL,
+  receipts BIGINT NOT NULL,
+  vouchers BIGINT NOT NULL
+);
+
+-- How far each peer's arrivals are read.
+CREATE TABLE peer_cursors (
+  peer TEXT NOT NULL,
+  arrivals TEXT NOT NULL,
+  position TEXT NOT NULL,
+  PRIMARY KEY (peer, arrivals)
 );
 
 CREATE TABLE events (
@@ -45,7 +68,8 @@ CREATE TABLE epochs (
   attempt BIGINT,
   signed_report TEXT,
   held_reason TEXT,
-  held_from TEXT
+  held_from TEXT,
+  held_by TEXT
 );
 
 CREATE TABLE leases (

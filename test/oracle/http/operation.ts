@@ -1,10 +1,31 @@
-import { toHex } from "@link-rewards/core/encoding/bytes";
+import { toHex, utf8 } from "@link-rewards/core/encoding/bytes";
 import { REFUSALS } from "@link-rewards/core/encoding/refusal";
+import { bodyHashOf } from "@link-rewards/core/signed/member-request";
 import { expect } from "chai";
+import type { MemberDoor } from "../../../oracle/edge/http.ts";
 import type { EpochProgress } from "../../../oracle/edge/metrics.ts";
 import { address } from "../../worlds/paper.ts";
 import { resolve, type Schema } from "./document.ts";
 import { type Circumstances, type Served, serve } from "./served.ts";
+
+/** A door that takes everybody for a member who signed this body. */
+function door(changes: Partial<MemberDoor>, body = JSON.stringify({ report: {} })): MemberDoor {
+  const member = address("member");
+  return {
+    recognize: () => ({ member, bodyHash: bodyHashOf(utf8(body)) }),
+    introduce: () => ({
+      member,
+      chainId: 1,
+      ledger: member,
+      versions: { oldest: 1, newest: 1 },
+      now: 0,
+    }),
+    attest: async () => ({ declined: "" }),
+    review: async () => ({ declined: "" }),
+    arrivals: async () => undefined,
+    ...changes,
+  };
+}
 
 describe("operation", () => {
   let served: Served;
@@ -113,10 +134,12 @@ describe("operation", () => {
       ];
       const asked: unknown[] = [];
       await start({
-        attest: async (body) => {
-          asked.push(body);
-          return answers[asked.length - 1] as (typeof answers)[0];
-        },
+        members: door({
+          attest: async (body) => {
+            asked.push(body);
+            return answers[asked.length - 1] as (typeof answers)[0];
+          },
+        }),
       });
       const given = [await ask(), await ask(), await ask()];
       expect(given.map(({ status, body }) => [status, body])).to.deep.equal([
@@ -128,7 +151,12 @@ describe("operation", () => {
     });
 
     it("answers 500 without a word about its insides when it fails, and logs them", async () => {
-      await start({ attest: () => Promise.reject(new Error("no rewards.bin in /var/lib/oracle")) });
+      await start({
+        members: door(
+          { attest: () => Promise.reject(new Error("no rewards.bin in /var/lib/oracle")) },
+          "{}",
+        ),
+      });
       const response = await fetch(`${served.url}/v1/attestations`, {
         method: "POST",
         headers: { "content-type": "application/json" },
@@ -188,7 +216,7 @@ describe("operation", () => {
   });
 
   describe("GET /openapi.json", () => {
-    beforeEach(() => start({ attest: async () => ({ declined: "" }), bundles: "/nowhere" }));
+    beforeEach(() => start({ members: door({}), bundles: "/nowhere" }));
 
     it("lists every route, with its answers", () => {
       const routes = Object.entries(served.document.paths).flatMap(([path, operations]) =>
@@ -200,13 +228,17 @@ describe("operation", () => {
         "GET /livez",
         "GET /metrics",
         "GET /readyz",
+        "GET /v1/arrivals/receipts",
+        "GET /v1/arrivals/vouchers",
         "GET /v1/epochs/open",
+        "GET /v1/member",
         "GET /v1/receipts/{epoch}",
         "GET /v1/receipts/{epoch}/{device}/{customer}",
         "GET /v1/vouchers",
         "HEAD /bundles/{epoch}/{file}",
         "POST /v1/attestations",
         "POST /v1/receipts",
+        "POST /v1/reviews",
         "POST /v1/vouchers",
       ]);
     });
@@ -218,7 +250,8 @@ describe("operation", () => {
           operations,
         )) {
           expect(summary, path).to.be.a("string");
-          expect(parameters.map(({ name }) => name).sort()).to.deep.equal(inPath);
+          const named = parameters.filter(({ in: place }) => place === "path");
+          expect(named.map(({ name }) => name).sort()).to.deep.equal(inPath);
           const schemas = [requestBody, ...Object.values(responses)].flatMap((part) =>
             Object.values(part?.content ?? {}).map(({ schema }) => schema),
           );

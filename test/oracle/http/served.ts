@@ -55,7 +55,7 @@ export type Circumstances = {
   /** Stands between the ingest and the database, to fail or to delay. */
   readonly between?: (store: Store) => IngestOptions["store"];
   readonly sources?: Partial<MetricSources>;
-} & Partial<Pick<HttpServerOptions, "attest" | "bundles" | "pages" | "readiness">> &
+} & Partial<Pick<HttpServerOptions, "members" | "bundles" | "pages" | "readiness">> &
   Partial<Pick<IngestOptions, "maxQueuedReceipts" | "recovery">>;
 
 export async function serve(circumstances: Circumstances = {}): Promise<Served> {
@@ -64,7 +64,7 @@ export async function serve(circumstances: Circumstances = {}): Promise<Served> 
     sources,
     maxQueuedReceipts,
     recovery,
-    attest,
+    members,
     bundles,
     pages,
   } = circumstances;
@@ -105,7 +105,7 @@ export async function serve(circumstances: Circumstances = {}): Promise<Served> 
     readiness: circumstances.readiness ?? (async () => []),
     metrics,
     log,
-    ...(attest && { attest }),
+    ...(members && { members }),
     ...(bundles !== undefined && { bundles }),
     ...(pages !== undefined && { pages }),
   });

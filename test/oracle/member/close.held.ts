@@ -70,7 +70,7 @@ describe("close, when a person must look", () => {
       const held = await oracle.close();
       expect(held.code).to.equal(1);
       expect(held.outcome.held).to.contain(`the report pending on chain, ${digest}, is not ours`);
-      expect(await heldIn()).to.include({ epoch: 1, heldFrom: "attested" });
+      expect(await heldIn()).to.include({ epoch: 1, heldFrom: "published" });
       await veto();
       const resumed = await oracle.close();
       expect(resumed.code).to.equal(0);

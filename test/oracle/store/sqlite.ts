@@ -39,7 +39,7 @@ function connect(folder: string): DatabaseSync {
 function sabotage(folder: string, when = ""): () => Promise<void> {
   const other = connect(folder);
   const tables = other
-    .prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")
+    .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
     .all()
     .map(({ name }) => name as string);
   other.exec(`
