@@ -6,6 +6,13 @@ import { checkCommand } from "./commands/check.ts";
 import { claimCommand } from "./commands/claim.ts";
 import { closeCommand } from "./commands/close.ts";
 import { forgoCommand } from "./commands/forgo.ts";
+import {
+  adoptCommand,
+  holdCommand,
+  recomputeCommand,
+  releaseCommand,
+  resyncCommand,
+} from "./commands/intervene.ts";
 import { omissionCommand } from "./commands/omission.ts";
 import { endProgress } from "./commands/print.ts";
 import { proofCommand } from "./commands/proof.ts";
@@ -32,6 +39,11 @@ export function run(argv: readonly string[]): Promise<void> {
     statusCommand(),
     checkCommand(),
     forgoCommand(),
+    adoptCommand(),
+    recomputeCommand(),
+    resyncCommand(),
+    holdCommand(),
+    releaseCommand(),
     proofCommand(),
     claimCommand(),
     refundCommand(),

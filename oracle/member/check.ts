@@ -2,9 +2,11 @@ import { statfs } from "node:fs/promises";
 import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import { RULES_HASH } from "@link-rewards/core/epoch/rules";
 import { epochAt } from "@link-rewards/core/law/clock";
+import { commonVersion, MEMBER_VERSIONS } from "@link-rewards/core/signed/member-request";
 import { readDeploymentFile } from "@link-rewards/host/deployment";
 import { keccak256 } from "ethers";
 import type { Oracle } from "./oracle.ts";
+import { isMemberSoon } from "./recognition.ts";
 
 export type Finding = { readonly name: string; readonly ok: boolean; readonly message: string };
 
@@ -34,6 +36,7 @@ export async function checkOracle(
     await gas(oracle),
     clock(head.timestamp),
     await storage(data),
+    ...(await Promise.all(oracle.peers.urls.map((url) => peer(oracle, url, head.timestamp)))),
     finding("history", true, `events read up to block ${(await store.cursor())?.number}`),
   ];
 }
@@ -119,6 +122,34 @@ function clock(headTimestamp: number): Finding {
         false,
         `this machine's clock is ${ahead} seconds behind the chain: set it by NTP`,
       );
+}
+
+/** Reachable, of this deployment, in a version that is spoken here, by a clock like ours, and a member with a seat. */
+async function peer(
+  { chain, peers, follower }: Oracle,
+  url: string,
+  headTimestamp: number,
+): Promise<Finding> {
+  const is = (ok: boolean, message: string) => finding("peer", ok, `${url} ${message}`);
+  try {
+    const { member, versions, now } = await peers.introduce(url);
+    const version = commonVersion(MEMBER_VERSIONS, versions);
+    if (version === undefined) {
+      return is(
+        false,
+        `speaks versions ${versions.oldest} to ${versions.newest} of the members' protocol, this program ${MEMBER_VERSIONS.oldest} to ${MEMBER_VERSIONS.newest}: update the older of the two`,
+      );
+    }
+    const ahead = now - Math.floor(Date.now() / 1000);
+    if (Math.abs(ahead) > MAX_SKEW_SECONDS)
+      return is(false, `has a clock ${ahead} seconds ahead of this one: set both by NTP`);
+    if (!isMemberSoon(follower.law(), member, epochAt(chain.deployment, headTimestamp)))
+      return is(false, `is ${member}, no member in this epoch or the next`);
+    const { slot } = await chain.suite.quorum.memberOf(member);
+    return is(true, `is member ${member} in slot ${slot}, version ${version}, ${ahead} s ahead`);
+  } catch (error) {
+    return is(false, `does not answer as a member: ${(error as Error).message}`);
+  }
 }
 
 async function storage(data: string): Promise<Finding> {

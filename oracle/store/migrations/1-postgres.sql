@@ -12,7 +12,7 @@ CREATE TABLE receipts (
 
 -- Rises with each head that is set: drawn and committed under one lock.
 CREATE SEQUENCE receipt_arrivals;
-CREATE INDEX receipts_by_arrival ON receipts (arrival);
+CREATE INDEX receipts_by_arrival ON receipts (arrival, device);
 
 -- Signatures do not compress: trying would take time from every write.
 ALTER TABLE receipts ALTER COLUMN signed SET STORAGE EXTERNAL;

@@ -92,7 +92,10 @@ describe("three members of which two must sign", () => {
     const { code } = await first.close(...peers(urls[1], urls[2]));
     expect(code).to.equal(0);
     expect(await servedIn(first, 1)).to.have.members([1n, 2n, 3n]);
-    expect(await signers()).to.deep.equal([0, 1]);
+    // The first that answers is enough.
+    expect(await signers())
+      .to.have.lengthOf(2)
+      .and.include(0);
   });
 
   it("find what another has proposed, propose it no second time, and take it to its end", async () => {

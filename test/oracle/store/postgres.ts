@@ -93,7 +93,7 @@ describe("PostgreSQL", () => {
         `SELECT indexdef FROM pg_indexes WHERE schemaname = current_schema()
          AND tablename IN ('receipts', 'equivocations')`,
       );
-      expect(indexes).to.have.length(2);
+      expect(indexes).to.have.length(3);
       for (const { indexdef } of indexes) expect(indexdef).to.match(/\(.*\bdevice\b.*\)/);
     });
   });

@@ -20,6 +20,7 @@ import {
   type SignedReceipt,
   unpackSignedReceipt,
 } from "@link-rewards/core/signed/receipt";
+import { unpackSignedVoucher } from "@link-rewards/core/signed/voucher";
 import { expect } from "chai";
 import fc from "fast-check";
 import { EQUIVOCATIONS_KEPT } from "../../../oracle/store/head.ts";
@@ -409,6 +410,74 @@ export function storeSuite(engine: StoreEngine): void {
         expect(settled).to.equal(false);
         await release();
         expect(await writing).to.deep.include({ status: "accepted" });
+      });
+    });
+
+    describe("arrivals", () => {
+      const read = async (cursor?: string) => {
+        const page = await store.arrivals("receipts", cursor);
+        if (page === undefined) throw new Error("the cursor is of another store");
+        const sequences: number[] = [];
+        for (let at = 0; at < page.packed.length; at += SIGNED_RECEIPT_BYTES) {
+          const packed = page.packed.subarray(at, at + SIGNED_RECEIPT_BYTES);
+          sequences.push(unpackSignedReceipt(packed).receipt.sequence);
+        }
+        return { sequences, cursor: page.cursor };
+      };
+
+      it("come in the order in which they were stored, after where the last page ended", async () => {
+        await store.beginLife();
+        await put(crowd.verified({ sequence: 3, epoch: 9 }));
+        await put(crowd.verified({ sequence: 2 }));
+        const first = await read();
+        expect(first.sequences).to.deep.equal([3, 2]);
+        expect((await read(first.cursor)).sequences).to.deep.equal([]);
+        await put(crowd.verified({ sequence: 5 }));
+        expect((await read(first.cursor)).sequences).to.deep.equal([5]);
+        expect((await read()).sequences).to.deep.equal([3, 5]);
+      });
+
+      it("are vouchers too, a higher one where it arrived, and after those that were dropped", async () => {
+        await store.beginLife();
+        const page = async (cursor?: string) => {
+          const found = await store.arrivals("vouchers", cursor);
+          if (found === undefined) throw new Error("the cursor is of another store");
+          const { packed, cursor: next } = found;
+          return { amount: packed.length > 0 && unpackSignedVoucher(packed).voucher.amount, next };
+        };
+        await store.putVoucher(crowd.verifiedVoucher({ epoch: 7, amount: 1n }, 0));
+        const { amount, next } = await page();
+        expect([amount, (await page(next)).amount]).to.deep.equal([1n, false]);
+        await store.putVoucher(crowd.verifiedVoucher({ epoch: 7, amount: 2n }, 0));
+        const second = await page(next);
+        expect(second.amount).to.equal(2n);
+        await store.dropVouchersBefore(8);
+        await store.putVoucher(crowd.verifiedVoucher({ epoch: 8, amount: 3n }, 0));
+        expect((await page(second.next)).amount).to.equal(3n);
+      });
+
+      it("go on over restarts, and know no cursor of another store", async () => {
+        await store.beginLife();
+        await put(crowd.verified());
+        const { cursor } = await read();
+        await store.beginLife();
+        await put(crowd.verified({ sequence: 2 }));
+        expect((await read(cursor)).sequences).to.deep.equal([2]);
+        const elsewhere = cursor.replace(/^.{32}/, "0".repeat(32));
+        expect(await store.arrivals("receipts", elsewhere)).to.equal(undefined);
+        // As one had it that read on before this store went back to a copy.
+        const beyond = cursor.replace(/[0-9]+$/, "1000");
+        expect(await store.arrivals("receipts", beyond)).to.equal(undefined);
+      });
+
+      it("of a peer are remembered by where they ended", async () => {
+        expect(await store.peerCursor("http://a", "receipts")).to.equal(undefined);
+        await store.setPeerCursor("http://a", "receipts", "x-1");
+        await store.setPeerCursor("http://a", "receipts", "x-2");
+        expect(await store.peerCursor("http://a", "receipts")).to.equal("x-2");
+        expect(await store.peerCursor("http://a", "vouchers")).to.equal(undefined);
+        await store.setPeerCursor("http://a", "receipts", undefined);
+        expect(await store.peerCursor("http://a", "receipts")).to.equal(undefined);
       });
     });
 
