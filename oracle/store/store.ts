@@ -9,7 +9,8 @@ import type { TransactionJournal } from "@link-rewards/host/transactions";
 
 /**
  * What an oracle keeps. Every promise resolves only after its writes are durable: an acknowledgement, a signature or
- * a transaction may leave the process as soon as it has. A rejected promise means that nothing of the call was kept.
+ * a transaction may leave the process as soon as it has. A rejected promise means that nothing of the call was kept, or, where
+ * the connection broke at the commit, that it is not known: every call may be made again.
  */
 export type Store = TransactionJournal & {
   /**

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, chown, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, cp, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -11,14 +11,29 @@ import { Client } from "pg";
 
 /** A PostgreSQL server of our own, from the registry's binaries, on loopback: for tests and measurements. */
 export type PostgresServer = {
+  /** As it stands in its URLs: host:port. */
+  readonly address: string;
+  /** Its own database, in which schemas are made. */
+  readonly url: string;
   /** Makes an empty schema, which is a database of its own to whoever has its URL, and gives that. */
   createSchema(): Promise<string>;
   /** Runs a statement in a transaction that stays open until what it gives back is called. */
   hold(url: string, sql: string): Promise<() => Promise<void>>;
+  /** Changes a setting for all sessions, those that are open too. */
+  set(name: string, value: string): Promise<void>;
+  /** A server that follows this one as `application_name` STANDBY, from a copy of its folder, until it is promoted. */
+  startStandby(): Promise<PostgresServer>;
+  /** Makes a standby a primary, and resolves when it takes writes. */
+  promote(): Promise<void>;
   /** Ends it as a power cut does, and starts it again where it was. */
   crash(): Promise<void>;
+  /** Ends it with SIGKILL, until `start` is called. */
+  kill(): Promise<void>;
+  start(): Promise<void>;
   stop(): Promise<void>;
 };
+
+export const STANDBY = "standby";
 
 const USER = "link";
 /** The password of a server that is gone with its test: it is there so that tests can see that it is never shown. */
@@ -36,14 +51,27 @@ const SETTINGS = {
   max_wal_size: "4GB",
 };
 
+type Home = { readonly binaries: Binaries; readonly folder: string; readonly asUser: AsUser };
+type AsUser = { readonly uid?: number; readonly gid?: number };
+
 export async function startPostgres(): Promise<PostgresServer> {
+  const home = await makeHome();
+  await initialize(home);
+  return startServer(home);
+}
+
+async function makeHome(): Promise<Home> {
   const binaries = await findBinaries();
   const asUser = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
   const folder = await mkdtemp(join(tmpdir(), "link-rewards-postgres-"));
   if (asUser.uid !== undefined) await chown(folder, asUser.uid, asUser.gid);
-  await initialize(binaries.initdb, folder, asUser);
+  return { binaries, folder, asUser };
+}
+
+async function startServer({ binaries, folder, asUser }: Home): Promise<PostgresServer> {
   const port = await freePort();
-  const url = `postgresql://${USER}:${PASSWORD}@127.0.0.1:${port}/postgres`;
+  const address = `127.0.0.1:${port}`;
+  const url = `postgresql://${USER}:${PASSWORD}@${address}/postgres`;
   let server = await start();
   let schemas = 0;
 
@@ -81,6 +109,8 @@ export async function startPostgres(): Promise<PostgresServer> {
   }
 
   return {
+    address,
+    url,
     async createSchema() {
       const name = `link_${++schemas}`;
       await runSql(url, `CREATE SCHEMA ${name}`);
@@ -92,8 +122,30 @@ export async function startPostgres(): Promise<PostgresServer> {
       await client.query(`BEGIN; ${sql}`);
       return () => client.end();
     },
+    async set(name, value) {
+      // One statement each: neither runs within a transaction.
+      await runSql(url, `ALTER SYSTEM SET ${name} = '${value}'`);
+      await runSql(url, "SELECT pg_reload_conf()");
+    },
+    async startStandby() {
+      const home = await makeHome();
+      await copyData(url, join(folder, "data"), join(home.folder, "data"));
+      const conninfo = `host=127.0.0.1 port=${port} user=${USER} password=${PASSWORD} application_name=${STANDBY}`;
+      const settings = `primary_conninfo = '${conninfo}'\nsynchronous_standby_names = ''\n`;
+      await writeFile(join(home.folder, "data", "postgresql.auto.conf"), settings);
+      await writeFile(join(home.folder, "data", "standby.signal"), "");
+      if (asUser.uid !== undefined) await giveTo(home);
+      return startServer(home);
+    },
+    async promote() {
+      await runSql(url, "SELECT pg_promote()");
+    },
     async crash() {
       await end("SIGQUIT");
+      server = await start();
+    },
+    kill: () => end("SIGKILL"),
+    async start() {
       server = await start();
     },
     async stop() {
@@ -101,6 +153,31 @@ export async function startPostgres(): Promise<PostgresServer> {
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** What pg_basebackup does, which the registry's package leaves out. The log since then comes from the primary. */
+async function copyData(url: string, from: string, to: string): Promise<void> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query("SELECT pg_backup_start('standby', TRUE)");
+    const left = ["postmaster.pid", "postmaster.opts"].map((name) => join(from, name));
+    const log = join(from, "pg_wal");
+    const isCopied = (path: string) =>
+      !left.includes(path) && (path === log || !path.startsWith(`${log}/0`));
+    await cp(from, to, { recursive: true, filter: isCopied });
+    const { rows } = await client.query("SELECT labelfile FROM pg_backup_stop(FALSE)");
+    await writeFile(join(to, "backup_label"), rows[0].labelfile);
+    await chmod(to, 0o700);
+  } finally {
+    await client.end();
+  }
+}
+
+async function giveTo({ folder, asUser }: Home): Promise<void> {
+  const { uid, gid } = asUser as { uid: number; gid: number };
+  const inside = await readdir(folder, { recursive: true });
+  for (const path of ["", ...inside]) await chown(join(folder, path), uid, gid);
 }
 
 /** Runs statements in the schema of `url`. */
@@ -127,11 +204,7 @@ async function findBinaries(): Promise<Binaries> {
   return (await import(pathToFileURL(main).href)) as Binaries;
 }
 
-async function initialize(
-  initdb: string,
-  folder: string,
-  asUser: { uid?: number; gid?: number },
-): Promise<void> {
+async function initialize({ binaries, folder, asUser }: Home): Promise<void> {
   const passwordFile = join(folder, "password");
   await writeFile(passwordFile, PASSWORD);
   if (asUser.uid !== undefined) await chown(passwordFile, asUser.uid, asUser.gid as number);
@@ -145,7 +218,7 @@ async function initialize(
     ["--encoding", "UTF8"],
     ["--locale", "C"],
   ].map(([name, value]) => `${name}=${value}`);
-  const child = spawn(initdb, options, {
+  const child = spawn(binaries.initdb, options, {
     ...asUser,
     cwd: folder,
     stdio: ["ignore", "pipe", "pipe"],

@@ -968,3 +968,14 @@ async function refusal(promise: Promise<unknown>): Promise<Error> {
   if (outcome.status === "fulfilled") throw new Error("nothing was refused");
   return outcome.reason as Error;
 }
+
+/** What a promise is rejected with; "done" when it is not. */
+export async function messageOf(promise: Promise<unknown>): Promise<string> {
+  const [outcome] = await Promise.allSettled([promise]);
+  return outcome.status === "rejected" ? (outcome.reason as Error).message : "done";
+}
+
+/** Asks again until it is so: for what another process does in its own time. */
+export async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await sleep(10);
+}
