@@ -61,8 +61,7 @@ export async function answerDemands(
   { sender, holder, isDue = () => true }: AnswerOptions,
 ): Promise<readonly AnswerAction[]> {
   const { chain, store, follower, bundles, log } = oracle;
-  const renew = () =>
-    store.acquireLease(LEASE, holder, LEASE_SECONDS, Math.floor(Date.now() / 1000));
+  const renew = () => store.acquireLease(LEASE, holder, LEASE_SECONDS);
   if (!(await renew())) return [];
   try {
     const answered = await answerWaiting(chain, sender, waiting, {

@@ -1,13 +1,14 @@
 import { sealTimeOf } from "@link-rewards/core/law/clock";
 import type { Law } from "@link-rewards/core/law/law";
 import type { Sender } from "@link-rewards/host/transactions";
-import type { EpochRow } from "../store/store.ts";
+import type { EpochRow, EpochState } from "../store/store.ts";
 import { type AnswerAction, answerDemands, planAnswers, waitingDemands } from "./answer.ts";
 import { type CollectAction, collectVouchers, planCollect } from "./collect.ts";
 import type { Guards } from "./guards.ts";
 import type { Oracle } from "./oracle.ts";
 import {
   attestStep,
+  bringBundle,
   computeStep,
   finalizeStep,
   finalStep,
@@ -51,6 +52,8 @@ export type CloseOptions = {
 };
 
 const LEASE = "close";
+/** What they need of it is asked of this machine's folder. */
+const HAVE_BUNDLE: readonly EpochState[] = ["published", "attested", "proposed"];
 /** More than an epoch has, so that a loop that makes no progress ends. */
 const MAX_STEPS = 64;
 /** In one run: a peer that always has one receipt more gets no further. */
@@ -63,8 +66,7 @@ const MAX_RECOMPUTATIONS = 3;
 export async function close(oracle: Oracle, options: CloseOptions): Promise<CloseOutcome> {
   const { store } = oracle;
   const { holder, leaseSeconds } = options;
-  const renew = () =>
-    store.acquireLease(LEASE, holder, leaseSeconds, Math.floor(Date.now() / 1000));
+  const renew = () => store.acquireLease(LEASE, holder, leaseSeconds);
   if (!(await renew())) {
     return { executed: true, actions: [], waiting: "another close is running" };
   }
@@ -161,6 +163,10 @@ async function stepOf(
 ): Promise<StepOutcome> {
   const { sender, release, guards } = options;
   if (row.epoch <= oracle.follower.law().lastFinal.epoch) return finalStep(oracle, row);
+  if (HAVE_BUNDLE.includes(row.state)) {
+    const reason = await bringBundle(oracle, row);
+    if (reason !== undefined) return { held: reason };
+  }
   switch (row.state) {
     case "open":
       return sealStep(oracle, row.epoch);

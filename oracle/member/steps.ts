@@ -23,7 +23,7 @@ import {
 import { sealBlockOf } from "@link-rewards/host/chain/chain";
 import { revertReason } from "@link-rewards/host/chain/errors";
 import type { Sender } from "@link-rewards/host/transactions";
-import { nativeSha256 } from "../edge/bundles.ts";
+import { isBundleUnavailable, nativeSha256 } from "../edge/bundles.ts";
 import { WAITING } from "../edge/demands.ts";
 import type { EpochRow, Store } from "../store/store.ts";
 import { adoptFinal } from "./adopt.ts";
@@ -85,11 +85,19 @@ export async function sealStep(oracle: Oracle, epoch: number): Promise<StepOutco
 
 /** sealed → computed: the bundle is written beside its place. */
 export async function computeStep(oracle: Oracle, row: EpochRow): Promise<StepOutcome> {
-  const { store, bundles, chain, follower } = oracle;
+  const { store, follower } = oracle;
   const { epoch } = row;
   if (!follower.law().finals.has(epoch - 1)) {
     return { waiting: `no finalized block says yet that epoch ${epoch - 1} is final` };
   }
+  const bundleHash = await stageBundle(oracle, row);
+  await store.advance(epoch, "sealed", "computed", { bundleHash });
+  return MOVED;
+}
+
+async function stageBundle(oracle: Oracle, row: EpochRow): Promise<Hex> {
+  const { store, bundles, chain, follower } = oracle;
+  const { epoch } = row;
   const gathering = lawfulStored(follower.law(), epoch);
   const refusals: unknown[] = [];
   const noteRefused = (packed: Uint8Array, refused: Refused) => {
@@ -120,8 +128,21 @@ export async function computeStep(oracle: Oracle, row: EpochRow): Promise<StepOu
     ["equivocations.ndjson", ndjson(equivocations)],
   ]);
   await bundles.stage(epoch, computed, beside);
-  await store.advance(epoch, "sealed", "computed", { bundleHash: computed.bundleHash });
-  return MOVED;
+  return computed.bundleHash;
+}
+
+/** Makes a bundle anew that another machine made, or that was lost; why not, when other bytes come of it. */
+export async function bringBundle(oracle: Oracle, row: EpochRow): Promise<string | undefined> {
+  const { bundles } = oracle;
+  const bundleHash = bundleHashIn(row);
+  if ((await bundles.named(row.epoch, bundleHash)) !== undefined) return undefined;
+  const made = await stageBundle(oracle, row);
+  if (made !== bundleHash) {
+    return `bundle ${bundleHash} is not in ${bundles.location}, and what is stored gives ${made}: copy the folder of the machine that made it`;
+  }
+  await bundles.publish(row.epoch, bundleHash);
+  oracle.log("bundle made here too", { epoch: row.epoch, bundleHash });
+  return undefined;
 }
 
 function ndjson(rows: readonly unknown[]): Uint8Array {
@@ -136,7 +157,14 @@ export async function publishStep(oracle: Oracle, row: EpochRow): Promise<StepOu
   for (const { report } of follower.law().vetoed.values())
     if (report.epoch === row.epoch && report.bundleHash !== bundleHash)
       await bundles.putAside(row.epoch, report.bundleHash);
-  await bundles.publish(row.epoch, bundleHash);
+  try {
+    await bundles.publish(row.epoch, bundleHash);
+  } catch (error) {
+    if (!isBundleUnavailable(error)) throw error;
+    // It was staged on another machine.
+    const reason = await bringBundle(oracle, row);
+    if (reason !== undefined) return { held: reason };
+  }
   const { manifest } = await bundles.bundle(row.epoch);
   const found = bundleHashOf(manifest);
   if (found !== bundleHash) {

@@ -8,6 +8,8 @@ export type Query = (text: string, values?: readonly SqlValue[]) => Promise<read
 
 /** What a database does for the tables. Statements are in the SQL that all engines speak. */
 export type Engine = {
+  /** SQL for its own clock, in unix seconds: the machines that share a database have several. */
+  readonly now: string;
   /** Outside of any change: sees what is committed. */
   readonly query: Query;
   /**

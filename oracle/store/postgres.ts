@@ -89,6 +89,8 @@ export async function openPostgresStore(
 
 function engineOn({ connect, query, write }: Database): Engine {
   return {
+    // Not of the transaction's beginning: it may have waited for another.
+    now: "FLOOR(EXTRACT(EPOCH FROM clock_timestamp()))::BIGINT",
     query: numbering(query),
     write: (change) => write((q) => change(numbering(q))),
     snapshot: async () => {

@@ -51,6 +51,7 @@ export async function openSqliteStore(
   const writer = openWriter(database, lockWaitMs, receipts.forget);
   const query = queryOn(prepare.writing);
   const engine: Engine = {
+    now: "unixepoch()",
     query: queryOn(prepare.reading),
     write: (change) => writer.write(() => change(query)),
     snapshot: async () => {

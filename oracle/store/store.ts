@@ -73,8 +73,8 @@ export type Store = TransactionJournal & {
     fields?: Partial<EpochFields>,
   ): Promise<boolean>;
 
-  /** Gets or renews a lease; false while another holder's has not run out. `now` and `ttlSeconds` in seconds. */
-  acquireLease(name: string, holder: string, ttlSeconds: number, now: number): Promise<boolean>;
+  /** Gets or renews a lease; false while another holder's has not run out, by the database's clock. */
+  acquireLease(name: string, holder: string, ttlSeconds: number): Promise<boolean>;
   releaseLease(name: string, holder: string): Promise<void>;
 
   /**

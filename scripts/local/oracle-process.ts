@@ -24,8 +24,11 @@ export type OracleProcess = {
 };
 
 /** One run of link-oracle as its own process, as cron or a service manager starts it. */
-export function startOracle(args: readonly string[]): OracleProcess {
-  const child = spawn(process.execPath, [MAIN, ...args], {
+export function startOracle(
+  args: readonly string[],
+  nodeArgs: readonly string[] = [],
+): OracleProcess {
+  const child = spawn(process.execPath, [...nodeArgs, MAIN, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
     env: { NODE_COMPILE_CACHE: COMPILE_CACHE, ...process.env },
   });
@@ -58,6 +61,9 @@ export function startOracle(args: readonly string[]): OracleProcess {
 }
 
 /** Runs to the end. */
-export function runOracle(args: readonly string[]): Promise<Finished> {
-  return startOracle(args).finished;
+export function runOracle(
+  args: readonly string[],
+  nodeArgs: readonly string[] = [],
+): Promise<Finished> {
+  return startOracle(args, nodeArgs).finished;
 }

@@ -352,7 +352,9 @@ describe("the commands, as owners, operators and auditors run them", () => {
 
     it("a word that is not a command or option, with the words there are", async () => {
       const wrong = [["claims"], ["status", "--fast"], ["why", "0x12", "1"], []];
-      for (const { code, stdout, stderr } of await Promise.all(wrong.map(runOracle))) {
+      for (const { code, stdout, stderr } of await Promise.all(
+        wrong.map((words) => runOracle(words)),
+      )) {
         expect([code, stdout]).to.deep.equal([3, ""]);
         expect(stderr).to.match(/^(error: |Usage: )/);
       }

@@ -4,7 +4,7 @@ import { openBundles } from "../../../oracle/edge/bundles.ts";
 import { type PostgresServer, startPostgres } from "../../../scripts/local/postgres-server.ts";
 import { LTK, type MemberWorld, startMemberWorld } from "../../worlds/network.ts";
 import { lastFinalEpoch, proposals } from "../support/chronicle.ts";
-import { LEASE_SECONDS, takeLease } from "../support/lease.ts";
+import { endLeases, LEASE_SECONDS } from "../support/lease.ts";
 import type { Serving } from "../support/member-oracle.ts";
 
 describe("several processes of one member on one PostgreSQL database", () => {
@@ -74,9 +74,7 @@ describe("several processes of one member on one PostgreSQL database", () => {
     await killed.line(/epoch advanced/).catch(() => undefined);
     killed.child.kill("SIGKILL");
     await Promise.all([killed.finished, rival.finished]);
-    const store = await world.oracle.openStore();
-    await takeLease(store, Math.floor(Date.now() / 1000) + LEASE_SECONDS);
-    await store.close();
+    await endLeases(world.oracle);
     await world.oracle.close();
     await world.passWindow();
     await Promise.all([world.oracle.close(), world.oracle.close()]);

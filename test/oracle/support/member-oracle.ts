@@ -67,10 +67,12 @@ export type MemberOracleOptions = {
   /** Another member's, for a take-over; its own when not given. */
   readonly data?: string;
   readonly database?: string | undefined;
+  /** For the Node that runs it: a module that moves its clock. */
+  readonly nodeArgs?: readonly string[];
 };
 
 export async function memberOracle(options: MemberOracleOptions): Promise<MemberOracle> {
-  const { devnet, name, wallet, rpcUrl = devnet.rpcUrl, database } = options;
+  const { devnet, name, wallet, rpcUrl = devnet.rpcUrl, database, nodeArgs = [] } = options;
   const data = options.data ?? join(devnet.folder, name);
   const keyFile = await devnet.keyFile(name, wallet);
   const chainArgs = ["--rpc", rpcUrl, "--deployment", devnet.deploymentFile];
@@ -79,7 +81,7 @@ export async function memberOracle(options: MemberOracleOptions): Promise<Member
   const running = new Set<OracleProcess>();
 
   const start = (...words: readonly string[]) => {
-    const process = startOracle(words);
+    const process = startOracle(words, nodeArgs);
     running.add(process);
     process.finished.finally(() => running.delete(process));
     return process;
@@ -90,7 +92,7 @@ export async function memberOracle(options: MemberOracleOptions): Promise<Member
   };
   const closeArgs = (more: readonly string[]) => ["close", ...args, "--json", ...more];
   const close = async (more: readonly string[]): Promise<Closed> => {
-    const { code, stdout, stderr } = await runOracle(closeArgs(more));
+    const { code, stdout, stderr } = await runOracle(closeArgs(more), nodeArgs);
     return { code, outcome: stdout === "" ? {} : JSON.parse(stdout), stderr };
   };
 
@@ -114,7 +116,7 @@ export async function memberOracle(options: MemberOracleOptions): Promise<Member
     close: (...more) => close([...more, "--execute"]),
     plan: (...more) => close(more),
     startClose: (...more) => start(...closeArgs(more), "--execute"),
-    run: (command, ...more) => runOracle([command, ...args, ...more]),
+    run: (command, ...more) => runOracle([command, ...args, ...more], nodeArgs),
     openStore: () => (database === undefined ? openSqliteStore(data) : openPostgresStore(database)),
     async stop() {
       for (const process of running) await end(process, "SIGKILL");
