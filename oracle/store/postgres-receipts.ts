@@ -15,20 +15,26 @@ import type { PutOutcome, Store } from "./store.ts";
 
 const ADDRESS_BYTES = BYTES_OF.address;
 
+/**
+ * Where the tables are spread by device, over shards or partitions, a group must touch those of its devices alone: look-ups
+ * name them in a condition, and writes are rows of values, which are dealt out one by one. A SELECT to insert from is not.
+ */
 const FIND_HEADS = `
   SELECT signed, digest FROM receipts
   JOIN unnest($1::BYTEA[], $2::BYTEA[], $3::BIGINT[]) AS wanted (device, customer, epoch)
-  USING (device, customer, epoch)`;
+  USING (device, customer, epoch) WHERE receipts.device = ANY($1)`;
 /**
  * Held from the numbering to the commit: else a lower arrival could be committed after a higher one that was read already.
  * Clients' commits come one after the other by it, each of many receipts. Any number no one else uses there.
  */
 const NUMBERING_LOCK = 7_265_312;
 const LOCK_NUMBERING = `SELECT pg_advisory_xact_lock(${NUMBERING_LOCK})::TEXT`;
-const PUT_HEADS = `
+/** The last of so many numbers. Under the lock, nobody else takes one in between. */
+const TAKE_ARRIVALS =
+  "SELECT setval('receipt_arrivals', nextval('receipt_arrivals') + $1::BIGINT - 1) AS last";
+const putHeadsOf = (count: number) => `
   INSERT INTO receipts (device, customer, epoch, signed, digest, arrival)
-  SELECT *, nextval('receipt_arrivals')
-  FROM unnest($1::BYTEA[], $2::BYTEA[], $3::BIGINT[], $4::BYTEA[], $5::BYTEA[])
+  VALUES ${placesOf(count, 6)}
   ON CONFLICT (epoch, device, customer) DO UPDATE SET
   signed = excluded.signed, digest = excluded.digest, arrival = excluded.arrival`;
 const FIND_RECEIPT =
@@ -40,11 +46,11 @@ const PAGE_OF_RECEIPTS = `
 const FIND_EQUIVOCATIONS = `
   SELECT device, customer, epoch, sequence, digest FROM equivocations
   JOIN unnest($1::BYTEA[], $2::BYTEA[], $3::BIGINT[]) AS wanted (device, customer, epoch)
-  USING (device, customer, epoch)`;
-const PUT_EQUIVOCATIONS = `
+  USING (device, customer, epoch) WHERE equivocations.device = ANY($1)`;
+const putEquivocationsOf = (count: number) => `
   INSERT INTO equivocations (device, customer, epoch, sequence, digest, counting, other)
-  SELECT * FROM unnest(
-    $1::BYTEA[], $2::BYTEA[], $3::BIGINT[], $4::BIGINT[], $5::BYTEA[], $6::BYTEA[], $7::BYTEA[])`;
+  VALUES ${placesOf(count, 7)}`;
+
 type ReceiptTable = Pick<Store, "putReceipts" | "head" | "packedReceipts">;
 
 export function receiptTable({ name, query, write }: Database): {
@@ -139,11 +145,15 @@ async function putGroup(
 
 async function putHeads(query: PostgresQuery, heads: readonly Ranked[]): Promise<void> {
   await query(LOCK_NUMBERING);
-  await query(PUT_HEADS, [
-    ...keyArrays(heads.map(({ receipt }) => receipt)),
-    heads.map((head) => bytea(packSignedReceipt(head))),
-    heads.map(({ digest }) => bytea(digest)),
+  const [taken] = await query(TAKE_ARRIVALS, [heads.length]);
+  const first = taken?.last - heads.length + 1;
+  const rows = heads.map((head, i) => [
+    ...keyValues(head.receipt),
+    packSignedReceipt(head),
+    head.digest,
+    first + i,
   ]);
+  await putRows(query, putHeadsOf, rows);
 }
 
 async function keepEvidence(query: PostgresQuery, evidence: readonly Evidence[]): Promise<void> {
@@ -161,14 +171,32 @@ async function keepEvidence(query: PostgresQuery, evidence: readonly Evidence[])
     known.add(name);
     return true;
   });
-  if (added.length === 0) return;
-  await query(PUT_EQUIVOCATIONS, [
-    ...keyArrays(added.map(({ other }) => other.receipt)),
-    added.map(({ other }) => other.receipt.sequence),
-    added.map(({ other }) => bytea(other.digest)),
-    added.map(({ counting }) => bytea(packSignedReceipt(counting))),
-    added.map(({ other }) => bytea(packSignedReceipt(other))),
+  const rows = added.map(({ counting, other }) => [
+    ...keyValues(other.receipt),
+    other.receipt.sequence,
+    other.digest,
+    packSignedReceipt(counting),
+    packSignedReceipt(other),
   ]);
+  await putRows(query, putEquivocationsOf, rows);
+}
+
+/** In pieces: a statement has at most 65,535 values, and one call may bring more. */
+async function putRows(
+  query: PostgresQuery,
+  statementOf: (count: number) => string,
+  rows: readonly (readonly unknown[])[],
+): Promise<void> {
+  for (let first = 0; first < rows.length; first += GROUP_RECEIPTS) {
+    const some = rows.slice(first, first + GROUP_RECEIPTS);
+    await query(statementOf(some.length), some.flat());
+  }
+}
+
+/** ($1, $2), ($3, $4) and so on. */
+function placesOf(rows: number, columns: number): string {
+  const row = (i: number) => Array.from({ length: columns }, (_, j) => `$${i * columns + j + 1}`);
+  return Array.from({ length: rows }, (_, i) => `(${row(i)})`).join(", ");
 }
 
 function distinctKeys(receipts: readonly { readonly receipt: Key }[]): Map<string, Key> {
@@ -187,11 +215,11 @@ function keyArrays(keys: readonly Key[]): readonly unknown[] {
   ];
 }
 
-/** As an element of an array parameter, which the driver sends as text. */
-function bytea(bytes: Uint8Array): string {
-  return byteaOfHex(toHex(bytes));
+function keyValues({ device, customer, epoch }: Key): readonly unknown[] {
+  return [fromHex(device), fromHex(customer), epoch];
 }
 
+/** As an element of an array parameter, which the driver sends as text. */
 function byteaOfHex(hex: string): string {
   return `\\x${hex.slice(2)}`;
 }

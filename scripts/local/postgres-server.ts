@@ -19,6 +19,8 @@ export type PostgresServer = {
   createSchema(): Promise<string>;
   /** Runs a statement in a transaction that stays open until what it gives back is called. */
   hold(url: string, sql: string): Promise<() => Promise<void>>;
+  /** What it said last, on standard error. */
+  log(): string;
   /** Changes a setting for all sessions, those that are open too. */
   set(name: string, value: string): Promise<void>;
   /** A server that follows this one as `application_name` STANDBY, from a copy of its folder, until it is promoted. */
@@ -42,6 +44,8 @@ const PASSWORD = "loopback-only-secret";
 const NOBODY = 65_534;
 const START_MS = 30_000;
 const RETRY_MS = 100;
+/** Kept of what a server says: the plans of a few statements, with their values. */
+const LOG_CHARACTERS = 4_000_000;
 
 const SETTINGS = {
   listen_addresses: "127.0.0.1",
@@ -72,6 +76,7 @@ async function startServer({ binaries, folder, asUser }: Home): Promise<Postgres
   const port = await freePort();
   const address = `127.0.0.1:${port}`;
   const url = `postgresql://${USER}:${PASSWORD}@${address}/postgres`;
+  let said = "";
   let server = await start();
   let schemas = 0;
 
@@ -85,9 +90,9 @@ async function startServer({ binaries, folder, asUser }: Home): Promise<Postgres
       cwd: folder,
       stdio: ["ignore", "ignore", "pipe"],
     });
-    let said = "";
+    said = "";
     child.stderr.on("data", (chunk) => {
-      said = (said + chunk).slice(-4_000);
+      said = (said + chunk).slice(-LOG_CHARACTERS);
     });
     const kill = () => child.kill("SIGQUIT");
     process.once("exit", kill);
@@ -122,6 +127,7 @@ async function startServer({ binaries, folder, asUser }: Home): Promise<Postgres
       await client.query(`BEGIN; ${sql}`);
       return () => client.end();
     },
+    log: () => said,
     async set(name, value) {
       // One statement each: neither runs within a transaction.
       await runSql(url, `ALTER SYSTEM SET ${name} = '${value}'`);

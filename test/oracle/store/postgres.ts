@@ -6,21 +6,9 @@ import {
   startPostgres,
 } from "../../../scripts/local/postgres-server.ts";
 import { crowdOf } from "../../worlds/paper.ts";
-import { expectStored, type StorePlace, storeSuite } from "./suite.ts";
+import { postgresPlace } from "./postgres-place.ts";
+import { expectStored, storeSuite } from "./suite.ts";
 import { startWriter } from "./writer.ts";
-
-const TABLES = [
-  "receipts",
-  "equivocations",
-  "vouchers",
-  "events",
-  "event_cursor",
-  "epochs",
-  "leases",
-  "reports",
-  "forgone",
-  "transactions",
-];
 
 describe("PostgreSQL", () => {
   let server: PostgresServer;
@@ -136,34 +124,3 @@ describe("PostgreSQL", () => {
     await store.close();
   });
 });
-
-async function postgresPlace(server: PostgresServer): Promise<StorePlace> {
-  const url = await server.createSchema();
-  const module = new URL("../../../oracle/store/postgres.ts", import.meta.url).href;
-  return {
-    open: (options) => openPostgresStore(url, options),
-    elsewhere: [module, openPostgresStore.name, url],
-    failCommits: () => sabotage(url),
-    holdLock: () => server.hold(url, `LOCK TABLE ${TABLES} IN EXCLUSIVE MODE`),
-    // Its server goes, with all that is in it.
-    remove: async () => undefined,
-  };
-}
-
-/** Changes call a function that raises when it comes to commit and not before. */
-async function sabotage(url: string): Promise<() => Promise<void>> {
-  const triggers = TABLES.map(
-    (table) => `
-      CREATE CONSTRAINT TRIGGER broken AFTER INSERT OR UPDATE OR DELETE ON ${table}
-      DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION break_commit();`,
-  );
-  await runSql(
-    url,
-    `CREATE FUNCTION break_commit() RETURNS TRIGGER LANGUAGE plpgsql AS
-     $$ BEGIN RAISE EXCEPTION 'the commit was broken'; END $$;
-     ${triggers.join("\n")}`,
-  );
-  return async () => {
-    await runSql(url, "DROP FUNCTION break_commit() CASCADE");
-  };
-}
