@@ -123,6 +123,8 @@ async function startServer({ binaries, folder, asUser }: Home): Promise<Postgres
     },
     async hold(url, sql) {
       const client = new Client({ connectionString: url });
+      // It holds nothing any more when its server goes.
+      client.on("error", () => undefined);
       await client.connect();
       await client.query(`BEGIN; ${sql}`);
       return () => client.end();
