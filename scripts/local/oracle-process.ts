@@ -23,14 +23,22 @@ export type OracleProcess = {
   line(pattern: RegExp): Promise<string>;
 };
 
+export type OracleProcessOptions = {
+  /** Node's own, before the program. */
+  readonly nodeArgs?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Every line of standard error, as it comes. */
+  readonly onLine?: (line: string) => void;
+};
+
 /** One run of link-oracle as its own process, as cron or a service manager starts it. */
 export function startOracle(
   args: readonly string[],
-  nodeArgs: readonly string[] = [],
+  { nodeArgs = [], env = {}, onLine }: OracleProcessOptions = {},
 ): OracleProcess {
   const child = spawn(process.execPath, [...nodeArgs, MAIN, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { NODE_COMPILE_CACHE: COMPILE_CACHE, ...process.env },
+    env: { NODE_COMPILE_CACHE: COMPILE_CACHE, ...process.env, ...env },
   });
   const texts = { stdout: "", stderr: "" };
   const waiting: { pattern: RegExp; resolve: (line: string) => void }[] = [];
@@ -39,6 +47,7 @@ export function startOracle(
     createInterface({ input: child[name] }).on("line", (line) => {
       texts[name] += `${line}\n`;
       seen.push(line);
+      if (name === "stderr") onLine?.(line);
       for (const waiter of waiting) if (waiter.pattern.test(line)) waiter.resolve(line);
     });
   }
@@ -63,7 +72,7 @@ export function startOracle(
 /** Runs to the end. */
 export function runOracle(
   args: readonly string[],
-  nodeArgs: readonly string[] = [],
+  options: OracleProcessOptions = {},
 ): Promise<Finished> {
-  return startOracle(args, nodeArgs).finished;
+  return startOracle(args, options).finished;
 }

@@ -12,6 +12,7 @@ import { signedVoucherToJson } from "@link-rewards/core/signed/submission";
 import { type SignedVoucher, voucherDigest } from "@link-rewards/core/signed/voucher";
 import { readDeploymentFile } from "@link-rewards/host/deployment";
 import type { HDNodeWallet } from "ethers";
+import type { SuiteParameters } from "../../scripts/deployment.ts";
 import { type Devnet, startDevnet } from "../../scripts/local/devnet.ts";
 import { type LocalChain, startHardhatChain } from "../../scripts/local/local-chain.ts";
 import type { LocalDevice } from "../../scripts/local/local-device.ts";
@@ -68,9 +69,10 @@ const FUNDS = 1_000n * LTK;
 /** What cannot be set up leaves no chain behind. */
 export async function startMemberWorld({
   startChain = startHardhatChain,
+  parameters = {},
   ...sizes
-}: { readonly startChain?: () => Promise<LocalChain> } & Sizes = {}): Promise<MemberWorld> {
-  const devnet = await startDevnet({}, startChain);
+}: Founding & Sizes = {}): Promise<MemberWorld> {
+  const devnet = await startDevnet(parameters, startChain);
   try {
     return await worldOn(devnet, sizes);
   } catch (error) {
@@ -78,6 +80,12 @@ export async function startMemberWorld({
     throw error;
   }
 }
+
+type Founding = {
+  readonly startChain?: () => Promise<LocalChain>;
+  /** What is to be other than a devnet's. */
+  readonly parameters?: Partial<SuiteParameters>;
+};
 
 type Sizes = {
   readonly owners?: number;

@@ -1,0 +1,240 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { EXIT } from "@link-rewards/host/program";
+import { runOracle } from "../local/oracle-process.ts";
+import { watchAnswerIn, watchArgs } from "./commands.ts";
+import type { Fault, Phase, Plan } from "./draw.ts";
+import type { Closed, Member } from "./member.ts";
+import type { Mischief } from "./mischief.ts";
+import type { Stage } from "./stage.ts";
+import type { Traffic } from "./traffic.ts";
+import { name } from "./words.ts";
+
+/** What goes on with the faults in it, at most; then they end. */
+const FAULTY_MS = 6_000;
+/** After the faults, what was begun in them must end. */
+const RECOVERY_MS = 60_000;
+/** Rounds of closes after the faults, in which an epoch must get where it should. */
+const ROUNDS = 6;
+/** So often may an attempt run out, for signatures that were given to something else. */
+const ABANDONMENTS = 2;
+
+export type Played = {
+  /** What must not be, found while it happened. */
+  readonly broken: string[];
+  /** What is worth reading. */
+  readonly notes: string[];
+  /** Who closed well in the grace of each epoch, after the faults. */
+  readonly collectors: ReadonlySet<number>[];
+};
+
+export type Players = {
+  readonly plan: Plan;
+  readonly stage: Stage;
+  readonly traffic: Traffic;
+  readonly mischief: Mischief;
+  readonly tell: (line: string) => void;
+};
+
+/** All epochs of a plan, with its faults. Ends early where an epoch does not come to its end. */
+export async function play({ plan, stage, traffic, mischief, tell }: Players): Promise<Played> {
+  const { devnet } = stage.world;
+  const { genesis, epochSeconds, graceSeconds } = devnet.parameters;
+  const { ledger } = devnet.suite;
+  const broken: string[] = [];
+  const notes: string[] = [];
+  const collectors: Set<number>[] = [];
+  const lastClosed = new Map<number, Closed>();
+
+  async function closeOnce(member: Member): Promise<void> {
+    const closed = await member.close();
+    lastClosed.set(member.index, closed);
+    const { code, held, waiting, stderr } = closed;
+    const last = code === EXIT.ok ? waiting : (held ?? stderr.trim().split("\n").at(-1));
+    tell(`close of ${name(member.index)} ended with ${code}: ${last?.slice(0, 300) ?? ""}`);
+  }
+
+  async function closeAll(): Promise<void> {
+    const present = stage.present();
+    if (plan.together) await Promise.all(present.map(closeOnce));
+    else for (const member of present) await closeOnce(member);
+  }
+
+  async function phase(
+    epoch: number,
+    which: Phase,
+    work: () => Promise<void>,
+    afterwards: () => Promise<void>,
+  ): Promise<void> {
+    tell(`epoch ${epoch}: ${which}`);
+    await mischief.begin(epoch, which);
+    const working = work();
+    const patience = new AbortController();
+    await Promise.race([
+      working,
+      sleep(FAULTY_MS, undefined, { signal: patience.signal }).catch(() => undefined),
+    ]);
+    patience.abort();
+    await mischief.calm(epoch, which);
+    tell(`epoch ${epoch}: ${which}, the faults have ended`);
+    const ended = await within(RECOVERY_MS, working);
+    if (!ended) {
+      broken.push(
+        `epoch ${epoch}, ${which}: what was begun in the faults did not end in ${RECOVERY_MS / 1000} s after them`,
+      );
+      for (const member of stage.present()) member.kill("close");
+      await working;
+    }
+    await afterwards();
+  }
+
+  /** Rounds of closes, until the chain and all members are there. */
+  async function closeUntil(isThere: () => Promise<boolean>): Promise<boolean> {
+    for (let round = 0; round < ROUNDS; round++) {
+      if (await isThere()) return true;
+      await closeAll();
+      await stage.confirm();
+    }
+    return isThere();
+  }
+
+  const isProposed = (epoch: number) => async () => {
+    const { epoch: open, digest } = await ledger.proposal();
+    return Number(open) > epoch || (Number(open) === epoch && BigInt(digest) !== 0n);
+  };
+  /** On chain, and for each member. */
+  const isFinal = (epoch: number) => async () => {
+    if (Number((await ledger.lastFinal()).epoch) < epoch) return false;
+    return stage.present().every(({ index }) => {
+      const closed = lastClosed.get(index);
+      return closed?.code === EXIT.ok && (closed.epoch ?? 0) > epoch;
+    });
+  };
+  const why = () =>
+    stage
+      .present()
+      .map(({ index }) => {
+        const { code, held, waiting, stderr } = lastClosed.get(index) ?? {};
+        const last = held ?? waiting ?? stderr?.trim().split("\n").at(-1) ?? "";
+        return `${name(index)} (${code ?? "no close"}): ${last.slice(0, 300)}`;
+      })
+      .join("; ");
+
+  async function propose(epoch: number): Promise<boolean> {
+    for (let abandoned = 0; ; abandoned++) {
+      if (await closeUntil(isProposed(epoch))) return true;
+      if (abandoned === ABANDONMENTS) return false;
+      notes.push(`epoch ${epoch}: an attempt ran out (${why()})`);
+      await stage.warpTo(Number((await ledger.proposal()).abandonableAt));
+    }
+  }
+
+  async function watch(epoch: number, isCalm: boolean): Promise<void> {
+    const place = { rpcUrl: devnet.rpcUrl, deploymentFile: devnet.deploymentFile };
+    const served = stage.present().flatMap((member) => {
+      const url = member.url();
+      return url === undefined ? [] : [new URL("/bundles/", url).href];
+    });
+    const bundles = isCalm ? [stage.mirror.url, ...served] : [stage.mirror.url];
+    const { code, stdout, stderr } = await runOracle(watchArgs(place, bundles), stage.watcher);
+    const { verdict } = watchAnswerIn(stdout);
+    const said = verdict?.message ?? verdict?.verdict ?? stderr.trim().split("\n").at(-1);
+    tell(`watch ended with ${code}: ${said ?? ""}`);
+    const isFine = isCalm ? verdict?.verdict === "agrees" : code !== EXIT.differs;
+    if (!isFine) {
+      const on = isCalm ? "" : "on a bad mirror ";
+      broken.push(`epoch ${epoch}: watch ${on}ended with ${code} for an honest report: ${said}`);
+    }
+  }
+
+  async function playEpoch(epoch: number): Promise<boolean> {
+    const start = genesis + (epoch - 1) * epochSeconds;
+    const end = start + epochSeconds;
+    await phase(
+      epoch,
+      "serving",
+      async () => {
+        await stage.warpTo(start + 1);
+        await traffic.send(epoch);
+      },
+      () => traffic.settle(),
+    );
+    await stage.warpTo(end);
+    await phase(epoch, "collecting", closeAll, closeAll);
+    const collected = stage
+      .present()
+      .filter(({ index }) => lastClosed.get(index)?.code === EXIT.ok);
+    collectors.push(new Set(collected.map(({ index }) => index)));
+
+    const reorg = plan.faults.find(
+      (fault): fault is Fault & { kind: "reorg" } =>
+        fault.kind === "reorg" && fault.epoch === epoch,
+    );
+    const hasBadMirror = plan.faults.some(
+      (fault) => fault.kind === "mirror" && fault.epoch === epoch,
+    );
+    await stage.warpTo(end + graceSeconds);
+    await phase(
+      epoch,
+      "closing",
+      async () => {
+        const undo = reorg && (await remember(stage, reorg));
+        await closeAll();
+        if (hasBadMirror && (await isProposed(epoch)())) await watch(epoch, false);
+        await undo?.();
+      },
+      async () => undefined,
+    );
+    if (!(await propose(epoch))) {
+      broken.push(`epoch ${epoch} was never proposed: ${why()}`);
+      return false;
+    }
+    await watch(epoch, true);
+    const { finalizableAt } = await ledger.proposal();
+    if (finalizableAt > 0n) await stage.warpTo(Number(finalizableAt));
+    await phase(epoch, "ending", closeAll, stage.confirm);
+    lastClosed.clear();
+    if (await closeUntil(isFinal(epoch))) return true;
+    broken.push(`epoch ${epoch} did not become final for all: ${why()}`);
+    return Number((await ledger.lastFinal()).epoch) >= epoch;
+  }
+
+  await Promise.all(stage.members.map((member) => member.serve()));
+  for (let epoch = 1; epoch <= plan.epochs; epoch++) if (!(await playEpoch(epoch))) break;
+  broken.push(...traffic.wronged);
+  return { broken, notes, collectors };
+}
+
+async function within(ms: number, work: Promise<void>): Promise<boolean> {
+  const over = new AbortController();
+  const timeout = sleep(ms, false, { signal: over.signal }).catch(() => true);
+  const ended = await Promise.race([work.then(() => true), timeout]);
+  over.abort();
+  return ended;
+}
+
+/** What it gives back undoes all blocks since, at least as many as are to be undone, and mines others. */
+async function remember(
+  { world, members, syncClocks }: Stage,
+  { blocks, resend }: Fault & { kind: "reorg" },
+): Promise<() => Promise<void>> {
+  const { provider } = world.devnet;
+  const before = await provider.getBlock("latest");
+  if (before === null) throw new Error("the chain has no block");
+  const snapshot = await provider.send("evm_snapshot", []);
+  const sentBefore = members.map(({ node }) => node.sent.length);
+  return async () => {
+    while ((await provider.getBlockNumber()) < before.number + blocks)
+      await provider.send("evm_mine", []);
+    const undone = (await provider.getBlockNumber()) - before.number;
+    await provider.send("evm_revert", [snapshot]);
+    await provider.send("evm_setNextBlockTimestamp", [before.timestamp + 2]);
+    await provider.send("evm_mine", []);
+    const lost = members.flatMap(({ node }, i) => node.sent.slice(sentBefore[i]));
+    // In the order they were sent: a nonce has its place. One that has none any more is the network's to refuse.
+    if (resend)
+      for (const raw of lost)
+        await provider.send("eth_sendRawTransaction", [raw]).catch(() => undefined);
+    for (let mined = 0; mined <= undone; mined++) await provider.send("evm_mine", []);
+    await syncClocks();
+  };
+}

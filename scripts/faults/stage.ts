@@ -1,0 +1,164 @@
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { LTK, type MemberWorld, startMemberWorld } from "../../test/worlds/network.ts";
+import { startHardhatChain } from "../local/local-chain.ts";
+import type { PostgresServer } from "../local/postgres-server.ts";
+import { createClock, type MachineClock } from "./clocks.ts";
+import { CONFIRMATIONS } from "./commands.ts";
+import { CUSTOMERS, DEVICES, MEMBERS, type Plan } from "./draw.ts";
+import { type Link, startLink } from "./link.ts";
+import { createMember, type Member } from "./member.ts";
+import { type Mirror, startMirror } from "./mirror.ts";
+import { type RpcListener, startRpcProxy } from "./rpc.ts";
+
+const THRESHOLD = 2;
+/**
+ * Four hours an epoch, for the time that mined blocks take; within half of it, as the ledger asks, grace, timeout and
+ * window; and a thaw that outlasts two epochs.
+ */
+const PARAMETERS = {
+  epochSeconds: 4 * 3600,
+  graceSeconds: 900,
+  proposalTimeoutSeconds: 1800,
+  windowSeconds: 600,
+  thawSeconds: 9 * 3600,
+  minimumBond: 1_000n * LTK,
+} as const;
+
+/** What happens to a member, as faults wait for it. */
+export type StageListener = {
+  rpc(member: number): RpcListener;
+  onState(member: number, to: string): void;
+  onCrash(member: number, what: string): void;
+};
+
+/** Where a run plays: a chain, three members with a proxy for everything they say to it and each other, and a mirror. */
+export type Stage = {
+  readonly world: MemberWorld;
+  readonly members: readonly Member[];
+  /** From the first member to the second. */
+  link(from: number, to: number): Link;
+  readonly mirror: Mirror;
+  /** Whose clock is right, and who is no member. */
+  readonly watcher: MachineClock;
+  /** Who is not gone for good. */
+  present(): readonly Member[];
+  gone(member: number): void;
+  /** Moves the chain, and with it all clocks, to this time, unix seconds, and makes that final. */
+  warpTo(time: number): Promise<void>;
+  /** Makes everything final that is mined. */
+  confirm(): Promise<void>;
+  /** How far a member's clock is off, in milliseconds. */
+  skew(member: number, ms: number): Promise<void>;
+  /** After the chain's time changed. */
+  syncClocks(): Promise<void>;
+  stop(): Promise<void>;
+};
+
+export async function buildStage(
+  { postgres }: Plan,
+  folder: string,
+  server: () => Promise<PostgresServer>,
+  listener: StageListener,
+): Promise<Stage> {
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  const world = await startMemberWorld({
+    owners: DEVICES,
+    customers: CUSTOMERS,
+    members: MEMBERS,
+    threshold: THRESHOLD,
+    parameters: PARAMETERS,
+    startChain: async () => ({ ...(await startHardhatChain()), finalityBlocks: CONFIRMATIONS }),
+  });
+  const { devnet } = world;
+  const members: Member[] = [];
+  const links = new Map<string, Link>();
+  const gone = new Set<number>();
+  const skews = Array.from({ length: MEMBERS }, () => 0);
+  const watcher = await createClock(folder, "watcher");
+  const closers: (() => Promise<void>)[] = [() => world.stop()];
+  const stop = async () => {
+    for (const close of closers.toReversed()) await close();
+  };
+
+  async function syncClocks(): Promise<void> {
+    const ahead = (await devnet.now()) * 1000 - Date.now();
+    await watcher.set(ahead);
+    await Promise.all(members.map(({ index, clock }) => clock.set(ahead + (skews[index] ?? 0))));
+  }
+
+  try {
+    for (let from = 0; from < MEMBERS; from++) {
+      for (let to = 0; to < MEMBERS; to++) {
+        if (from === to) continue;
+        const link = await startLink(() => members[to]?.url());
+        links.set(`${from}>${to}`, link);
+        closers.push(() => link.close());
+      }
+    }
+    const linkOf = (from: number, to: number) => links.get(`${from}>${to}`) as Link;
+    for (const [index, { wallet }] of world.oracles.entries()) {
+      const node = await startRpcProxy(devnet.rpcUrl, listener.rpc(index));
+      closers.push(() => node.close());
+      const own = join(folder, `member-${index + 1}`);
+      await mkdir(own);
+      const others = Array.from({ length: MEMBERS }, (_, other) => other).filter(
+        (other) => other !== index,
+      );
+      const member = createMember(
+        {
+          index,
+          wallet,
+          node,
+          folder: own,
+          clock: await createClock(folder, `member-${index + 1}`),
+          place: {
+            rpcUrl: node.url,
+            deploymentFile: devnet.deploymentFile,
+            data: join(own, "data"),
+            keyFile: await devnet.keyFile(`member-${index + 1}`, wallet),
+            database: postgres[index] ? await (await server()).createSchema() : undefined,
+            peers: others.map((to) => linkOf(index, to).url),
+          },
+        },
+        {
+          onState: (to) => listener.onState(index, to),
+          onCrash: (what) => listener.onCrash(index, what),
+        },
+      );
+      members.push(member);
+      closers.push(() => member.stop());
+    }
+    const present = () => members.filter(({ index }) => !gone.has(index));
+    const mirror = await startMirror(() => present()[0]?.bundles ?? folder);
+    closers.push(() => mirror.close());
+    await syncClocks();
+    return {
+      world,
+      members,
+      link: linkOf,
+      mirror,
+      watcher,
+      present,
+      gone: (member) => void gone.add(member),
+      async warpTo(time) {
+        await devnet.warpTo(time);
+        await syncClocks();
+      },
+      async confirm() {
+        await devnet.warpTo(0);
+        await syncClocks();
+      },
+      async skew(member, ms) {
+        skews[member] = ms;
+        await syncClocks();
+      },
+      syncClocks,
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
