@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { EXIT } from "@link-rewards/host/program";
 import { runOracle } from "../local/oracle-process.ts";
 import { watchAnswerIn, watchArgs } from "./commands.ts";
-import type { Fault, Phase, Plan } from "./draw.ts";
+import { type Fault, PHASES, type Phase, type Plan } from "./draw.ts";
 import type { Closed, Member } from "./member.ts";
 import type { Mischief } from "./mischief.ts";
 import type { Stage } from "./stage.ts";
@@ -159,7 +159,14 @@ export async function play({ plan, stage, traffic, mischief, tell }: Players): P
       () => traffic.settle(),
     );
     await stage.warpTo(end);
-    await phase(epoch, "collecting", closeAll, closeAll);
+    lastClosed.clear();
+    await phase(epoch, "collecting", closeAll, async () => {
+      // Whoever was disturbed collects again while the grace lasts.
+      const wasQuiet = !plan.faults.some(
+        (fault) => fault.epoch === epoch && isIn(fault, "collecting"),
+      );
+      if (!wasQuiet) await closeAll();
+    });
     const collected = stage
       .present()
       .filter(({ index }) => lastClosed.get(index)?.code === EXIT.ok);
@@ -191,8 +198,17 @@ export async function play({ plan, stage, traffic, mischief, tell }: Players): P
     await watch(epoch, true);
     const { finalizableAt } = await ledger.proposal();
     if (finalizableAt > 0n) await stage.warpTo(Number(finalizableAt));
-    await phase(epoch, "ending", closeAll, stage.confirm);
     lastClosed.clear();
+    await phase(
+      epoch,
+      "ending",
+      async () => {
+        await closeAll();
+        await stage.confirm();
+        await closeAll();
+      },
+      stage.confirm,
+    );
     if (await closeUntil(isFinal(epoch))) return true;
     broken.push(`epoch ${epoch} did not become final for all: ${why()}`);
     return Number((await ledger.lastFinal()).epoch) >= epoch;
@@ -202,6 +218,11 @@ export async function play({ plan, stage, traffic, mischief, tell }: Players): P
   for (let epoch = 1; epoch <= plan.epochs; epoch++) if (!(await playEpoch(epoch))) break;
   broken.push(...traffic.wronged);
   return { broken, notes, collectors };
+}
+
+function isIn({ phase, until }: Fault, which: Phase): boolean {
+  const at = PHASES.indexOf(which);
+  return PHASES.indexOf(phase) <= at && at <= PHASES.indexOf(until);
 }
 
 async function within(ms: number, work: Promise<void>): Promise<boolean> {
