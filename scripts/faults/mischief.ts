@@ -25,6 +25,8 @@ export type Mischief = {
   readonly listener: StageListener;
   /** Those whose moment came. */
   readonly struck: ReadonlySet<Fault>;
+  /** Whether no fault is going on. */
+  isCalm(): boolean;
   /** Once both are there. */
   enter(stage: Stage, traffic: Traffic): void;
   acknowledged(member: number): void;
@@ -179,6 +181,7 @@ export function createMischief(
       onState: (member, state) => void happen({ on: "state", member, state }),
       onCrash,
     },
+    isCalm: () => armed.length === 0 && ending.size === 0,
     enter(on, with_) {
       stage = on;
       traffic = with_;

@@ -11,8 +11,11 @@ import { name } from "./words.ts";
 
 /** What goes on with the faults in it, at most; then they end. */
 const FAULTY_MS = 6_000;
-/** After the faults, what was begun in them must end. */
-const RECOVERY_MS = 60_000;
+/** While a fault lasts, a close is given up after this, as by a service manager; nobody is blamed. */
+const GIVEN_UP_MS = 8_000;
+/** With no fault, or after it, it must end in this. */
+const CLOSE_MS = 30_000;
+const LOOK_MS = 100;
 /** Rounds of closes after the faults, in which an epoch must get where it should. */
 const ROUNDS = 6;
 /** So often may an attempt run out, for signatures that were given to something else. */
@@ -45,8 +48,33 @@ export async function play({ plan, stage, traffic, mischief, tell }: Players): P
   const collectors: Set<number>[] = [];
   const lastClosed = new Map<number, Closed>();
 
+  async function closeInTime(member: Member): Promise<Closed> {
+    const closing = member.close();
+    const over = new AbortController();
+    const ended = closing.finally(() => over.abort());
+    let calmMs = 0;
+    let faultyMs = 0;
+    let last = performance.now();
+    while (!over.signal.aborted) {
+      await Promise.race([ended, sleep(LOOK_MS, undefined, { signal: over.signal })]).catch(
+        () => undefined,
+      );
+      const now = performance.now();
+      if (mischief.isCalm()) calmMs += now - last;
+      else faultyMs += now - last;
+      last = now;
+      if (calmMs > CLOSE_MS)
+        broken.push(`close of ${name(member.index)} did not end in ${CLOSE_MS / 1000} s of calm`);
+      if (calmMs > CLOSE_MS || (!mischief.isCalm() && faultyMs > GIVEN_UP_MS)) {
+        member.kill("close");
+        break;
+      }
+    }
+    return ended;
+  }
+
   async function closeOnce(member: Member): Promise<void> {
-    const closed = await member.close();
+    const closed = await closeInTime(member);
     lastClosed.set(member.index, closed);
     const { code, held, waiting, stderr } = closed;
     const last = code === EXIT.ok ? waiting : (held ?? stderr.trim().split("\n").at(-1));
@@ -76,14 +104,7 @@ export async function play({ plan, stage, traffic, mischief, tell }: Players): P
     patience.abort();
     await mischief.calm(epoch, which);
     tell(`epoch ${epoch}: ${which}, the faults have ended`);
-    const ended = await within(RECOVERY_MS, working);
-    if (!ended) {
-      broken.push(
-        `epoch ${epoch}, ${which}: what was begun in the faults did not end in ${RECOVERY_MS / 1000} s after them`,
-      );
-      for (const member of stage.present()) member.kill("close");
-      await working;
-    }
+    await working;
     await afterwards();
   }
 
@@ -223,14 +244,6 @@ export async function play({ plan, stage, traffic, mischief, tell }: Players): P
 function isIn({ phase, until }: Fault, which: Phase): boolean {
   const at = PHASES.indexOf(which);
   return PHASES.indexOf(phase) <= at && at <= PHASES.indexOf(until);
-}
-
-async function within(ms: number, work: Promise<void>): Promise<boolean> {
-  const over = new AbortController();
-  const timeout = sleep(ms, false, { signal: over.signal }).catch(() => true);
-  const ended = await Promise.race([work.then(() => true), timeout]);
-  over.abort();
-  return ended;
 }
 
 /** What it gives back undoes all blocks since, at least as many as are to be undone, and mines others. */
