@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { appendFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import type { HDNodeWallet } from "ethers";
 import { type OracleProcess, startOracle } from "../local/oracle-process.ts";
@@ -18,6 +19,8 @@ import {
 import type { Program } from "./draw.ts";
 import type { RpcProxy } from "./rpc.ts";
 
+/** A start that takes longer is none. */
+const SERVE_MS = 10_000;
 /** No file grows beyond this while the disk is full, in bytes. */
 const FULL_DISK_BYTES = 4096;
 
@@ -34,7 +37,7 @@ export type Member = {
   /** Where it serves; undefined while it does not. */
   url(): string | undefined;
   isClosing(): boolean;
-  /** Starts it unless it runs; false when it ended before it served. */
+  /** Starts it unless it runs; false when it ended before it served, or took too long and was ended. */
   serve(): Promise<boolean>;
   /** To its end. */
   close(): Promise<Closed>;
@@ -80,7 +83,10 @@ export function createMember(
     running[program] = process;
     const end = process.finished.then(({ code, signal, stdout, stderr }) => {
       write(program, `--- ended with ${signal ?? code}: ${stdout.trim()}`);
-      if (running[program] === process) running[program] = undefined;
+      if (running[program] === process) {
+        running[program] = undefined;
+        if (program === "serve") url = undefined;
+      }
       const crash = killed.has(process) ? undefined : crashIn({ code, signal, stderr });
       if (crash !== undefined) onCrash(`${program}: ${crash}`);
       ended.delete(end);
@@ -104,19 +110,19 @@ export function createMember(
     url: () => url,
     isClosing: () => running.close !== undefined,
     async serve() {
-      if (running.serve !== undefined) return true;
-      const process = start("serve", serveArgs(place));
-      process.finished.finally(() => {
-        if (running.serve === undefined || running.serve === process) url = undefined;
-      });
-      try {
-        const listening = await process.line(LISTENING);
-        if (running.serve !== process) return false;
-        url = listening;
-        return true;
-      } catch {
-        return false;
-      }
+      if (url !== undefined) return true;
+      const process = running.serve ?? start("serve", serveArgs(place));
+      const over = new AbortController();
+      const patience = sleep(SERVE_MS, undefined, { signal: over.signal }).catch(() => undefined);
+      const listening = await Promise.race([
+        process.line(LISTENING).catch(() => undefined),
+        patience,
+      ]);
+      over.abort();
+      if (running.serve !== process) return false;
+      if (listening === undefined) kill("serve");
+      url = listening;
+      return listening !== undefined;
     },
     async close() {
       const { code, stdout, stderr } = await start("close", closeArgs(place)).finished;

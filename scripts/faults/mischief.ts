@@ -216,7 +216,8 @@ export function createMischief(
           .map((fault) => (fault as { member: number }).member),
       );
       const back = stage?.present().filter(({ index }) => !away.has(index)) ?? [];
-      await Promise.all(back.map((member) => member.serve()));
+      // One that began in the faults may have hung in them: it is started a second time.
+      await Promise.all(back.map(async (member) => (await member.serve()) || member.serve()));
     },
   };
 
