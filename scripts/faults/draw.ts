@@ -121,11 +121,19 @@ export function drawPlan(seed: number, kinds: readonly FaultKind[]): Plan {
     const count = 1 + random(MOST_FAULTS_AN_EPOCH);
     for (let i = 0; i < count; i++) {
       const fault = drawFault(epoch, pick(urn), random, pick);
-      const isSecond = fault.kind === "gone" && faults.some(({ kind }) => kind === "gone");
-      if (!isSecond) faults.push(fault);
+      if (!faults.some((other) => isSame(other, fault))) faults.push(fault);
     }
   }
   return { seed, epochs, postgres, together, half, traffic: random(1_000_000), faults };
+}
+
+/** Two of them would undo each other. One member at most is gone, or no two could sign. */
+function isSame(one: Fault, other: Fault): boolean {
+  if (one.kind !== other.kind) return false;
+  if (one.kind === "gone") return true;
+  if (one.epoch !== other.epoch) return false;
+  const ofMember = (fault: Fault) => ("member" in fault ? fault.member : undefined);
+  return one.kind !== "kill" && ofMember(one) === ofMember(other);
 }
 
 /** From neighbouring seeds the generator's first numbers are alike; from these they are not. */
