@@ -1,3 +1,4 @@
+import { constants } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
@@ -10,6 +11,8 @@ import { openVerdicts, stateOf, type Verdict } from "./faults/verdicts.ts";
 import { type PostgresServer, startPostgres } from "./local/postgres-server.ts";
 
 const CHECKOUT = fileURLToPath(new URL("..", import.meta.url));
+/** Added to a signal's number by shells. */
+const SIGNAL_CODE = 128;
 const COMMAND = "npm run faults --";
 
 const program = new Command(COMMAND)
@@ -66,6 +69,8 @@ const program = new Command(COMMAND)
     process.exitCode = exitCodeOf(verdicts);
   });
 
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+  process.once(signal, () => process.exit(SIGNAL_CODE + constants.signals[signal]));
 await runProgram(program);
 
 function exitCodeOf(verdicts: readonly Verdict[]): number {

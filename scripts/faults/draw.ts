@@ -21,7 +21,8 @@ export type Trigger =
   /** The member's transaction is at its node's door, or has passed it. */
   | { readonly on: "sending" | "sent"; readonly member: number };
 
-export type Program = "serve" | "close";
+export const PROGRAMS = ["serve", "close"] as const;
+export type Program = (typeof PROGRAMS)[number];
 
 type Kinds =
   /** `back`: whether it is started again at once, or when the faults end. A close is always run again. */

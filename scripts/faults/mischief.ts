@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Transaction } from "ethers";
 import type { Fault, Phase } from "./draw.ts";
 import type { Member } from "./member.ts";
-import { mannerOf } from "./rpc-manners.ts";
+import { mannerOf, type RpcManner } from "./rpc-manners.ts";
 import type { Stage, StageListener } from "./stage.ts";
 import type { Traffic } from "./traffic.ts";
 
@@ -25,8 +25,8 @@ export type Mischief = {
   readonly listener: StageListener;
   /** Those whose moment came. */
   readonly struck: ReadonlySet<Fault>;
-  /** Whether no fault is going on. */
-  isCalm(): boolean;
+  /** Whether a fault is going on that may keep a process from ending. */
+  isHolding(): boolean;
   /** Once both are there. */
   enter(stage: Stage, traffic: Traffic): void;
   acknowledged(member: number): void;
@@ -181,7 +181,7 @@ export function createMischief(
       onState: (member, state) => void happen({ on: "state", member, state }),
       onCrash,
     },
-    isCalm: () => armed.length === 0 && ending.size === 0,
+    isHolding: () => [...ending.keys()].some(mayHold),
     enter(on, with_) {
       stage = on;
       traffic = with_;
@@ -224,6 +224,20 @@ export function createMischief(
   function isAway(fault: Fault): boolean {
     return fault.kind === "kill" && fault.program === "serve" && fault.back === "calm";
   }
+}
+
+/** A node's manners in which a close may take longer than anybody waits. */
+const HOLDING_MANNERS: readonly RpcManner[] = [
+  "slow",
+  "hanging",
+  "limiting",
+  "overloaded",
+  "refusing",
+];
+
+function mayHold(fault: Fault): boolean {
+  if (fault.kind === "rpc") return HOLDING_MANNERS.includes(fault.manner);
+  return fault.kind === "stuck" || (fault.kind === "partition" && fault.manner === "silent");
 }
 
 type Counts = {

@@ -5,7 +5,7 @@ import { startHardhatChain } from "../local/local-chain.ts";
 import type { PostgresServer } from "../local/postgres-server.ts";
 import { createClock, type MachineClock } from "./clocks.ts";
 import { CONFIRMATIONS } from "./commands.ts";
-import { CUSTOMERS, DEVICES, MEMBERS, type Plan } from "./draw.ts";
+import { CUSTOMERS, DEVICES, MEMBERS, type Plan, PROGRAMS } from "./draw.ts";
 import { type Link, startLink } from "./link.ts";
 import { createMember, type Member } from "./member.ts";
 import { type Mirror, startMirror } from "./mirror.ts";
@@ -77,9 +77,15 @@ export async function buildStage(
   const gone = new Set<number>();
   const skews = Array.from({ length: MEMBERS }, () => 0);
   const watcher = await createClock(folder, "watcher");
+  // Whoever ends the run by a signal leaves nobody behind.
+  const killAll = () => {
+    for (const member of members) for (const program of PROGRAMS) member.kill(program);
+  };
+  process.once("exit", killAll);
   const closers: (() => Promise<void>)[] = [() => world.stop()];
   const stop = async () => {
     for (const close of closers.toReversed()) await close();
+    process.off("exit", killAll);
   };
 
   async function syncClocks(): Promise<void> {

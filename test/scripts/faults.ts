@@ -93,7 +93,11 @@ describe("payouts computed a second time", () => {
   });
 });
 
-describe("npm run faults", () => {
+/** Some dozens of processes one after the other, on a machine that may be busy with other tests. */
+const RUN_MS = 600_000;
+
+describe("npm run faults", function () {
+  this.timeout(RUN_MS);
   let folder: string;
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "link-rewards-faults-"));
