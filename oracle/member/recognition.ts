@@ -11,7 +11,7 @@ import {
 import { loadSecp256k1 } from "@link-rewards/host/secp256k1";
 
 /** Between two members' clocks, and on the way. Two clocks that are further apart would close epochs apart as well. */
-export const REQUEST_TOLERANCE_SECONDS = 120;
+const REQUEST_TOLERANCE_SECONDS = 120;
 /** Of one member within the tolerance: far more than it asks, and little memory. */
 const MAX_NONCES = 10_000;
 

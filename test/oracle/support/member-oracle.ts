@@ -81,7 +81,7 @@ export async function memberOracle(options: MemberOracleOptions): Promise<Member
   const running = new Set<OracleProcess>();
 
   const start = (...words: readonly string[]) => {
-    const process = startOracle(words, nodeArgs);
+    const process = startOracle(words, { nodeArgs });
     running.add(process);
     process.finished.finally(() => running.delete(process));
     return process;
@@ -92,7 +92,7 @@ export async function memberOracle(options: MemberOracleOptions): Promise<Member
   };
   const closeArgs = (more: readonly string[]) => ["close", ...args, "--json", ...more];
   const close = async (more: readonly string[]): Promise<Closed> => {
-    const { code, stdout, stderr } = await runOracle(closeArgs(more), nodeArgs);
+    const { code, stdout, stderr } = await runOracle(closeArgs(more), { nodeArgs });
     return { code, outcome: stdout === "" ? {} : JSON.parse(stdout), stderr };
   };
 
@@ -116,7 +116,7 @@ export async function memberOracle(options: MemberOracleOptions): Promise<Member
     close: (...more) => close([...more, "--execute"]),
     plan: (...more) => close(more),
     startClose: (...more) => start(...closeArgs(more), "--execute"),
-    run: (command, ...more) => runOracle([command, ...args, ...more], nodeArgs),
+    run: (command, ...more) => runOracle([command, ...args, ...more], { nodeArgs }),
     openStore: () => (database === undefined ? openSqliteStore(data) : openPostgresStore(database)),
     async stop() {
       for (const process of running) await end(process, "SIGKILL");
