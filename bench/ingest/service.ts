@@ -8,7 +8,7 @@ import { createLog } from "@link-rewards/host/log";
 import { loadSecp256k1 } from "@link-rewards/host/secp256k1";
 import { SigningKey } from "ethers";
 import { Piscina } from "piscina";
-import { createHttpServer } from "../../oracle/edge/http.ts";
+import { createHttpServer } from "../../oracle/edge/http/server.ts";
 import { createMetrics } from "../../oracle/edge/metrics.ts";
 import { openRecoverPool } from "../../oracle/edge/recover-pool.ts";
 import { batchRecovery } from "../../oracle/member/batch-recovery.ts";

@@ -77,7 +77,7 @@ const plants: Plant[] = [
   importing(
     "keeps the oracle out of core",
     "core/judge/imports-oracle.ts",
-    "../../oracle/edge/http.ts",
+    "../../oracle/edge/http/server.ts",
   ),
   importing("keeps Node's modules out of core", "core/law/imports-node.ts", "node:fs", [
     NODE_MODULES,
@@ -126,11 +126,11 @@ const plants: Plant[] = [
   importing(
     "keeps the oracle's paths out of host",
     "host/imports-path.ts",
-    "../oracle/edge/http.ts",
+    "../oracle/edge/http/server.ts",
   ),
 
   // The oracle's rooms.
-  importing("keeps edges out of stores", "oracle/store/imports-edge.ts", "../edge/http.ts"),
+  importing("keeps edges out of stores", "oracle/store/imports-edge.ts", "../edge/http/server.ts"),
   importing("keeps members out of stores", "oracle/store/imports-member.ts", "../member/close.ts"),
   importing(
     "lets an edge import Node and host",
@@ -138,10 +138,46 @@ const plants: Plant[] = [
     "@link-rewards/host/keys",
     [],
   ),
-  importing("keeps edges from importing each other", "oracle/edge/imports-sibling.ts", "./http.ts"),
+  importing(
+    "keeps edges from importing each other",
+    "oracle/edge/imports-sibling.ts",
+    "./http/server.ts",
+  ),
+  importing(
+    "lets the files of the http edge import each other",
+    "oracle/edge/http/clean.ts",
+    "./server.ts",
+    [],
+  ),
+  importing(
+    "keeps other edges out of the http edge",
+    "oracle/edge/http/imports-sibling.ts",
+    "../peers.ts",
+  ),
+  importing(
+    "keeps stores out of the http edge",
+    "oracle/edge/http/imports-store.ts",
+    "../../store/store.ts",
+  ),
+  importing(
+    "lets a member import the http edge by its door",
+    "oracle/member/clean-http.ts",
+    "../edge/http/server.ts",
+    [],
+  ),
+  importing(
+    "keeps what is behind that door out of members",
+    "oracle/member/imports-bodies.ts",
+    "../edge/http/bodies.ts",
+  ),
   importing("keeps stores out of edges", "oracle/edge/imports-store.ts", "../store/store.ts"),
   importing("keeps members out of edges", "oracle/edge/imports-member.ts", "../member/close.ts"),
-  importing("lets an outsider import edges", "oracle/outsider/clean.ts", "../edge/http.ts", []),
+  importing("lets an outsider import edges", "oracle/outsider/clean.ts", "../edge/peers.ts", []),
+  importing(
+    "keeps the server out of outsiders",
+    "oracle/outsider/imports-server.ts",
+    "../edge/http/server.ts",
+  ),
   importing(
     "keeps members out of outsiders",
     "oracle/outsider/imports-member.ts",
@@ -205,7 +241,7 @@ const plants: Plant[] = [
   importing(
     "keeps the oracle's paths out of devices",
     "device/node/imports-path.ts",
-    "../../oracle/edge/http.ts",
+    "../../oracle/edge/http/server.ts",
   ),
   importing(
     "lets a page import client and libraries",
@@ -222,7 +258,7 @@ const plants: Plant[] = [
   importing(
     "keeps the oracle's paths out of pages",
     "web/claim/imports-path.ts",
-    "../../oracle/edge/http.ts",
+    "../../oracle/edge/http/server.ts",
   ),
   importing("keeps devices out of pages", "web/imports-device.ts", "../device/node/start.ts"),
   importing("keeps Node's modules out of pages", "web/imports-node.ts", "node:fs", [NODE_MODULES]),
@@ -248,7 +284,7 @@ const plants: Plant[] = [
   {
     name: "refuses a barrel file",
     path: "oracle/barrel.ts",
-    source: `export { http } from "./edge/http.ts";`,
+    source: `export { http } from "./edge/http/server.ts";`,
     objections: ["lint/performance/noBarrelFile"],
   },
   {
@@ -262,7 +298,9 @@ const plants: Plant[] = [
 /** Files the plants point at; nothing is expected of them. */
 const scenery = [
   ...CORE_ROOMS.map((room) => [`core/${room}/neighbour.ts`, "export const planted = 1;"] as const),
-  ["oracle/edge/http.ts", "export const planted = 1; export const http = 1;"],
+  ["oracle/edge/http/server.ts", "export const planted = 1; export const http = 1;"],
+  ["oracle/edge/http/bodies.ts", "export const planted = 1;"],
+  ["oracle/edge/peers.ts", "export const planted = 1;"],
   ["oracle/store/store.ts", "export const planted = 1;"],
   ["oracle/member/close.ts", "export const planted = 1;"],
   ["oracle/outsider/audit.ts", "export const planted = 1;"],

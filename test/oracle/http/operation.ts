@@ -2,7 +2,7 @@ import { toHex, utf8 } from "@link-rewards/core/encoding/bytes";
 import { REFUSALS } from "@link-rewards/core/encoding/refusal";
 import { bodyHashOf } from "@link-rewards/core/signed/member-request";
 import { expect } from "chai";
-import type { MemberDoor } from "../../../oracle/edge/http.ts";
+import type { MemberDoor } from "../../../oracle/edge/http/options.ts";
 import type { EpochProgress } from "../../../oracle/edge/metrics.ts";
 import { address } from "../../worlds/paper.ts";
 import { resolve, type Schema } from "./document.ts";
