@@ -345,11 +345,11 @@ function refusedReceipts() {
       signedReceiptToJson(signReceipt(receiptOf(), { device: "device-2" })),
     ],
     [
-      "key-unknown",
+      "device-signature-invalid",
       "a field changed after signing",
       { ...json, receipt: { ...receipt, sequence: 2 } },
     ],
-    ["key-unknown", "the signatures swapped", signedReceiptToJson(swapped)],
+    ["device-signature-invalid", "the signatures swapped", signedReceiptToJson(swapped)],
   ].map(([refusal, name, item]) => ({ refusal, name, item }));
 }
 

@@ -119,7 +119,10 @@ export async function checkAllSigned<R extends Refused>(
   const recordBytes = SIGNED_RECEIPT_BYTES;
   const receipts = arrived.map(({ lawful }) => lawful.receipt);
   const publicKeys = publicKeysOf(receipts, law);
-  const signers = await recovery({ records, recordBytes, domain, publicKeys, digests });
+  const signers = await recovery({
+    ...{ records, recordBytes, domain, publicKeys, digests },
+    deviceDecides: true,
+  });
   let next = 0;
   return items.map((item) => {
     if (isRefused(item)) return item;
@@ -129,12 +132,10 @@ export async function checkAllSigned<R extends Refused>(
   });
 }
 
-/** The customer's key that signed, if it and the device did. */
+/** The customer's key that signed, if it and the device did. The device first: a stranger can name it, not sign for it. */
 export function checkSigners(receipt: Receipt, law: Law, signers: Signers): Address | Refused {
-  const key = customerKey(law, receipt, signers.customer);
-  if (isRefused(key)) return key;
   const signer = signers.device;
-  if (signer === receipt.device) return key;
+  if (signer === receipt.device) return customerKey(law, receipt, signers.customer);
   const isP256 = law.devices.get(receipt.device)?.publicKey !== undefined;
   const found = isP256
     ? "its key is P-256, and this is not the low-s r and s of that key over the SHA-256 of the digest"

@@ -68,6 +68,11 @@ export type SignedRecords = {
   readonly publicKeys: PublicKeys;
   /** The receipts' digests, 32 bytes each, where they are known already. */
   readonly digests?: Uint8Array | undefined;
+  /**
+   * Where the device did not sign, the customer's is left zeros: of a stranger's forgeries, which name devices and cannot
+   * sign for them, one of two signatures is looked at. Not for a judge, who is asked about either.
+   */
+  readonly deviceDecides?: boolean | undefined;
 };
 
 /** Those of the records' devices alone: what has to go along to another thread, where there is no law. */
@@ -97,7 +102,14 @@ export type SignerRecovery = (
  * it, so that it can be done elsewhere, in any number of pieces.
  */
 export function recoverSigners(
-  { records, recordBytes, domain, publicKeys, digests: known }: SignedRecords,
+  {
+    records,
+    recordBytes,
+    domain,
+    publicKeys,
+    digests: known,
+    deviceDecides = false,
+  }: SignedRecords,
   curves: Curves = PURE_CURVES,
 ): Uint8Array {
   const count = Math.floor(records.length / recordBytes);
@@ -110,14 +122,12 @@ export function recoverSigners(
     const digest = digests.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES);
     const first = i * recordBytes + RECEIPT_BYTES;
     const second = first + SIGNATURE_BYTES;
-    write(i * SIGNERS_BYTES, curves.recover(digest, records.subarray(first, second)));
     const signature = records.subarray(second, second + SIGNATURE_BYTES);
-    // Its address is needed for nothing else: without P-256 devices it is not even spelled out.
-    const device = publicKeys.size === 0 ? undefined : deviceOf(records, i * recordBytes);
-    write(
-      i * SIGNERS_BYTES + ADDRESS_BYTES,
-      deviceSigner(digest, signature, device, publicKeys, curves),
-    );
+    const device = deviceOf(records, i * recordBytes);
+    const signer = deviceSigner(digest, signature, device, publicKeys, curves);
+    write(i * SIGNERS_BYTES + ADDRESS_BYTES, signer);
+    if (deviceDecides && signer !== device) continue;
+    write(i * SIGNERS_BYTES, curves.recover(digest, records.subarray(first, second)));
   }
   return signers;
 }

@@ -20,6 +20,9 @@ import { parseVoucher, type SignedVoucher, voucherToJson } from "./voucher.ts";
 /** Two signature checks each: a batch of this size keeps a core busy for seconds, and its JSON stays under 1 MiB. */
 export const MAX_BATCH_RECEIPTS = 1_000;
 
+/** A sender that spells so many items wrong spells them all wrong: the rest is not looked at, nor answered one by one. */
+export const MAX_MALFORMED_ITEMS = 16;
+
 /** What a batch was signed for, so that a wrong chain is named instead of a key nobody knows. */
 export const ENVELOPE_FIELDS = [
   { name: "chainId", type: "uint53" },
@@ -47,13 +50,22 @@ export function parseBatch(body: unknown, served: Envelope): Batch | Refused {
   if (!Array.isArray(receipts)) {
     return refuse("malformed", `body.receipts must be a list of 1 to ${MAX_BATCH_RECEIPTS}`);
   }
-  return (
-    refuseUnlessCounted(receipts.length) ??
-    receipts.map((item, i) => {
-      const signed = parseSignedReceipt(item, `receipts[${i}]`);
-      return isRefused(signed) ? signed : { signed, packed: packSignedReceipt(signed) };
-    })
-  );
+  return refuseUnlessCounted(receipts.length) ?? parseItems(receipts);
+}
+
+function parseItems(items: readonly unknown[]): Batch | Refused {
+  const batch: (Arrived | Refused)[] = [];
+  let malformed = 0;
+  for (const [i, item] of items.entries()) {
+    const signed = parseSignedReceipt(item, `receipts[${i}]`);
+    if (!isRefused(signed)) batch.push({ signed, packed: packSignedReceipt(signed) });
+    else if (++malformed <= MAX_MALFORMED_ITEMS) batch.push(signed);
+    else {
+      const message = `more than ${MAX_MALFORMED_ITEMS} items are malformed; nothing of this request was stored; ${signed.message}`;
+      return refuse("malformed", message);
+    }
+  }
+  return batch;
 }
 
 /** The other body of POST /v1/receipts: this header, then signed receipts as in the bundle, back to back. */

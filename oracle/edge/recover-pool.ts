@@ -37,7 +37,10 @@ export function openRecoverPool(threads: number = availableParallelism(), kept =
     idleTimeout: IDLE_MS,
   });
   return {
-    async recover({ records, recordBytes, domain, publicKeys, digests }, onProgress) {
+    async recover(
+      { records, recordBytes, domain, publicKeys, digests, deviceDecides },
+      onProgress,
+    ) {
       const total = Math.floor(records.length / recordBytes);
       const signers = new Uint8Array(total * SIGNERS_BYTES);
       let next = 0;
@@ -51,6 +54,7 @@ export function openRecoverPool(threads: number = availableParallelism(), kept =
             records: own,
             recordBytes,
             domain,
+            deviceDecides,
             // A thread is not handed a million keys for a few hundred records.
             publicKeys: publicKeysAmong({ records: own, recordBytes, publicKeys }),
             digests: digests?.slice(first * HASH_BYTES, next * HASH_BYTES),

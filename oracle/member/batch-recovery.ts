@@ -16,7 +16,7 @@ export type BatchRecoveryOptions = {
 
 /**
  * Has what came in many small requests recovered in few calls: handing a single receipt to another thread takes longer
- * than what it saves. For records of one domain and size.
+ * than what it saves. For records of one domain and size, and one rule of what decides.
  */
 export function batchRecovery(
   recover: SignerRecovery,
@@ -45,12 +45,13 @@ function countOf({ records, recordBytes }: SignedRecords): number {
 }
 
 function joined(group: readonly SignedRecords[]): SignedRecords {
-  const { recordBytes, domain } = at(group, 0);
+  const { recordBytes, domain, deviceDecides } = at(group, 0);
   const known = group.map(({ digests }) => digests).filter((digests) => digests !== undefined);
   return {
     records: concatBytes(...group.map(({ records }) => records)),
     recordBytes,
     domain,
+    deviceDecides,
     publicKeys: new Map(group.flatMap(({ publicKeys }) => [...publicKeys])),
     // All or none: with one missing, every later digest would stand for another's record.
     digests: known.length === group.length ? concatBytes(...known) : undefined,

@@ -353,7 +353,7 @@ function sizeOf(body: unknown): number {
 
 /** On this thread, without keeping the process to itself: a long batch must not look like a hung server. */
 function recoverInTurns(curves: Curves | undefined): SignerRecovery {
-  return async ({ records, recordBytes, domain, publicKeys, digests }) => {
+  return async ({ records, recordBytes, domain, publicKeys, digests, deviceDecides }) => {
     const step = RECEIPTS_PER_TURN;
     const found: Uint8Array[] = [];
     for (let first = 0; first * recordBytes < records.length; first += step) {
@@ -363,6 +363,7 @@ function recoverInTurns(curves: Curves | undefined): SignerRecovery {
         recordBytes,
         domain,
         publicKeys,
+        deviceDecides,
         digests: digests?.subarray(first * HASH_BYTES, (first + step) * HASH_BYTES),
       };
       found.push(recoverSigners(piece, curves));

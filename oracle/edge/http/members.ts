@@ -2,7 +2,7 @@ import { type Address, type Hex, toHex } from "@link-rewards/core/encoding/bytes
 import { isRefused, refuse } from "@link-rewards/core/encoding/refusal";
 import { bodyHashOf } from "@link-rewards/core/signed/member-request";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { parseJson } from "./bodies.ts";
+import { parseJson } from "./json.ts";
 import type { HttpServerOptions } from "./options.ts";
 import { refusalError, STATUS_OF, sendRefused } from "./refusals.ts";
 import { json, MEMBERS_ONLY, other, refTo } from "./schemas.ts";
@@ -48,7 +48,7 @@ export async function serveMembers(
             refuse("not-a-member", "the body is not the one that was signed"),
           );
         }
-        return parseJson(body.toString("utf8"));
+        return parseJson(body);
       },
     );
     const body = refTo("AttestationRequest");

@@ -69,5 +69,7 @@ export function sendRefused(
   status = STATUS_OF[refusal] ?? STATUS_OF_THE_REST,
 ): FastifyReply {
   if (refusal === "busy") reply.header("retry-after", RETRY_AFTER_SECONDS);
+  // What it still sends is not waited for.
+  if (!reply.request.raw.complete) reply.header("connection", "close");
   return reply.code(status).send({ refusal, message });
 }

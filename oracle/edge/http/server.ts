@@ -16,6 +16,9 @@ const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 const KEEP_ALIVE_TIMEOUT_MS = 20_000;
 const TIMEOUT_CHECK_MS = 5_000;
+/** Browsers and proxies send a tenth of it. */
+const MAX_HEADER_BYTES = 8 * 1024;
+const MAX_HEADERS = 64;
 /** Bounds memory and file handles against senders that only connect. */
 const MAX_CONNECTIONS = 10_000;
 /** Longer than a full queue takes to answer; a reader that is slower is cut off when the server closes. */
@@ -37,11 +40,16 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: TIMEOUT_CHECK_MS },
+    http: {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+    },
     exposeHeadRoutes: false,
     return503OnClosing: false,
     frameworkErrors: (error, _request, reply) => sendError(error, reply),
   });
+  app.server.maxHeadersCount = MAX_HEADERS;
   app.server.maxConnections = MAX_CONNECTIONS;
   // The schemas are for the document: core's parsers read what comes in, and name the refusal.
   app.setValidatorCompiler(() => () => true);

@@ -7,6 +7,7 @@ import {
   SIGNED_RECEIPT_BYTES,
 } from "@link-rewards/core/signed/receipt";
 import {
+  PURE_CURVES,
   publicKeysAmong,
   recoverSigners,
   SIGNERS_BYTES,
@@ -84,6 +85,24 @@ describe("recoverSigners", () => {
     const keys = new Map([[address("device-1"), publicKey("device-2")]]);
     const found = recoverSigners({ ...recordsOf(packed), publicKeys: keys });
     expect(signersAt(found, 0).device).to.equal(undefined);
+  });
+
+  it("looks at the device's signature alone where that decides, and it is not the device's", () => {
+    let recovered = 0;
+    const recover: typeof PURE_CURVES.recover = (...signature) => {
+      recovered += 1;
+      return PURE_CURVES.recover(...signature);
+    };
+    const forged = {
+      ...signReceipt(receiptOf({ sequence: 1 })),
+      receipt: receiptOf({ sequence: 2 }),
+    };
+    const records = recordsOf(packSignedReceipt(forged));
+    const curves = { ...PURE_CURVES, recover };
+    const found = recoverSigners({ ...records, deviceDecides: true }, curves);
+    expect([recovered, signersAt(found, 0).customer]).to.deep.equal([1, undefined]);
+    expect(signersAt(recoverSigners(records, curves), 0).customer).to.be.a("string");
+    expect(recovered).to.equal(3);
   });
 
   it("finds the same for digests that are known already", () => {

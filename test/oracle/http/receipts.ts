@@ -220,7 +220,7 @@ describe("POST /v1/receipts", () => {
     });
 
     it("too-large: 1,001 receipts, where 1,000 are taken", async () => {
-      const items = (length: number) => Array.from({ length }, () => ({}));
+      const items = (length: number) => Array.from({ length }, () => signed());
       expect(await served.hand(...items(1_000))).to.have.length(1_000);
       const answer = await served.post(envelope(...items(1_001)));
       expect(refusalOf(answer)).to.deep.equal([413, "too-large"]);
@@ -316,16 +316,24 @@ describe("POST /v1/receipts", () => {
       expect(statuses(await served.hand(receipt))).to.deep.equal(["customer-unknown"]);
     });
 
-    it("key-unknown: another customer's key, or a signature over other terms", async () => {
-      const otherChain = signed({}, { domain: registryDomain.map((byte) => byte ^ 1) });
-      const results = await served.hand(signed({}, { gateway: "gateway-2" }), otherChain);
-      expect(statuses(results)).to.deep.equal(["key-unknown", "key-unknown"]);
+    it("key-unknown: another customer's key", async () => {
+      const results = await served.hand(signed({}, { gateway: "gateway-2" }));
+      expect(statuses(results)).to.deep.equal(["key-unknown"]);
+    });
+
+    it("malformed: sequence 0, which the Judge convicts", async () => {
+      expect(statuses(await served.hand(signed({ sequence: 0 })))).to.deep.equal(["malformed"]);
     });
 
     it("customer-signature-invalid: high s, which most recover functions accept", async () => {
       const { receipt, customerSignature, deviceSignature } = signed();
       const twin = { receipt, customerSignature: withHighS(customerSignature), deviceSignature };
       expect(statuses(await served.hand(twin))).to.deep.equal(["customer-signature-invalid"]);
+    });
+
+    it("device-signature-invalid: a signature over other terms", async () => {
+      const otherChain = signed({}, { domain: registryDomain.map((byte) => byte ^ 1) });
+      expect(statuses(await served.hand(otherChain))).to.deep.equal(["device-signature-invalid"]);
     });
 
     it("device-signature-invalid: high s, another key, or what is not a signature", async () => {
