@@ -51,6 +51,7 @@ export async function startService({
   const key = keyOf("member");
   const log = createLog({ level: "error" });
   const metrics = createMetrics({
+    unready: () => ingest.troubles(),
     queueDepth: () => ingest.depth(),
     chainHead: () => undefined,
     epochs: async () => [],

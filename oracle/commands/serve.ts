@@ -39,6 +39,12 @@ export function serveCommand() {
         "also serve the claim and audit pages (web/dist and a config.json) under /pages/",
       ).env("LINK_PAGES"),
     )
+    .addOption(
+      new Option(
+        "--trust-proxy <addresses...>",
+        "reverse proxies, as addresses or networks: without them, all that comes through one counts as one sender",
+      ).env("LINK_TRUST_PROXY"),
+    )
     .action(async (options) => {
       const { withOracle } = await import("../member/open.ts");
       const { serve } = await import("../member/serve.ts");

@@ -17,6 +17,8 @@ export type MetricSources = {
   readonly chainHead: () => { readonly number: number; readonly timestamp: number } | undefined;
   /** The epochs that are not final; called for each scrape. */
   readonly epochs: () => Promise<readonly EpochProgress[]>;
+  /** Why it should get no traffic, as /readyz says. */
+  readonly unready: () => readonly { readonly reason: string }[];
   /** Demands that wait for an answer, and when, in unix seconds, the first of them is due. */
   readonly demands: () => { readonly count: number; readonly firstDue: number | undefined };
 };
@@ -92,6 +94,16 @@ function registerGauges(sources: MetricSources, registers: Registry[]): void {
     registers,
     collect() {
       this.set(sources.queueDepth());
+    },
+  });
+  new Gauge({
+    name: "unready",
+    help: "1 for each reason that /readyz gives; absent while there is none.",
+    labelNames: ["reason"],
+    registers,
+    collect() {
+      this.reset();
+      for (const { reason } of sources.unready()) this.set({ reason }, 1);
     },
   });
   const ofHead = (name: string, help: string, field: "number" | "timestamp") =>

@@ -45,9 +45,27 @@ import {
 } from "@link-rewards/core/signed/submission";
 import type { SignedVoucher } from "@link-rewards/core/signed/voucher";
 import type { PutOutcome, Store } from "../store/store.ts";
+import { createAllowance } from "./allowance.ts";
+import { createTurns } from "./turns.ts";
 
 /** About a second of work for two cores, and half a minute without native signature checks: who waits longer sends again. */
 const MAX_QUEUED_RECEIPTS = 10_000;
+/** Of the queue: for senders of whom nothing waits, so that one with much does not turn away one with little. */
+const KEPT_FOR_NEW = 0.1;
+/** One failure may be one request's: a lock, a restart. As many in a row, and traffic is better sent elsewhere. */
+const FAILURES_IN_A_ROW = 3;
+/** After it the next is let try: without traffic nothing would ever succeed again. */
+const TROUBLE_LASTS_MS = 30_000;
+/** About 5 ms of signature checks: the turn of one sender. */
+const RECEIPTS_PER_SLICE = 50;
+/** Turns at a time: one for each of two threads, and one on its way to it. */
+const SLICES_AT_A_TIME = 4;
+/**
+ * Newly stored ones in ten seconds: a device that serves a thousand customers has a newer receipt of each in that time.
+ * More costs a hundredth of a core and no more is looked at. Only what the device signed counts, so nobody else can spend it.
+ */
+const RECEIPTS_PER_DEVICE = 1_000;
+const VOUCHERS_PER_CUSTOMER = 100;
 /** About 30 ms of signature checks, then probes and other requests have their turn. */
 const RECEIPTS_PER_TURN = 16;
 
@@ -89,15 +107,17 @@ export type IngestLog = {
 
 /** The way in: parse, verify, store, acknowledge. Nothing is acknowledged before it is durable. */
 export type Ingest = {
-  /** A refusal is for the whole request, of which nothing was stored. */
-  accept(body: unknown): Promise<Results | Refused>;
-  acceptVoucher(body: unknown): Promise<VoucherResult | Refused>;
+  /** A refusal is for the whole request, of which nothing was stored. `sender` is the address it came from. */
+  accept(body: unknown, sender: string): Promise<Results | Refused>;
+  acceptVoucher(body: unknown, sender: string): Promise<VoucherResult | Refused>;
   open(): Terms;
   head(epoch: number, device: Address, customer: Address): Promise<HeadAnswer | undefined>;
   /** Those that can still be collected, as far as is known here. */
   vouchers(): Promise<readonly SignedVoucher[]>;
   /** Receipts and vouchers taken in and not answered yet. */
   depth(): number;
+  /** What every request would fail of by now, as the last ones did; empty again with the first that does not, or after a while. */
+  troubles(): readonly { readonly reason: string; readonly message: string }[];
   /** Takes nothing more in, and resolves when all that was taken in is answered. */
   drain(): Promise<void>;
 };
@@ -113,14 +133,35 @@ export function createIngest(options: IngestOptions): Ingest {
   const curves = options.curves === undefined ? {} : { curves: options.curves };
   const recovery = options.recovery ?? recoverInTurns(options.curves);
   const queue = createQueue(maxQueuedReceipts);
+  const turns = createTurns(
+    options.recovery === undefined ? RECEIPTS_PER_SLICE : SLICES_AT_A_TIME * RECEIPTS_PER_SLICE,
+  );
+  const devices = createAllowance(RECEIPTS_PER_DEVICE);
+  const customers = createAllowance(VOUCHERS_PER_CUSTOMER);
+  /** In a row, of each step that every request takes. */
+  const failures = { "commits-fail": 0, "signature-checks-fail": 0, "signing-fails": 0 };
+  let failedAt = Number.NEGATIVE_INFINITY;
 
-  async function accept(body: unknown) {
+  /** Counts how often `work` fails in a row. */
+  async function watched<T>(step: keyof typeof failures, work: () => T | Promise<T>): Promise<T> {
+    try {
+      const done = await work();
+      failures[step] = 0;
+      return done;
+    } catch (error) {
+      failures[step]++;
+      failedAt = performance.now();
+      throw error;
+    }
+  }
+
+  async function accept(body: unknown, sender: string) {
     const batch =
       body instanceof Uint8Array ? parsePackedBatch(body, served) : parseBatch(body, served);
     if (isRefused(batch)) return refuseAll(batch, body);
     const answered = meter.startAnswer();
     try {
-      const answer = await queue.admit(batch.length, () => acceptBatch(batch));
+      const answer = await queue.admit(sender, batch.length, () => acceptBatch(batch, sender));
       if (isRefused(answer)) return refuseAll(answer, body);
       for (const result of answer.results) count(result);
       return answer;
@@ -129,8 +170,8 @@ export function createIngest(options: IngestOptions): Ingest {
     }
   }
 
-  async function acceptBatch(batch: Batch): Promise<Results | Refused> {
-    const outcomes = await verify(batch, now());
+  async function acceptBatch(batch: Batch, sender: string): Promise<Results | Refused> {
+    const outcomes = await verify(batch, now(), sender);
     const verified = outcomes.filter(isVerified);
     const stored = verified.length === 0 ? [] : await commit(() => store.putReceipts(verified));
     if (isRefused(stored)) return stored;
@@ -145,7 +186,8 @@ export function createIngest(options: IngestOptions): Ingest {
     );
     const taken = results.filter(isTaken);
     if (taken.length === 0) return { results };
-    return { results, acknowledgement: acknowledge(taken, storedAt) };
+    const acknowledgement = await watched("signing-fails", () => acknowledge(taken, storedAt));
+    return { results, acknowledgement };
   }
 
   /** The epochs whose receipts were read already for a report, by a process with a clock ahead of this one. */
@@ -163,22 +205,44 @@ export function createIngest(options: IngestOptions): Ingest {
   async function verify(
     batch: Batch,
     arrivedAt: number,
+    sender: string,
   ): Promise<readonly (VerifiedReceipt | RefusedResult)[]> {
     const sealed = await sealedAmong(batch.flatMap((item) => (isRefused(item) ? [] : item.signed)));
     const inForce = law();
     const open = openEpochs(deployment, arrivedAt, marginSeconds).filter(
       ({ epoch }) => !sealed.has(epoch),
     );
-    const checked = batch.map((item) => check(item, inForce, open));
+    const spent = await spentAmong(batch);
+    const checked = batch.map((item) => check(item, inForce, open, spent));
     const context = { law: inForce, domain: receiptDomain };
-    const outcomes = await checkAllSigned(checked, context, recovery);
+    const slices: Promise<readonly (VerifiedReceipt | Refused | RefusedResult)[]>[] = [];
+    for (let from = 0; from < checked.length; from += RECEIPTS_PER_SLICE) {
+      const slice = checked.slice(from, from + RECEIPTS_PER_SLICE);
+      const dear = slice.filter((item) => !isRefused(item)).length;
+      slices.push(
+        turns.take(sender, dear, () =>
+          watched("signature-checks-fail", () => checkAllSigned(slice, context, recovery)),
+        ),
+      );
+    }
+    const outcomes = (await Promise.all(slices)).flat();
     return outcomes.map((outcome) => (isRefused(outcome) ? refused(outcome) : outcome));
+  }
+
+  async function spentAmong(batch: Batch): Promise<ReadonlySet<Address>> {
+    const named = new Set(
+      batch.flatMap((item) => (isRefused(item) ? [] : item.signed.receipt.device)),
+    );
+    const spent = new Set<Address>();
+    for (const device of named) if (await devices.isSpent(device)) spent.add(device);
+    return spent;
   }
 
   function check(
     item: Arrived | Refused,
     inForce: Law,
     open: readonly OpenEpoch[],
+    spent: ReadonlySet<Address>,
   ): LawfulArrival | RefusedResult {
     if (isRefused(item)) return refused(item);
     const { receipt } = item.signed;
@@ -191,6 +255,10 @@ export function createIngest(options: IngestOptions): Ingest {
         refuse("busy", `what holds in epoch ${receipt.epoch} is not final on chain yet`),
       );
     }
+    if (spent.has(receipt.device)) {
+      const message = `device ${receipt.device} had ${RECEIPTS_PER_DEVICE} receipts stored in ten seconds; the newest of each customer is enough`;
+      return refused(refuse("busy", message));
+    }
     const lawful = checkLawful(item.signed, inForce);
     return isRefused(lawful) ? refused(lawful) : { lawful, packed: item.packed };
   }
@@ -201,6 +269,8 @@ export function createIngest(options: IngestOptions): Ingest {
     { storedAt, sealed }: { readonly storedAt: number; readonly sealed: ReadonlySet<number> },
   ): ReceiptResult {
     if (outcome.equivocation) raiseEquivocation(receipt);
+    // Not one that was known: anybody can send again what is public.
+    if (outcome.status === "accepted") devices.spend(receipt.receipt.device);
     if (outcome.status === "stale") {
       const head = headToJson(outcome.head, outcome.head.digest);
       const { sequence } = outcome.head.receipt;
@@ -237,9 +307,14 @@ export function createIngest(options: IngestOptions): Ingest {
     );
   }
 
-  async function acceptVoucher(body: unknown): Promise<VoucherResult | Refused> {
+  async function acceptVoucher(body: unknown, sender: string): Promise<VoucherResult | Refused> {
     const signed = parseSignedVoucher(body);
     if (isRefused(signed)) return signed;
+    const { customer, epoch } = signed.voucher;
+    if (await customers.isSpent(customer)) {
+      const message = `customer ${customer} had ${VOUCHERS_PER_CUSTOMER} vouchers stored in ten seconds; the highest is enough`;
+      return refuse("busy", message);
+    }
     const verified = verifyVoucher(signed, {
       law: law(),
       domain: voucherDomain,
@@ -247,16 +322,16 @@ export function createIngest(options: IngestOptions): Ingest {
       ...curves,
     });
     if (isRefused(verified)) return verified;
-    const status = await queue.admit(1, () => commit(() => store.putVoucher(verified)));
+    const status = await queue.admit(sender, 1, () => commit(() => store.putVoucher(verified)));
     if (isRefused(status)) return status;
+    if (status === "accepted") customers.spend(customer);
     if (status !== "stale") return { status, digest: toHex(verified.digest) };
-    const { customer, epoch } = signed.voucher;
     return refuse("stale", `a higher voucher of customer ${customer} for epoch ${epoch} is stored`);
   }
 
   async function commit<T>(write: () => Promise<T>): Promise<T | Refused> {
     try {
-      return await write();
+      return await watched("commits-fail", write);
     } catch (err) {
       meter.commitFailed();
       log.error({ err }, "the store could not commit: every sender of this commit is refused");
@@ -295,13 +370,24 @@ export function createIngest(options: IngestOptions): Ingest {
       );
     },
     depth: queue.depth,
+    troubles: () =>
+      Object.entries(failures)
+        .filter(
+          ([, inARow]) =>
+            inARow >= FAILURES_IN_A_ROW && performance.now() - failedAt < TROUBLE_LASTS_MS,
+        )
+        .map(([reason, inARow]) => ({
+          reason,
+          message: `the last ${inARow} failed; the log says why`,
+        })),
     drain: queue.drain,
   };
 }
 
-/** Bounded, counted in receipts: what does not fit is refused at once instead of answered too late. */
+/** Bounded, counted in receipts, as a whole and for each sender: what does not fit is refused at once instead of answered too late. */
 function createQueue(maxReceipts: number) {
   const running = new Set<Promise<unknown>>();
+  const ofSender = new Map<string, number>();
   let queued = 0;
   let draining = false;
   return {
@@ -311,11 +397,14 @@ function createQueue(maxReceipts: number) {
       await Promise.allSettled(running);
     },
     /** Idle, it takes any batch, however small its bound: what can never be taken would be sent for ever. */
-    async admit<T>(receipts: number, work: () => Promise<T>): Promise<T | Refused> {
+    async admit<T>(sender: string, receipts: number, work: () => Promise<T>): Promise<T | Refused> {
       if (draining) return refuse("busy", "the oracle is shutting down; nothing was stored");
-      if (queued > 0 && queued + receipts > maxReceipts) {
+      const own = ofSender.get(sender) ?? 0;
+      const most = own === 0 ? maxReceipts : Math.ceil(maxReceipts * (1 - KEPT_FOR_NEW));
+      if (queued > 0 && queued + receipts > most) {
         return refuse("busy", `${queued} receipts are waiting; nothing of this request was stored`);
       }
+      ofSender.set(sender, own + receipts);
       queued += receipts;
       const answer = work();
       running.add(answer);
@@ -324,6 +413,9 @@ function createQueue(maxReceipts: number) {
       } finally {
         running.delete(answer);
         queued -= receipts;
+        const left = (ofSender.get(sender) ?? 0) - receipts;
+        if (left > 0) ofSender.set(sender, left);
+        else ofSender.delete(sender);
       }
     },
   };

@@ -43,6 +43,8 @@ export type ServeOptions = {
   readonly followSeconds: number;
   /** Folder of the claim and audit pages, with their config.json. */
   readonly pages?: string | undefined;
+  /** Addresses or networks of reverse proxies, whose word on where a request came from is taken. */
+  readonly trustProxy?: readonly string[] | undefined;
 };
 
 /** Takes receipts and vouchers in, follows the chain, and answers peers and demands, until `stop` is aborted. */
@@ -100,7 +102,9 @@ export async function serve(
       "the native signature check does not load; receipts take some ten times as long",
     );
   }
+  const unready = () => [...readiness(ownSeconds() - followedAt, trouble), ...ingest.troubles()];
   const metrics = createMetrics({
+    unready,
     queueDepth: () => ingest.depth(),
     chainHead: () => head,
     epochs: () => unfinishedEpochs(oracle),
@@ -123,11 +127,12 @@ export async function serve(
   const server = await createHttpServer({
     ingest,
     receipts: (epoch) => store.packedReceipts(epoch),
-    readiness: async () => readiness(ownSeconds() - followedAt, trouble),
+    readiness: async () => unready(),
     metrics,
     log,
     members: doorOf(oracle, () => Math.max(ownSeconds(), head?.timestamp ?? 0)),
     bundles: resolve(bundlesFolder(options.data)),
+    ...(options.trustProxy !== undefined && { trustProxy: options.trustProxy }),
     ...(options.pages !== undefined && { pages: resolve(options.pages) }),
   });
   await store.beginLife();

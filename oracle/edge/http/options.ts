@@ -13,12 +13,16 @@ import type { SignedVoucher } from "@link-rewards/core/signed/voucher";
 
 export type HttpServerOptions = {
   readonly ingest: {
-    accept(body: unknown): Promise<Results | Refused>;
-    acceptVoucher(body: unknown): Promise<VoucherResult | Refused>;
+    accept(body: unknown, sender: string): Promise<Results | Refused>;
+    acceptVoucher(body: unknown, sender: string): Promise<VoucherResult | Refused>;
     open(): Terms;
     head(epoch: number, device: Address, customer: Address): Promise<HeadAnswer | undefined>;
     vouchers(): Promise<readonly SignedVoucher[]>;
   };
+  /** Addresses or networks of reverse proxies, whose X-Forwarded-For is believed; without any, it is nobody's. */
+  readonly trustProxy?: readonly string[];
+  /** Of one address in ten seconds, looked at in vain; there is a default. */
+  readonly pointsPerAddress?: number;
   /** All heads of an epoch, packed, many to a page: for the other members. */
   readonly receipts: (epoch: number) => AsyncIterable<Uint8Array>;
   /** Why it should get no traffic now; empty when it should. */

@@ -16,8 +16,13 @@ import {
   REFUSED_BODY,
   refTo,
 } from "./schemas.ts";
+import { keyOf, type Senders } from "./senders.ts";
 
-export function serveReceipts(app: FastifyInstance, { ingest, receipts }: HttpServerOptions): void {
+export function serveReceipts(
+  app: FastifyInstance,
+  { ingest, receipts }: HttpServerOptions,
+  senders: Senders,
+): void {
   app.post(
     "/v1/receipts",
     {
@@ -42,9 +47,11 @@ export function serveReceipts(app: FastifyInstance, { ingest, receipts }: HttpSe
         },
       },
     },
-    async ({ body }, reply) => {
-      const answer = await ingest.accept(body);
-      return isRefused(answer) ? sendRefused(reply, answer) : answer;
+    async ({ body, ip }, reply) => {
+      const answer = await ingest.accept(body, keyOf(ip));
+      if (isRefused(answer)) return sendRefused(reply, answer);
+      senders.count(ip, answer);
+      return answer;
     },
   );
   app.get(

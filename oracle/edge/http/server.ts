@@ -9,6 +9,7 @@ import { servePages } from "./pages.ts";
 import { serveReceipts } from "./receipts.ts";
 import { answerErrors, MAX_BODY_BYTES, sendError } from "./refusals.ts";
 import { documentRoutes, jsonSchemas } from "./schemas.ts";
+import { limitSenders } from "./senders.ts";
 import { serveVouchers } from "./vouchers.ts";
 
 /** A sender that has not sent its headers, its request, or the next one, by then is gone or means harm. */
@@ -45,6 +46,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
       headersTimeout: HEADERS_TIMEOUT_MS,
       connectionsCheckingInterval: TIMEOUT_CHECK_MS,
     },
+    trustProxy: options.trustProxy === undefined ? false : [...options.trustProxy],
     exposeHeadRoutes: false,
     return503OnClosing: false,
     frameworkErrors: (error, _request, reply) => sendError(error, reply),
@@ -58,8 +60,9 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   acceptBodies(app);
   answerErrors(app, options);
   addHeaders(app);
+  const senders = limitSenders(app, options.pointsPerAddress);
   await documentRoutes(app);
-  serveReceipts(app, options);
+  serveReceipts(app, options, senders);
   serveVouchers(app, options);
   await serveMembers(app, options);
   await serveBundles(app, options);

@@ -4,6 +4,7 @@ import type { FastifyInstance } from "fastify";
 import type { HttpServerOptions } from "./options.ts";
 import { sendRefused } from "./refusals.ts";
 import { BUSY, json, REFUSED_BODY, refTo } from "./schemas.ts";
+import { keyOf } from "./senders.ts";
 
 export function serveVouchers(app: FastifyInstance, { ingest }: HttpServerOptions): void {
   app.post(
@@ -24,8 +25,8 @@ export function serveVouchers(app: FastifyInstance, { ingest }: HttpServerOption
         },
       },
     },
-    async ({ body }, reply) => {
-      const result = await ingest.acceptVoucher(body);
+    async ({ body, ip }, reply) => {
+      const result = await ingest.acceptVoucher(body, keyOf(ip));
       return isRefused(result) ? sendRefused(reply, result) : result;
     },
   );

@@ -56,7 +56,9 @@ export type Circumstances = {
   /** Stands between the ingest and the database, to fail or to delay. */
   readonly between?: (store: Store) => IngestOptions["store"];
   readonly sources?: Partial<MetricSources>;
-} & Partial<Pick<HttpServerOptions, "members" | "bundles" | "pages" | "readiness">> &
+} & Partial<
+  Pick<HttpServerOptions, "members" | "bundles" | "pages" | "readiness" | "pointsPerAddress">
+> &
   Partial<Pick<IngestOptions, "maxQueuedReceipts" | "recovery">>;
 
 export async function serve(circumstances: Circumstances = {}): Promise<Served> {
@@ -80,6 +82,7 @@ export async function serve(circumstances: Circumstances = {}): Promise<Served> 
     destination: { write: (line) => void lines.push(line) },
   });
   const metrics = createMetrics({
+    unready: () => ingest.troubles(),
     queueDepth: () => ingest.depth(),
     chainHead: () => undefined,
     epochs: async () => [],
@@ -103,9 +106,11 @@ export async function serve(circumstances: Circumstances = {}): Promise<Served> 
   const server = await createHttpServer({
     ingest,
     receipts: (epoch) => store.packedReceipts(epoch),
-    readiness: circumstances.readiness ?? (async () => []),
+    readiness: circumstances.readiness ?? (async () => ingest.troubles()),
     metrics,
     log,
+    // The tests of refusals are a flood of them.
+    pointsPerAddress: circumstances.pointsPerAddress ?? Number.MAX_SAFE_INTEGER,
     ...(members && { members }),
     ...(bundles !== undefined && { bundles }),
     ...(pages !== undefined && { pages }),

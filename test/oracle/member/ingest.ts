@@ -100,8 +100,16 @@ describe("ingest", () => {
     expect(await metric("commit_failures_total")).to.equal(3);
     expect(await metric('receipts_refused_total{refusal="busy"}')).to.equal(6);
     expect(await metric("receipts_accepted_total")).to.equal(0);
+    const unready = await served.request("/readyz");
+    expect([unready.status, unready.body.reasons]).to.deep.equal([
+      503,
+      [{ reason: "commits-fail", message: "the last 3 failed; the log says why" }],
+    ]);
+    expect(await metric('unready{reason="commits-fail"}')).to.equal(1);
     fails = false;
     expect(statuses(await served.hand(signed(1)))).to.deep.equal(["accepted"]);
+    expect((await served.request("/readyz")).status).to.equal(200);
+    expect(await metric('unready{reason="commits-fail"}')).to.equal(undefined);
   });
 
   it("refuses a whole request as busy on a full queue, and takes it when there is room again", async () => {
