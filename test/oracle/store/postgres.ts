@@ -74,12 +74,12 @@ describe("PostgreSQL", () => {
       }
     });
 
-    it("names the device in every key and index of receipts, to be distributed by it", async () => {
+    it("names the device in every key of receipts, to be distributed by it", async () => {
       await (await openPostgresStore(url)).close();
       const indexes = await runSql(
         url,
         `SELECT indexdef FROM pg_indexes WHERE schemaname = current_schema()
-         AND tablename IN ('receipts', 'equivocations')`,
+         AND tablename IN ('receipts', 'equivocations') AND indexdef LIKE 'CREATE UNIQUE%'`,
       );
       expect(indexes).to.have.length(3);
       for (const { indexdef } of indexes) expect(indexdef).to.match(/\(.*\bdevice\b.*\)/);
