@@ -6,10 +6,11 @@ import {
   lowercaseHex,
   ZERO_ADDRESS,
 } from "@link-rewards/core/encoding/bytes";
+import { isRefused } from "@link-rewards/core/encoding/refusal";
 import { OMISSION_ABI, type Omission, omissionTuple } from "@link-rewards/core/judge/omission";
 import type { Block } from "@link-rewards/core/law/block";
-import { eventFromLog } from "@link-rewards/core/law/event-from-log";
-import type { LawEventArgs, Tariff } from "@link-rewards/core/law/events";
+import { decodeLog } from "@link-rewards/core/law/decode-log";
+import type { Tariff } from "@link-rewards/core/law/events";
 import type { Report } from "@link-rewards/core/signed/report";
 import { AbiCoder, Contract, Interface, JsonRpcProvider, type Log } from "ethers";
 import type { NodeRefused } from "./refusal.ts";
@@ -87,10 +88,13 @@ const LOG_BLOCKS = 5_000;
 
 const ledger = new Interface(LEDGER_ABI);
 
-function reportIn(log: Log): Report {
-  const decoded = ledger.decodeEventLog("RootProposed", log.data, log.topics).toObject(true);
-  const { args } = eventFromLog("RootProposed", decoded, log.blockNumber, log.index);
-  return (args as LawEventArgs<"RootProposed">).report;
+function reportIn({ topics, data, blockNumber, index }: Log): Report {
+  const event = decodeLog({ topics, data, blockNumber, logIndex: index });
+  if (event === undefined || isRefused(event) || event.name !== "RootProposed") {
+    const says = event && isRefused(event) ? event.message : "no RootProposed";
+    throw new Error(`the RPC node's log ${index} of block ${blockNumber}: ${says}`);
+  }
+  return event.args.report;
 }
 
 export function connectChain(rpcUrl: string, deployment: DeploymentFile): Chain {

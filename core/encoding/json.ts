@@ -78,10 +78,13 @@ function parseScalar(type: Scalar, input: unknown, where: string): Hex | number 
   return refuse("malformed", `${where} must be a decimal string from "0" to "${max}"`);
 }
 
+export function isPrintable(text: string): boolean {
+  return PRINTABLE_ASCII.test(text);
+}
+
 /** Each character is one byte of UTF-8, so its length is its bytes. */
 function parseText(maxBytes: number, input: unknown, where: string): string | Refused {
-  if (typeof input === "string" && input.length <= maxBytes && PRINTABLE_ASCII.test(input))
-    return input;
+  if (typeof input === "string" && input.length <= maxBytes && isPrintable(input)) return input;
   return refuse("malformed", `${where} must be at most ${maxBytes} characters of printable ASCII`);
 }
 

@@ -18,21 +18,30 @@ export type Tariff = StructOf<typeof TARIFF_FIELDS>;
 /** What the contracts take as a text: contracts/libraries/PrintableText.sol. */
 const MAX_TEXT_BYTES = 256;
 
-const DEVICE = { name: "device", type: "address" } as const;
-const ACCOUNT = { name: "account", type: "address" } as const;
-const INSPECTOR = { name: "inspector", type: "address" } as const;
-const CUSTOMER = { name: "customer", type: "address" } as const;
-const MEMBER = { name: "member", type: "address" } as const;
-// The contract bounds slots and thresholds far below what its ABI has room for.
-const SLOT = { name: "slot", type: "uint53" } as const;
-const EPOCH = { name: "epoch", type: "uint32" } as const;
-const FROM_EPOCH = { name: "fromEpoch", type: "uint32" } as const;
-const ATTEMPT = { name: "attempt", type: "uint32" } as const;
-const DIGEST = { name: "digest", type: "bytes32" } as const;
-/** A contract numbers its law events from 1. */
-const REVISION = { name: "revision", type: "uint53" } as const;
+/**
+ * An argument of an event. `indexed`: it is a topic of the log and not in its data. `abi`: its type in the contract, where
+ * that has more room than the contract uses.
+ */
+export type EventField = Field & { readonly indexed?: true; readonly abi?: "uint64" | "uint256" };
 
-/** The events the law is derived from, by the contract that emits them, with the arguments it needs. */
+const DEVICE = { name: "device", type: "address", indexed: true } as const;
+const ACCOUNT = { name: "account", type: "address", indexed: true } as const;
+const INSPECTOR = { name: "inspector", type: "address", indexed: true } as const;
+const CUSTOMER = { name: "customer", type: "address", indexed: true } as const;
+const MEMBER = { name: "member", type: "address", indexed: true } as const;
+// The contract bounds slots and thresholds far below what its ABI has room for.
+const SLOT = { name: "slot", type: "uint53", abi: "uint256" } as const;
+const EPOCH = { name: "epoch", type: "uint32", indexed: true } as const;
+const FROM_EPOCH = { name: "fromEpoch", type: "uint32" } as const;
+const ATTEMPT = { name: "attempt", type: "uint32", indexed: true } as const;
+const DIGEST = { name: "digest", type: "bytes32", indexed: true } as const;
+/** A contract numbers its law events from 1. */
+const REVISION = { name: "revision", type: "uint53", abi: "uint64" } as const;
+
+/**
+ * The events the law is derived from, by the contract that emits them, with all their arguments: names, topics and layout of
+ * the logs follow from it (decode-log.ts).
+ */
 const EVENTS_OF = {
   deviceRegistry: {
     DeviceEnrolled: [
@@ -43,7 +52,7 @@ const EVENTS_OF = {
       REVISION,
     ],
     ClassLimitSet: [
-      { name: "deviceClass", type: "uint8" },
+      { name: "deviceClass", type: "uint8", indexed: true },
       FROM_EPOCH,
       { name: "egressBytes", type: "uint64" },
       { name: "storageByteSeconds", type: "uint96" },
@@ -54,8 +63,8 @@ const EVENTS_OF = {
     DeviceBound: [DEVICE, ACCOUNT, FROM_EPOCH, REVISION],
     DeviceTransferred: [
       DEVICE,
-      { name: "from", type: "address" },
-      { name: "to", type: "address" },
+      { name: "from", type: "address", indexed: true },
+      { name: "to", type: "address", indexed: true },
       FROM_EPOCH,
       REVISION,
     ],
@@ -70,7 +79,7 @@ const EVENTS_OF = {
     CustomerDismissed: [CUSTOMER, FROM_EPOCH, REVISION],
     KeySet: [
       CUSTOMER,
-      { name: "key", type: "address" },
+      { name: "key", type: "address", indexed: true },
       { name: "cap", type: "uint96" },
       FROM_EPOCH,
       REVISION,
@@ -119,11 +128,24 @@ const EVENTS_OF = {
     MemberAdded: [MEMBER, SLOT, FROM_EPOCH, REVISION],
     MemberRemoved: [MEMBER, SLOT, FROM_EPOCH, REVISION],
     MemberExited: [MEMBER, SLOT, FROM_EPOCH, REVISION],
-    MemberRotated: [MEMBER, { name: "successor", type: "address" }, SLOT, FROM_EPOCH, REVISION],
-    MemberSlashed: [MEMBER, SLOT, FROM_EPOCH, REVISION],
-    ThresholdSet: [{ name: "threshold", type: "uint53" }, FROM_EPOCH, REVISION],
+    MemberRotated: [
+      MEMBER,
+      { name: "successor", type: "address", indexed: true },
+      SLOT,
+      FROM_EPOCH,
+      REVISION,
+    ],
+    MemberSlashed: [
+      MEMBER,
+      SLOT,
+      { name: "bond", type: "uint256" },
+      { name: "prover", type: "address", indexed: true },
+      FROM_EPOCH,
+      REVISION,
+    ],
+    ThresholdSet: [{ name: "threshold", type: "uint53", abi: "uint256" }, FROM_EPOCH, REVISION],
   },
-} as const satisfies { [C in keyof Contracts]?: Record<string, readonly Field[]> };
+} as const satisfies { [C in keyof Contracts]?: Record<string, readonly EventField[]> };
 
 /** A contract that emits law events. */
 export type Emitter = keyof typeof EVENTS_OF;

@@ -1,19 +1,13 @@
+import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import { isRefused } from "@link-rewards/core/encoding/refusal";
-import { eventFromLog } from "@link-rewards/core/law/event-from-log";
-import {
-  EMITTER_OF,
-  type Emitter,
-  eventToJson,
-  isLawEventName,
-  type LawEvent,
-  parseEvent,
-} from "@link-rewards/core/law/events";
+import { decodeLog } from "@link-rewards/core/law/decode-log";
+import { EMITTER_OF, type Emitter, type LawEvent } from "@link-rewards/core/law/events";
 import type { Law } from "@link-rewards/core/law/law";
 import type { Contracts } from "@link-rewards/core/signed/deployment";
-import { Interface, isError, type JsonRpcProvider, type Log } from "ethers";
+import { isError, type JsonRpcProvider, type Log } from "ethers";
 import { reasonOf } from "./errors.ts";
 import { readLogs } from "./logs.ts";
-import { ARTIFACTS, type Suite } from "./suite.ts";
+import type { Suite } from "./suite.ts";
 
 /** How many law events of each contract are known. */
 export type Revisions = Law["revisions"];
@@ -58,7 +52,10 @@ async function* readLawEvents(
 ): AsyncIterable<EventPage> {
   const address = [...new Set(Object.values(EMITTER_OF))].map((emitter) => contracts[emitter]);
   for await (const { logs, through } of readLogs(provider, { address }, from, to))
-    yield { events: logs.map(toLawEvent).filter((event) => event !== undefined), through };
+    yield {
+      events: logs.map((log) => toLawEvent(log, contracts)).filter((event) => event !== undefined),
+      through,
+    };
 }
 
 function countEvents(counted: Revisions, events: readonly LawEvent[]): void {
@@ -137,24 +134,16 @@ async function revisionsAt(suite: Suite, block: number): Promise<Revisions | und
   }
 }
 
-const LAW_INTERFACE = new Interface(
-  Object.values(ARTIFACTS).flatMap(({ abi }) =>
-    (abi as { type: string; name?: string }[]).filter(
-      ({ type, name }) => type === "event" && isLawEventName(name ?? ""),
-    ),
-  ) as unknown as string[],
-);
-
-function toLawEvent(log: Log): LawEvent | undefined {
-  const parsed = LAW_INTERFACE.parseLog(log);
-  if (parsed === null || !isLawEventName(parsed.name)) return undefined;
-  const event = eventFromLog(parsed.name, parsed.args, log.blockNumber, log.index);
-  // A contract emits printable text alone; a node may answer anything, and no database takes everything.
-  const checked = parseEvent(eventToJson(event));
-  if (isRefused(checked)) {
-    throw new Error(
-      `the RPC node's log ${log.index} of block ${log.blockNumber}: ${checked.message}`,
-    );
-  }
-  return checked;
+/** A node may answer anything, and no database takes everything: what a contract would not have written is refused. */
+function toLawEvent(log: Log, contracts: Contracts): LawEvent | undefined {
+  const { topics, data, blockNumber, index } = log;
+  const event = decodeLog({ topics, data, blockNumber, logIndex: index });
+  if (event === undefined) return undefined;
+  const refused = (says: string) =>
+    new Error(`the RPC node's log ${index} of block ${blockNumber}: ${says}; use another node`);
+  if (isRefused(event)) throw refused(event.message);
+  const address = contracts[EMITTER_OF[event.name]];
+  if (lowercaseHex(log.address) !== address)
+    throw refused(`${event.name} of ${log.address}, which only ${address} is asked for`);
+  return event;
 }

@@ -1,9 +1,10 @@
 import { type Address, lowercaseHex, toHex } from "@link-rewards/core/encoding/bytes";
 import type { ScalarField, StructOf } from "@link-rewards/core/encoding/fields";
+import { isRefused } from "@link-rewards/core/encoding/refusal";
 import { domainSeparator } from "@link-rewards/core/encoding/typed";
 import { feeOf } from "@link-rewards/core/epoch/value";
-import { eventFromLog } from "@link-rewards/core/law/event-from-log";
-import { isLawEventName, type LawEvent } from "@link-rewards/core/law/events";
+import { decodeLog } from "@link-rewards/core/law/decode-log";
+import type { LawEvent } from "@link-rewards/core/law/events";
 import {
   accountsAt,
   capAt,
@@ -253,13 +254,13 @@ async function lawEvents(world: World): Promise<readonly LawEvent[]> {
   const { registry, programme, escrow, ledger, quorum } = world;
   const events: LawEvent[] = [];
   for (const contract of [registry, programme, escrow, ledger, quorum] as const) {
-    const { interface: abi } = contract as BaseContract;
     const filter = { address: await contract.getAddress(), fromBlock: 0, toBlock: "latest" };
-    for (const log of await world.connection.ethers.provider.getLogs(filter)) {
-      const parsed = abi.parseLog(log);
-      if (parsed === null || !isLawEventName(parsed.name)) continue;
-      const args = parsed.args as unknown as Record<string, unknown>;
-      events.push(eventFromLog(parsed.name, args, log.blockNumber, log.index));
+    const logs = await world.connection.ethers.provider.getLogs(filter);
+    for (const { topics, data, blockNumber, index } of logs) {
+      const event = decodeLog({ topics, data, blockNumber, logIndex: index });
+      if (event === undefined) continue;
+      if (isRefused(event)) throw new Error(event.message);
+      events.push(event);
     }
   }
   return events.sort((a, b) => a.blockNumber - b.blockNumber || a.logIndex - b.logIndex);

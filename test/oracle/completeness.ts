@@ -171,9 +171,9 @@ describe("a node that does not give all events", () => {
     const { escrow } = world.devnet.suite;
     await (await escrow.connect(world.customer).setEndpoint("https://gateway.example")).wait();
     const hex = Buffer.from("https").toString("hex");
-    const printable = /EndpointSet\.url must be at most 256 characters of printable ASCII\n$/;
-    const refused = { "00": printable, "0a": printable, ff: /invalid/ };
-    for (const [bad, says] of Object.entries(refused)) {
+    const says =
+      /a log of EndpointSet .*: its data have no url, at most 256 characters of printable ASCII; use another node\n$/;
+    for (const bad of ["00", "0a", "ff"]) {
       proxy.handle(
         withLogs((logs) =>
           logs.map((log) => ({ ...log, data: log.data.replace(hex, bad.repeat(5)) })),

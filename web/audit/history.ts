@@ -13,7 +13,7 @@ import { replay } from "@link-rewards/core/law/replay";
 import { valueAt } from "@link-rewards/core/law/timeline";
 import type { Deployment } from "@link-rewards/core/signed/deployment";
 import { leafFromMirrors } from "../sources/bundles.ts";
-import { type Chain, eventTopic, lawEvent } from "../sources/chain.ts";
+import { argsOf, type Chain, eventTopic, lawEvent } from "../sources/chain.ts";
 import { isThisBuild } from "../sources/contracts.ts";
 import { type ChainReport, reportsFrom } from "../sources/reports.ts";
 import { isTrouble, trouble } from "../sources/trouble.ts";
@@ -57,10 +57,13 @@ export async function readHistory(chain: Chain): Promise<History> {
   ]);
   const events = logs.map(lawEvent).filter((event) => event !== undefined);
   const law = replayAll(events, revisions);
-  const claims = claimLogs.map(({ args }) => ({
-    epoch: Number(args.epoch),
-    amount: args.amount as bigint,
-  }));
+  const claims = claimLogs
+    .map(argsOf)
+    .filter((args) => args !== undefined)
+    .map((args) => ({
+      epoch: Number(args.epoch),
+      amount: args.amount as bigint,
+    }));
   return {
     deployment: {
       chainId: deployment.chainId,

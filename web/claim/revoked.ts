@@ -21,7 +21,12 @@ export async function revokedOf(
       [eventTopic("DeviceRegistry", "DeviceTransferred"), null, null, topic],
     ),
   ]);
-  const devices = new Set(joined.flat().map(({ args }) => lowercaseHex(args.device as string)));
+  const devices = new Set(
+    joined
+      .flat()
+      .map(lawEvent)
+      .map((event) => event !== undefined && "device" in event.args && event.args.device),
+  );
   const found = revocations.filter(({ device }) => devices.has(device));
   const owners = await Promise.all(
     found.map(({ device }) =>

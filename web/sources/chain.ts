@@ -1,8 +1,9 @@
 import { CONTRACT_NAMES, type ContractName } from "@link-rewards/client/deployment-file";
 import { type Address, fromHex, type Hex } from "@link-rewards/core/encoding/bytes";
+import { isRefused } from "@link-rewards/core/encoding/refusal";
 import type { Block } from "@link-rewards/core/law/block";
-import { eventFromLog } from "@link-rewards/core/law/event-from-log";
-import { isLawEventName, type LawEvent } from "@link-rewards/core/law/events";
+import { decodeLog } from "@link-rewards/core/law/decode-log";
+import type { LawEvent } from "@link-rewards/core/law/events";
 import type { Result } from "ethers";
 import type { PageConfig } from "./config.ts";
 import { INTERFACES } from "./contracts.ts";
@@ -14,8 +15,8 @@ const LOG_BLOCKS = 10_000;
 
 export type ChainLog = {
   readonly contract: ContractName;
-  readonly name: string;
-  readonly args: Result;
+  readonly topics: readonly string[];
+  readonly data: string;
   readonly blockNumber: number;
   readonly logIndex: number;
   readonly transactionHash: Hex;
@@ -79,12 +80,11 @@ export function connectChain(config: PageConfig): Chain {
       }
       return found.flatMap((log) => {
         const contract = nameOf.get(log.address.toLowerCase());
-        const parsed = contract && INTERFACES[contract].parseLog(log);
-        if (!contract || !parsed) return [];
+        if (!contract) return [];
         return {
           contract,
-          name: parsed.name,
-          args: parsed.args,
+          topics: log.topics,
+          data: log.data,
           blockNumber: Number(log.blockNumber),
           logIndex: Number(log.logIndex),
           transactionHash: log.transactionHash,
@@ -129,14 +129,17 @@ export async function leavesAt(chain: Chain, epoch: number): Promise<number> {
   return Number(await chain.read<bigint>("DeviceRegistry", "accountsAt", epoch));
 }
 
+/** Undefined for what is no law event. */
 export function lawEvent(log: ChainLog): LawEvent | undefined {
-  if (!isLawEventName(log.name)) return undefined;
-  return eventFromLog(
-    log.name,
-    log.args as unknown as Record<string, unknown>,
-    log.blockNumber,
-    log.logIndex,
-  );
+  const event = decodeLog(log);
+  if (event === undefined || !isRefused(event)) return event;
+  const where = `log ${log.logIndex} of block ${log.blockNumber}`;
+  throw trouble("rpc-incomplete", `${where}: ${event.message}`);
+}
+
+/** The arguments of any other event of the contract. */
+export function argsOf({ contract, topics, data }: ChainLog): Result | undefined {
+  return INTERFACES[contract].parseLog({ topics, data })?.args;
 }
 
 export function eventTopic(contract: ContractName, name: string): Hex {

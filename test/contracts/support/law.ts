@@ -1,6 +1,7 @@
 import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
-import { eventFromLog } from "@link-rewards/core/law/event-from-log";
-import { isLawEventName, type LawEvent } from "@link-rewards/core/law/events";
+import { isRefused, type Refused } from "@link-rewards/core/encoding/refusal";
+import { decodeLog } from "@link-rewards/core/law/decode-log";
+import { EMITTER_OF, type LawEvent } from "@link-rewards/core/law/events";
 import type { Law } from "@link-rewards/core/law/law";
 import { replay } from "@link-rewards/core/law/replay";
 import type { Deployment } from "@link-rewards/core/signed/deployment";
@@ -11,24 +12,21 @@ import { CHAIN_ID } from "./signing.ts";
 /** What the contracts have said so far, as an outsider reads it. */
 export async function lawOf(world: World): Promise<Law> {
   const contracts = await contractsOf(world);
-  const emitters: Readonly<Record<string, BaseContract>> = {
-    [contracts.deviceRegistry]: world.registry,
-    [contracts.rewardProgramme]: world.programme,
-    [contracts.customerEscrow]: world.escrow,
-    [contracts.oracleQuorum]: world.quorum,
-    [contracts.epochLedger]: world.ledger,
-  };
   const logs = await world.connection.ethers.provider.getLogs({
-    address: Object.keys(emitters),
+    address: EMITTERS.map((emitter) => contracts[emitter]),
     fromBlock: 0,
   });
-  const events = logs.flatMap((log): readonly LawEvent[] => {
-    const parsed = emitters[lowercaseHex(log.address)]?.interface.parseLog(log);
-    if (!parsed || !isLawEventName(parsed.name)) return [];
-    const decoded = parsed.args.toObject(true);
-    return [eventFromLog(parsed.name, decoded, log.blockNumber, log.index)];
-  });
-  return replay(events);
+  const events = logs.map(({ topics, data, blockNumber, index }) =>
+    decodeLog({ topics, data, blockNumber, logIndex: index }),
+  );
+  return replay(events.filter((event) => event !== undefined).map(taken));
+}
+
+const EMITTERS = [...new Set(Object.values(EMITTER_OF))];
+
+function taken(event: LawEvent | Refused): LawEvent {
+  if (isRefused(event)) throw new Error(event.message);
+  return event;
 }
 
 export async function deploymentOf(world: World): Promise<Deployment> {

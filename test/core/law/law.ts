@@ -399,8 +399,12 @@ const added = (slot: number, fromEpoch: number) =>
 const threshold = (value: number, fromEpoch: number) =>
   ["ThresholdSet", { threshold: value, fromEpoch }] as const;
 /** `fromEpoch` as in the event: the next epoch, or the running one for a slash. */
-const gone = (how: "Exited" | "Removed" | "Slashed", slot: number, fromEpoch: number) =>
-  [`Member${how}`, { member: address(`m${slot}`), slot, fromEpoch }] as const;
+const gone = (how: "Exited" | "Removed" | "Slashed", slot: number, fromEpoch: number) => {
+  const left = { member: address(`m${slot}`), slot, fromEpoch };
+  return how === "Slashed"
+    ? (["MemberSlashed", { ...left, bond: 1n, prover: address("prover") }] as const)
+    : ([`Member${how}`, left] as const);
+};
 const rotated = (slot: number, successor: string, fromEpoch: number) =>
   [
     "MemberRotated",
