@@ -10,7 +10,8 @@ import {
 import { SIGNATURE_BYTES } from "@link-rewards/core/encoding/signature";
 import { RULES_HASH } from "@link-rewards/core/epoch/rules";
 import { MAX_AMOUNT } from "@link-rewards/core/epoch/value";
-import { emptyLaw, type Law } from "@link-rewards/core/law/law";
+import { bind, enrol } from "@link-rewards/core/law/devices";
+import { addAccount, emptyLaw, type Law } from "@link-rewards/core/law/law";
 import {
   packReceipt,
   type Receipt,
@@ -62,9 +63,7 @@ export function worldOf(contributions: number, { signed }: { signed: boolean }):
   law.limits.set(1, [{ fromEpoch: 1, value: limit }]);
   for (let i = 0; i < accounts; i++) {
     const account = toHex(keyOf(`account ${i}`).subarray(12));
-    law.accountIndex.set(account, i);
-    law.accounts.push(account);
-    law.accountEpochs.push(1);
+    addAccount(law, account, 1);
   }
   const customers = Array.from({ length: CUSTOMERS }, (_, i) => addressFor(`customer ${i}`));
   for (const [i, customer] of customers.entries()) {
@@ -81,14 +80,7 @@ export function worldOf(contributions: number, { signed }: { signed: boolean }):
   const receipts: Receipt[] = [];
   for (let i = 0; i < devices; i++) {
     const device = addressFor(`device ${i}`);
-    const account = law.accounts[i % accounts] as Address;
-    law.devices.set(device, {
-      class: 1,
-      publicKey: undefined,
-      accounts: [{ fromEpoch: 1, value: account }],
-      revokedFrom: undefined,
-      revokedFor: undefined,
-    });
+    bind(law.devices, enrol(law.devices, device, 1), i % accounts, 1);
     for (let n = 0; n < CUSTOMERS_OF_DEVICE && receipts.length < contributions; n++) {
       receipts.push({
         device,

@@ -13,7 +13,7 @@ export const PUBLIC_KEY_BYTES = 64;
 export const NO_PUBLIC_KEY: Hex = "0x";
 
 /** Of devices whose key is P-256, by their addresses. Who is not in it has a secp256k1 key. */
-export type PublicKeys = ReadonlyMap<Address, Hex>;
+export type PublicKeys = Pick<ReadonlyMap<Address, Hex>, "get" | "size">;
 
 /** Whether the key signed: false for whatever is malformed, be it the signature or the key. An edge may bring a faster one. */
 export type VerifyP256 = (digest: Uint8Array, signature: Uint8Array, publicKey: Hex) => boolean;

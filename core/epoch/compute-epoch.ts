@@ -2,7 +2,7 @@ import { at } from "../encoding/at.ts";
 import { toHex } from "../encoding/bytes.ts";
 import { rootOver } from "../encoding/tree.ts";
 import {
-  accountsAt,
+  accountsIn,
   type FinalEpoch,
   fund,
   type Law,
@@ -58,7 +58,7 @@ export function computeEpoch(input: EpochInput): ComputedEpoch {
   };
   requireCovered(epoch, sums);
   const contributions = withEarned(gathered, earned);
-  const accounts = law.accounts.slice(0, accountsAt(law, epoch));
+  const accounts = accountsIn(law, epoch);
   const earnedByAccount = sumByAccount(contributions, earned, accounts.length);
   const rewards = accumulate(accounts, input.previousRewards, earnedByAccount);
   requireTotal(rewards, sums.total);

@@ -1,7 +1,7 @@
 import { at } from "../encoding/at.ts";
 import { type Address, equalBytes, fromHex, writeUint } from "../encoding/bytes.ts";
 import { BYTES_OF } from "../encoding/fields.ts";
-import { indexOf, type Law } from "../law/law.ts";
+import { accountAt, indexOf, type Law } from "../law/law.ts";
 import type { VerifiedReceipt } from "../law/verify.ts";
 import {
   type Amounts,
@@ -182,7 +182,7 @@ function sort(
     const customer = at(customers, at(customerOf, from));
     const index = at(accountIndexes, at(deviceOf, from));
     // Strict, or a receipt would count twice.
-    if (!sorted.add({ device, customer, epoch }, at(law.accounts, index)))
+    if (!sorted.add({ device, customer, epoch }, accountAt(law, index)))
       throw new Error(`two contributions of device ${device} to customer ${customer}`);
   });
   return contributionsOver(epoch, sorted.columns, records, false);

@@ -9,6 +9,7 @@ import {
   limitAt,
   ownerAt,
   paid,
+  publicKeyOf,
   tariffAt,
 } from "../law/law.ts";
 import type { Amounts } from "../signed/receipt.ts";
@@ -41,6 +42,6 @@ export function judgeLawOf(law: Law): JudgeLaw {
     indexOf: (account) => indexOf(law, account) ?? NO_INDEX,
     tariffAt: (epoch) => tariffAt(law, epoch),
     paid: (customer, epoch) => paid(law, customer, epoch),
-    publicKeyOf: (device) => law.devices.get(device)?.publicKey ?? NO_PUBLIC_KEY,
+    publicKeyOf: (device) => publicKeyOf(law, device) ?? NO_PUBLIC_KEY,
   };
 }

@@ -3,6 +3,22 @@ import { type Address, type Hex, ZERO_HASH } from "../encoding/bytes.ts";
 import type { PublicKeys } from "../encoding/p256.ts";
 import type { Amounts } from "../signed/receipt.ts";
 import type { Report } from "../signed/report.ts";
+import {
+  type Addresses,
+  addAddress,
+  addressAt,
+  emptyAddresses,
+  numberOf,
+  withRoom,
+} from "./addresses.ts";
+import {
+  accountBoundAt,
+  type Devices,
+  deviceAddress,
+  emptyDevices,
+  publicKeyAt,
+  type Revocation,
+} from "./devices.ts";
 import type { Emitter, Tariff } from "./events.ts";
 import { type Timeline, valueAt } from "./timeline.ts";
 
@@ -11,13 +27,9 @@ import { type Timeline, valueAt } from "./timeline.ts";
  * once that epoch is sealed, so a law that is further ahead gives the same answers.
  */
 export type Law = {
-  readonly devices: Map<Address, Device>;
+  readonly devices: Devices;
   readonly limits: Map<number, Timeline<Amounts>>;
-  /** By index: position i is the account with registry index i. */
-  readonly accounts: Address[];
-  readonly accountIndex: Map<Address, number>;
-  /** The first epoch in which account i has a leaf. */
-  readonly accountEpochs: number[];
+  readonly accounts: Accounts;
   readonly customers: Map<Address, Customer>;
   readonly funds: Map<number, bigint>;
   readonly inspectors: Map<Address, Timeline<boolean>>;
@@ -47,14 +59,11 @@ export type Law = {
 /** What an epoch is computed by, and the contract that judges it. */
 export type Rules = { readonly hash: Hex; readonly judge: Address };
 
-export type Device = {
-  readonly class: number;
-  /** Of a device whose key is P-256 (core/encoding/p256.ts); undefined for one whose key is secp256k1. */
-  readonly publicKey: Hex | undefined;
-  readonly accounts: Timeline<Address>;
-  revokedFrom: number | undefined;
-  /** The manufacturer's reason. */
-  revokedFor: string | undefined;
+/** By registry index. */
+export type Accounts = {
+  readonly addresses: Addresses;
+  /** The first epoch in which account i has a leaf, ascending. */
+  fromEpochs: Uint32Array;
 };
 
 export type Customer = {
@@ -108,13 +117,12 @@ const BEFORE_THE_FIRST: FinalEpoch = {
   proposal: undefined,
 };
 
-export function emptyLaw(): Law {
+/** `seed`: 32 bits of chance, where strangers' addresses will be in it (addresses.ts). */
+export function emptyLaw(seed = 0): Law {
   return {
-    devices: new Map(),
+    devices: emptyDevices(seed),
     limits: new Map(),
-    accounts: [],
-    accountIndex: new Map(),
-    accountEpochs: [],
+    accounts: { addresses: emptyAddresses(seed), fromEpochs: new Uint32Array() },
     customers: new Map(),
     funds: new Map(),
     inspectors: new Map(),
@@ -141,43 +149,96 @@ export function emptyLaw(): Law {
 
 /** The account a device earns for; none when unknown, unbound or revoked. */
 export function ownerAt(law: Law, device: Address, epoch: number): Address | undefined {
-  const state = law.devices.get(device);
-  if (state === undefined || isRevokedAt(state, epoch)) return undefined;
-  return valueAt(state.accounts, epoch);
+  return isRevokedAt(law, device, epoch) ? undefined : boundTo(law, device, epoch);
+}
+
+/** The account that a device is bound to, revoked or not. */
+export function boundTo(law: Law, device: Address, epoch: number): Address | undefined {
+  const number = numberOf(law.devices.addresses, device);
+  const account = number === undefined ? undefined : accountBoundAt(law.devices, number, epoch);
+  return account === undefined ? undefined : accountAt(law, account);
+}
+
+export function isEnrolled(law: Law, device: Address): boolean {
+  return numberOf(law.devices.addresses, device) !== undefined;
+}
+
+export function revocationOf(law: Law, device: Address): Revocation | undefined {
+  const number = numberOf(law.devices.addresses, device);
+  return number === undefined ? undefined : law.devices.revoked.get(number);
 }
 
 /** Revocation is final, also against a binding that was still to come. */
-export function isRevokedAt(device: Device, epoch: number): boolean {
-  return device.revokedFrom !== undefined && epoch >= device.revokedFrom;
+export function isRevokedAt(law: Law, device: Address, epoch: number): boolean {
+  const revocation = revocationOf(law, device);
+  return revocation !== undefined && epoch >= revocation.fromEpoch;
 }
 
-/** Of all devices whose key is P-256. */
+/** Devices that are revoked in `epoch`. */
+export function revokedAt(law: Law, epoch: number): readonly (Revocation & { device: Address })[] {
+  return [...law.devices.revoked]
+    .filter(([, { fromEpoch }]) => fromEpoch <= epoch)
+    .map(([number, revocation]) => ({
+      ...revocation,
+      device: deviceAddress(law.devices, number),
+    }));
+}
+
+/** Of all devices whose key is P-256: asked one by one, they are never all spelled out. */
 export function publicKeys(law: Law): PublicKeys {
-  const keys = new Map<Address, Hex>();
-  for (const [device, { publicKey }] of law.devices) {
-    if (publicKey !== undefined) keys.set(device, publicKey);
-  }
-  return keys;
+  return { size: law.devices.keyCount, get: (device) => publicKeyOf(law, device) };
+}
+
+/** Undefined for a device whose key is secp256k1, or that was never enrolled. */
+export function publicKeyOf(law: Law, device: Address): Hex | undefined {
+  const number = numberOf(law.devices.addresses, device);
+  return number === undefined ? undefined : publicKeyAt(law.devices, number);
 }
 
 export function deviceClass(law: Law, device: Address): number | undefined {
-  return law.devices.get(device)?.class;
+  const number = numberOf(law.devices.addresses, device);
+  return number === undefined ? undefined : law.devices.classes[number];
 }
 
 export function indexOf(law: Law, account: Address): number | undefined {
-  return law.accountIndex.get(account);
+  return numberOf(law.accounts.addresses, account);
+}
+
+/** The account with a registry index. */
+export function accountAt(law: Law, index: number): Address {
+  return addressAt(law.accounts.addresses, index);
+}
+
+/** All accounts, whether they have a leaf already or not. */
+export function accountCount(law: Law): number {
+  return law.accounts.addresses.count;
+}
+
+/** The accounts that have a leaf in `epoch`, by index. */
+export function accountsIn(law: Law, epoch: number): readonly Address[] {
+  return Array.from({ length: accountsAt(law, epoch) }, (_, i) => accountAt(law, i));
 }
 
 /** How many accounts have a leaf in `epoch`. */
 export function accountsAt(law: Law, epoch: number): number {
+  const { fromEpochs } = law.accounts;
   let low = 0;
-  let high = law.accountEpochs.length;
+  let high = accountCount(law);
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (at(law.accountEpochs, middle) <= epoch) low = middle + 1;
+    if (at(fromEpochs, middle) <= epoch) low = middle + 1;
     else high = middle;
   }
   return low;
+}
+
+/** The next account, with its index. Throws for one that is there: no registry indexes twice. */
+export function addAccount(law: Law, account: Address, fromEpoch: number): number {
+  const { number, known } = addAddress(law.accounts.addresses, account);
+  if (known) throw new Error(`account ${account} has index ${number} already`);
+  law.accounts.fromEpochs = withRoom(law.accounts.fromEpochs, number + 1);
+  law.accounts.fromEpochs[number] = fromEpoch;
+  return number;
 }
 
 export function isCustomerAt(law: Law, customer: Address, epoch: number): boolean {

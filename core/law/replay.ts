@@ -1,7 +1,17 @@
 import type { Address } from "../encoding/bytes.ts";
-import { NO_PUBLIC_KEY } from "../encoding/p256.ts";
+import { numberOf } from "./addresses.ts";
+import { bind, enrol } from "./devices.ts";
 import { EMITTER_OF, type LawEvent, type LawEventArgs, type LawEventName } from "./events.ts";
-import { accountsAt, type Customer, type Device, emptyLaw, type Law, type Member } from "./law.ts";
+import {
+  accountCount,
+  accountsAt,
+  addAccount,
+  type Customer,
+  emptyLaw,
+  indexOf,
+  type Law,
+  type Member,
+} from "./law.ts";
 import { setFrom, type Timeline } from "./timeline.ts";
 
 type Apply = { [N in LawEventName]: (law: Law, args: LawEventArgs<N>) => void };
@@ -33,21 +43,14 @@ export function applyEvent(law: Law, event: LawEvent): void {
   law.position = { blockNumber, logIndex };
 }
 
-export function replay(events: Iterable<LawEvent>): Law {
-  const law = emptyLaw();
+export function replay(events: Iterable<LawEvent>, law = emptyLaw()): Law {
   for (const event of events) applyEvent(law, event);
   return law;
 }
 
 const APPLY: Apply = {
   DeviceEnrolled: (law, { device, deviceClass, publicKey }) => {
-    law.devices.set(device, {
-      class: deviceClass,
-      publicKey: publicKey === NO_PUBLIC_KEY ? undefined : publicKey,
-      accounts: [],
-      revokedFrom: undefined,
-      revokedFor: undefined,
-    });
+    enrol(law.devices, device, deviceClass, publicKey);
   },
   ClassLimitSet: (
     law,
@@ -57,22 +60,14 @@ const APPLY: Apply = {
     setFrom(limits, fromEpoch, { egressBytes, storageByteSeconds, computeMilliseconds });
   },
   AccountIndexed: (law, { account, index, fromEpoch }) => {
-    if (index !== law.accounts.length)
-      throw new Error(`account ${account} has index ${index}, expected ${law.accounts.length}`);
-    law.accounts.push(account);
-    law.accountIndex.set(account, index);
-    law.accountEpochs.push(fromEpoch);
+    const next = accountCount(law);
+    if (index !== next) throw new Error(`account ${account} has index ${index}, expected ${next}`);
+    addAccount(law, account, fromEpoch);
   },
-  DeviceBound: (law, { device, account, fromEpoch }) => {
-    setFrom(deviceOf(law, device).accounts, fromEpoch, account);
-  },
-  DeviceTransferred: (law, { device, to, fromEpoch }) => {
-    setFrom(deviceOf(law, device).accounts, fromEpoch, to);
-  },
+  DeviceBound: (law, { device, account, fromEpoch }) => bindTo(law, device, account, fromEpoch),
+  DeviceTransferred: (law, { device, to, fromEpoch }) => bindTo(law, device, to, fromEpoch),
   DeviceRevoked: (law, { device, fromEpoch, reason }) => {
-    const state = deviceOf(law, device);
-    state.revokedFrom = fromEpoch;
-    state.revokedFor = reason;
+    law.devices.revoked.set(deviceOf(law, device), { fromEpoch, reason });
   },
   InspectorAdded: (law, { inspector, fromEpoch }) => {
     setFrom(inspectorOf(law, inspector), fromEpoch, true);
@@ -168,11 +163,18 @@ function inspectorOf(law: Law, inspector: Address): Timeline<boolean> {
   return getOrSet(law.inspectors, inspector, () => []);
 }
 
-function deviceOf(law: Law, device: Address): Device {
-  const state = law.devices.get(device);
-  if (state === undefined)
+function bindTo(law: Law, device: Address, account: Address, fromEpoch: number): void {
+  const index = indexOf(law, account);
+  if (index === undefined)
+    throw new Error(`device ${device} is bound to account ${account}, which has no index`);
+  bind(law.devices, deviceOf(law, device), index, fromEpoch);
+}
+
+function deviceOf(law: Law, device: Address): number {
+  const number = numberOf(law.devices.addresses, device);
+  if (number === undefined)
     throw new Error(`device ${device} is in an event but was never enrolled`);
-  return state;
+  return number;
 }
 
 /** Anyone may set keys and an endpoint, also before being admitted. */

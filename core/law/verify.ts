@@ -1,5 +1,4 @@
 import { type Address, concatBytes, type Hex } from "../encoding/bytes.ts";
-import type { PublicKeys } from "../encoding/p256.ts";
 import { isRefused, type Refused, refuse } from "../encoding/refusal.ts";
 import { HASH_BYTES } from "../encoding/tree.ts";
 import {
@@ -20,8 +19,18 @@ import {
 } from "../signed/signers.ts";
 import { type SignedVoucher, voucherDigest } from "../signed/voucher.ts";
 import type { OpenEpoch } from "./clock.ts";
-import { capAt, isCustomerAt, isKeyAt, isRevokedAt, type Law, limitAt, paid } from "./law.ts";
-import { valueAt } from "./timeline.ts";
+import {
+  boundTo,
+  capAt,
+  deviceClass,
+  isCustomerAt,
+  isKeyAt,
+  type Law,
+  limitAt,
+  paid,
+  publicKeyOf,
+  revocationOf,
+} from "./law.ts";
 
 declare const brand: unique symbol;
 
@@ -92,10 +101,10 @@ export function verifyReceipt(
   return checkSigned(lawful, digest, signers, law);
 }
 
-function publicKeysOf(receipts: readonly Receipt[], law: Law): PublicKeys {
+function publicKeysOf(receipts: readonly Receipt[], law: Law): ReadonlyMap<Address, Hex> {
   const keys = new Map<Address, Hex>();
   for (const { device } of receipts) {
-    const publicKey = law.devices.get(device)?.publicKey;
+    const publicKey = publicKeyOf(law, device);
     if (publicKey !== undefined) keys.set(device, publicKey);
   }
   return keys;
@@ -136,7 +145,7 @@ export async function checkAllSigned<R extends Refused>(
 export function checkSigners(receipt: Receipt, law: Law, signers: Signers): Address | Refused {
   const signer = signers.device;
   if (signer === receipt.device) return customerKey(law, receipt, signers.customer);
-  const isP256 = law.devices.get(receipt.device)?.publicKey !== undefined;
+  const isP256 = publicKeyOf(law, receipt.device) !== undefined;
   const found = isP256
     ? "its key is P-256, and this is not the low-s r and s of that key over the SHA-256 of the digest"
     : `its key is secp256k1, and this ${signer === undefined ? "is not a low-s signature" : `recovers to ${signer}`}`;
@@ -154,24 +163,25 @@ export function lawfulAccount(receipt: Receipt, law: Law): Address | Refused {
       "malformed",
       "the sequence is 0; the first of an epoch, device and customer is 1",
     );
-  const state = law.devices.get(device);
-  if (state === undefined) return refuse("device-unknown", `device ${device} was never enrolled`);
-  if (isRevokedAt(state, epoch)) {
+  const ofClass = deviceClass(law, device);
+  if (ofClass === undefined) return refuse("device-unknown", `device ${device} was never enrolled`);
+  const revocation = revocationOf(law, device);
+  if (revocation !== undefined && epoch >= revocation.fromEpoch) {
     return refuse(
       "device-revoked",
-      `device ${device} is revoked from epoch ${state.revokedFrom} on: ${state.revokedFor || "no reason was given"}`,
+      `device ${device} is revoked from epoch ${revocation.fromEpoch} on: ${revocation.reason || "no reason was given"}`,
     );
   }
-  const account = valueAt(state.accounts, epoch);
+  const account = boundTo(law, device, epoch);
   if (account === undefined)
     return refuse("device-unbound", `device ${device} is bound to no account in epoch ${epoch}`);
   if (!isCustomerAt(law, customer, epoch)) return customerUnknown(customer, epoch);
-  const limit = limitAt(law, state.class, epoch);
+  const limit = limitAt(law, ofClass, epoch);
   const over = RESOURCES.find((resource) => receipt[resource] > limit[resource]);
   if (over !== undefined) {
     return refuse(
       "implausible",
-      `${over} is ${receipt[over]}, class ${state.class} can deliver ${limit[over]} in an epoch`,
+      `${over} is ${receipt[over]}, class ${ofClass} can deliver ${limit[over]} in an epoch`,
     );
   }
   return account;

@@ -80,7 +80,7 @@ export function publicKeysAmong({
   records,
   recordBytes,
   publicKeys,
-}: Pick<SignedRecords, "records" | "recordBytes" | "publicKeys">): PublicKeys {
+}: Pick<SignedRecords, "records" | "recordBytes" | "publicKeys">): ReadonlyMap<Address, Hex> {
   const among = new Map<Address, Hex>();
   if (publicKeys.size === 0) return among;
   for (let first = 0; first < records.length; first += recordBytes) {

@@ -14,7 +14,7 @@ import {
   numberIn,
   type Row,
 } from "../judge/rows.ts";
-import { accountsAt, type Law, paid, tariffAt } from "../law/law.ts";
+import { accountsIn, type Law, paid, tariffAt } from "../law/law.ts";
 import { type CompareRows, rankIn } from "./order.ts";
 import { hasReceipt } from "./receipts.ts";
 import type { Sight } from "./sight.ts";
@@ -103,7 +103,7 @@ export function guess({ law, epoch, previousRewards, records, claims }: GuessInp
   const unexplained = differing().map(([i]) => i);
   for (const [i, amount] of claims.earned) earned[i] = amount;
   writeEarned(records, earned);
-  const accounts = law.accounts.slice(0, accountsAt(law, epoch));
+  const accounts = accountsIn(law, epoch);
   return {
     contributions: records,
     invoices: lawful.records,

@@ -1,6 +1,7 @@
 import { at } from "@link-rewards/core/encoding/at";
 import { concatBytes } from "@link-rewards/core/encoding/bytes";
 import {
+  publicKeysAmong,
   SIGNERS_BYTES,
   type SignedRecords,
   type SignerRecovery,
@@ -52,7 +53,7 @@ function joined(group: readonly SignedRecords[]): SignedRecords {
     recordBytes,
     domain,
     deviceDecides,
-    publicKeys: new Map(group.flatMap(({ publicKeys }) => [...publicKeys])),
+    publicKeys: new Map(group.flatMap((each) => [...publicKeysAmong(each)])),
     // All or none: with one missing, every later digest would stand for another's record.
     digests: known.length === group.length ? concatBytes(...known) : undefined,
   };

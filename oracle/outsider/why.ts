@@ -17,8 +17,15 @@ import {
   invoiceAt,
   recordAt,
 } from "@link-rewards/core/epoch/records";
-import { deviceClass, isRevokedAt, type Law, ownerAt } from "@link-rewards/core/law/law";
-import { valueAt } from "@link-rewards/core/law/timeline";
+import {
+  boundTo,
+  deviceClass,
+  indexOf,
+  isEnrolled,
+  type Law,
+  ownerAt,
+  revokedAt,
+} from "@link-rewards/core/law/law";
 import { type AuditInput, auditReport, rewardsOf } from "./audit.ts";
 
 export type Why = Explanation & {
@@ -86,19 +93,14 @@ function billsOf(
 
 /** By whom they would earn in this epoch, were they not revoked. */
 function revokedOf(law: Law, address: Address, epoch: number): readonly RevokedDevice[] {
-  return [...law.devices]
-    .filter(([, device]) => isRevokedAt(device, epoch))
-    .filter(([device, { accounts }]) => device === address || valueAt(accounts, epoch) === address)
-    .map(([device, { revokedFrom = 0, revokedFor = "" }]) => ({
-      device,
-      fromEpoch: revokedFrom,
-      reason: revokedFor,
-    }));
+  return revokedAt(law, epoch).filter(
+    ({ device }) => device === address || boundTo(law, device, epoch) === address,
+  );
 }
 
 function reasonForNothing(law: Law, address: Address, epoch: number): string {
-  if (!law.devices.has(address)) {
-    return law.accountIndex.has(address)
+  if (!isEnrolled(law, address)) {
+    return indexOf(law, address) !== undefined
       ? `no device of account ${address} has a contribution in epoch ${epoch}`
       : `${address} is neither an enrolled device nor an account`;
   }

@@ -16,7 +16,7 @@ import {
   type LawEventArgs,
   type LawEventName,
 } from "@link-rewards/core/law/events";
-import { emptyLaw, type Law } from "@link-rewards/core/law/law";
+import { accountsIn, emptyLaw, type Law } from "@link-rewards/core/law/law";
 import { applyEvent, replay } from "@link-rewards/core/law/replay";
 import {
   type VerifiedReceipt,
@@ -101,6 +101,11 @@ export function chain(happenings: readonly Happening[], law = emptyLaw()): reado
     const revision = ++revisions[EMITTER_OF[name]];
     return { name, args: { ...args, revision }, blockNumber: firstBlock + i, logIndex: 0 };
   }) as LawEvent[];
+}
+
+/** Whether they have a leaf already or not. */
+export function allAccounts(law: Law): readonly Address[] {
+  return accountsIn(law, Number.MAX_SAFE_INTEGER);
 }
 
 /** Lets the law go on by what happens next. */

@@ -1,3 +1,4 @@
+import { accountCount } from "@link-rewards/core/law/law";
 import { useEffect, useState } from "preact/hooks";
 import { useText } from "../language.ts";
 import { Amount, Card, Copyable, Loading, TroubleNotice } from "../parts/pieces.tsx";
@@ -46,7 +47,7 @@ function Overview(props: { chain: Chain; audit: Audit; history: History }) {
         <Figure label={t("audit.owed")} wei={released - claimed} />
         <Card>
           <p class="label">{t("audit.accounts")}</p>
-          <p class="number">{law.accounts.length.toLocaleString(locale)}</p>
+          <p class="number">{accountCount(law).toLocaleString(locale)}</p>
         </Card>
       </div>
       <Invariants checked={audit.checked} />

@@ -3,12 +3,11 @@ import {
   type ContractName,
   contractsOf,
 } from "@link-rewards/client/deployment-file";
-import { at } from "@link-rewards/core/encoding/at";
 import type { Address, Hex } from "@link-rewards/core/encoding/bytes";
 import type { Block } from "@link-rewards/core/law/block";
 import { epochAt } from "@link-rewards/core/law/clock";
 import type { Emitter, LawEvent } from "@link-rewards/core/law/events";
-import { fund, type Law } from "@link-rewards/core/law/law";
+import { accountAt, fund, type Law } from "@link-rewards/core/law/law";
 import { replay } from "@link-rewards/core/law/replay";
 import { valueAt } from "@link-rewards/core/law/timeline";
 import type { Deployment } from "@link-rewards/core/signed/deployment";
@@ -146,7 +145,7 @@ async function leavesAddUp(chain: Chain, law: Law): Promise<boolean | undefined>
   const { leaves, total, root, epoch } = law.lastFinal;
   if (leaves === 0) return total === 0n;
   try {
-    const account = at(law.accounts, leaves - 1);
+    const account = accountAt(law, leaves - 1);
     const last = await leafFromMirrors(chain.config, { epoch, root, leaves }, leaves - 1, account);
     return last.prefix + last.cumulative === total;
   } catch (error) {

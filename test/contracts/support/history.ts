@@ -1,7 +1,7 @@
 import { lowercaseHex, ZERO_HASH } from "@link-rewards/core/encoding/bytes";
 import { maxOf } from "@link-rewards/core/encoding/fields";
 import type { RewardLeaf } from "@link-rewards/core/epoch/records";
-import { accountsAt, capAt, type Law, ownerAt } from "@link-rewards/core/law/law";
+import { accountsIn, capAt, type Law, ownerAt } from "@link-rewards/core/law/law";
 import fc from "fast-check";
 import {
   accountOf,
@@ -186,7 +186,7 @@ function lawAfter(law: Law, epoch: number, earned: readonly bigint[]): Law {
 
 function leavesOf(law: Law, epoch: number, earned: readonly bigint[]): readonly RewardLeaf[] {
   let prefix = 0n;
-  return law.accounts.slice(0, accountsAt(law, epoch)).map((account, i) => {
+  return accountsIn(law, epoch).map((account, i) => {
     const leaf = { account, cumulative: earned[i] ?? 0n, prefix };
     prefix += leaf.cumulative;
     return leaf;

@@ -22,7 +22,7 @@ import {
 } from "@link-rewards/core/epoch/records";
 import { RULES_HASH } from "@link-rewards/core/epoch/rules";
 import { MAX_AMOUNT } from "@link-rewards/core/epoch/value";
-import { emptyLaw, type Law } from "@link-rewards/core/law/law";
+import { emptyLaw, indexOf, type Law } from "@link-rewards/core/law/law";
 import type { VerifiedReceipt } from "@link-rewards/core/law/verify";
 import type { Receipt } from "@link-rewards/core/signed/receipt";
 import { expect } from "chai";
@@ -162,7 +162,7 @@ describe("computeEpoch", () => {
   it("sorts contributions by account index, device, customer", () => {
     const records = decodeContributions(fileOf(epoch, "contributions.bin"));
     const rank = ({ account, receipt }: (typeof records)[number]) =>
-      `${law.accounts.indexOf(account)}${receipt.device}${receipt.customer}`;
+      `${indexOf(law, account)}${receipt.device}${receipt.customer}`;
     expect(records.map(rank)).to.deep.equal(records.map(rank).sort());
     expect(records).to.have.length(4);
   });

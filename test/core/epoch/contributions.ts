@@ -8,7 +8,7 @@ import {
   MAX_CONTRIBUTIONS,
 } from "@link-rewards/core/epoch/records";
 import { missingFrom } from "@link-rewards/core/judge/missing";
-import type { Law } from "@link-rewards/core/law/law";
+import { accountAt, indexOf, type Law } from "@link-rewards/core/law/law";
 import {
   packSignedReceipt,
   type Receipt,
@@ -44,7 +44,7 @@ describe("packContributions", () => {
   it("puts any order into that of (account index, device, customer)", () => {
     const expected = toHex(contributionsOf(signed).records);
     const place = ({ account, receipt }: { account: Address; receipt: Receipt }) =>
-      `${law.accountIndex.get(account)}${receipt.device}${receipt.customer}`;
+      `${indexOf(law, account)}${receipt.device}${receipt.customer}`;
     const places = decodeContributions(contributionsOf(signed).records).map(place);
     expect(places).to.deep.equal(places.toSorted());
     fc.assert(
@@ -63,7 +63,7 @@ describe("packContributions", () => {
     for (const [i, { receipt, account }] of decodeContributions(records).entries()) {
       expect(devices[deviceOf[i] as number]).to.equal(receipt.device);
       expect(customers[customerOf[i] as number]).to.equal(receipt.customer);
-      expect(law.accounts[accountIndexes[deviceOf[i] as number] as number]).to.equal(account);
+      expect(accountAt(law, accountIndexes[deviceOf[i] as number] as number)).to.equal(account);
       const { egressBytes, storageByteSeconds, computeMilliseconds } = receipt;
       expect(amountsOf(i)).to.deep.equal({ egressBytes, storageByteSeconds, computeMilliseconds });
     }

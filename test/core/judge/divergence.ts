@@ -1,4 +1,4 @@
-import { toHex, ZERO_HASH } from "@link-rewards/core/encoding/bytes";
+import { fromHex, toHex, ZERO_HASH } from "@link-rewards/core/encoding/bytes";
 import { rootOver } from "@link-rewards/core/encoding/tree";
 import type { ComputedEpoch } from "@link-rewards/core/epoch/compute-epoch";
 import { computeEpoch } from "@link-rewards/core/epoch/compute-epoch";
@@ -45,15 +45,13 @@ const input = {
   sealBlock: { number: 9, hash: ZERO_HASH },
   previousRewards: new Uint8Array(),
 };
-const honest = computeEpoch({
-  ...input,
-  contributions: [
-    {},
-    { customer: address("customer-2") },
-    { device: address("device-3") },
-    { device: address("device-3"), customer: address("customer-2") },
-  ].map((fields) => verified(signReceipt(receiptOf(fields)), law)),
-});
+const contributions = [
+  {},
+  { customer: address("customer-2") },
+  { device: address("device-3") },
+  { device: address("device-3"), customer: address("customer-2") },
+].map((fields) => verified(signReceipt(receiptOf(fields)), law));
+const honest = computeEpoch({ ...input, contributions });
 const report = reportOf(honest.manifest, honest.bundleHash, 2);
 const fileOf = (name: DataFile | typeof MANIFEST_FILE) => honest.files.get(name) as Uint8Array;
 
@@ -337,14 +335,30 @@ describe("checkBundle", () => {
   });
 
   it("calls it a fault, and nobody's fraud, when the judge finds nothing and the recomputation does", () => {
-    // A law that contradicts itself: the recomputation looks at one list of accounts, the judge at the other.
-    const torn = { ...law, accounts: law.accounts.with(1, address("stranger")) };
-    const published = { manifest: fileOf("manifest.json"), files: honest.files as never };
-    const outcome = checkBundle({ ...input, law: torn, published, report });
+    // A law that contradicts itself: it spells an account otherwise than it knows it. The judge asks for the one alone, of an
+    // account without devices, and the recomputation for the other.
+    const idle = address("idle");
+    const more = lawOf(collected("customer-1", 1, 10n ** 18n), collected("customer-2", 1, 5n), [
+      "AccountIndexed",
+      { account: idle, index: 2, fromEpoch: 1 },
+    ]);
+    const lawful = computeEpoch({ ...input, law: more, contributions });
+    const addresses = { ...more.accounts.addresses };
+    const bytes = new Uint8Array(addresses.bytes);
+    addresses.bytes = bytes;
+    bytes.subarray = (from, to) =>
+      from === 2 * 20 ? new Uint8Array(fromHex(address("stranger"))) : bytes.slice(from, to);
+    const torn = { ...more, accounts: { ...more.accounts, addresses } };
+    const published = {
+      manifest: lawful.files.get("manifest.json") as Uint8Array,
+      files: lawful.files as never,
+    };
+    const reported = reportOf(lawful.manifest, lawful.bundleHash, 2);
+    const outcome = checkBundle({ ...input, law: torn, published, report: reported });
     expect(outcome.agrees ? undefined : outcome.divergence).to.include({
       kind: "fault",
       file: "rewards.bin",
-      record: 1,
+      record: 2,
     });
   });
 

@@ -16,6 +16,7 @@ import { rewardBoundary } from "@link-rewards/core/judge/reward-boundary";
 import { rewardOrder } from "@link-rewards/core/judge/reward-order";
 import { LINE, numberIn } from "@link-rewards/core/judge/rows";
 import { type OpenTable, openTables } from "@link-rewards/core/judge/tables";
+import { accountAt, accountCount } from "@link-rewards/core/law/law";
 import { expect } from "chai";
 import { seedOf } from "../../oracle/support/random.ts";
 import {
@@ -199,7 +200,7 @@ describe("findUnlawful", () => {
         claim(
           ({ contributions }) =>
             bendRow(contributions, contributionOf(0, 0), () => ({
-              account: played.law.accounts[2] as (typeof devices)[number],
+              account: accountAt(played.law, 2),
             })),
           "rows sorted",
         ),
@@ -336,7 +337,7 @@ describe("findUnlawful", () => {
       const convicting = questionsOf(trial.case_).filter(
         (question) => askJudge(trial, question) === "unlawful",
       );
-      const position = played.law.accounts.length - 1;
+      const position = accountCount(played.law) - 1;
       expect(convicting).to.deep.equal([{ proof: "empty-leaf", table: "rewards", position }]);
       expect(found(trial)).to.deep.include({ says: IS_EMPTY, table: "rewards", row: position });
     });

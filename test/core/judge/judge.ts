@@ -15,7 +15,7 @@ import { evidenceFor, findUnlawful, type Question } from "@link-rewards/core/jud
 import { judge } from "@link-rewards/core/judge/judge";
 import { judgeLawOf } from "@link-rewards/core/judge/judge-law";
 import { openTables } from "@link-rewards/core/judge/tables";
-import { publicKeys } from "@link-rewards/core/law/law";
+import { publicKeyOf, publicKeys } from "@link-rewards/core/law/law";
 import { recoverSigners, signersAt } from "@link-rewards/core/signed/signers";
 import { expect } from "chai";
 import fc from "fast-check";
@@ -359,7 +359,7 @@ describe("judge", () => {
       return { ask, evidence, found: findUnlawful(case_, tables, { law, signersOfRow }) };
     }
     const device = (row: number) => toHex(rows.subarray(row * CONTRIBUTION_BYTES).subarray(0, 20));
-    const isP256 = (row: number) => publicKeys(crowd.law).has(device(row));
+    const isP256 = (row: number) => publicKeyOf(crowd.law, device(row)) !== undefined;
     const all = Array.from({ length: manifest.contributions }, (_, row) => row);
 
     it("finds lawful what both have signed, with keys of either curve", () => {

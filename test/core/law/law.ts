@@ -15,7 +15,9 @@ import {
   membersAt,
   ownerAt,
   paid,
+  publicKeyOf,
   publicKeys,
+  revocationOf,
   rulesAt,
   tariffAt,
   thresholdAt,
@@ -68,10 +70,12 @@ describe("a history", () => {
 describe("publicKeys", () => {
   it("are those of the devices whose key is P-256", () => {
     const law = lawOf(enrolled("device-5"));
-    expect(publicKeys(law)).to.deep.equal(
-      new Map(["device-2", "device-5"].map((name) => [address(name), publicKey(name)])),
-    );
-    expect(law.devices.get(address("device-1"))?.publicKey).to.equal(undefined);
+    const names = ["device-2", "device-5"];
+    expect(publicKeys(law).size).to.equal(names.length);
+    for (const name of names) expect(publicKeys(law).get(address(name))).to.equal(publicKey(name));
+    expect(publicKeys(law).get(address("device-1"))).to.equal(undefined);
+    expect(publicKeys(law).get(address("device-77"))).to.equal(undefined);
+    expect(publicKeyOf(law, address("device-1"))).to.equal(undefined);
   });
 });
 
@@ -107,11 +111,19 @@ describe("ownerAt", () => {
       undefined,
       undefined,
     ]);
-    expect(law.devices.get(device)?.revokedFor).to.equal("cloned");
+    expect(revocationOf(law, device)?.reason).to.equal("cloned");
+  });
+
+  it("is told of no device that is bound to an account without an index", () => {
+    expect(() => lawOf(bound("device-1", "dave", 2))).to.throw(/which has no index/);
   });
 
   it("is whom the fresher consent names, of two for the same epoch", () => {
-    const law = lawOf(bound("device-1", "bob", 2), bound("device-1", "carol", 2));
+    const law = lawOf(
+      ["AccountIndexed", { account: address("carol"), index: 2, fromEpoch: 2 }],
+      bound("device-1", "bob", 2),
+      bound("device-1", "carol", 2),
+    );
     expect([1, 2].map((epoch) => ownerAt(law, device, epoch))).to.deep.equal([
       address("alice"),
       address("carol"),

@@ -10,8 +10,9 @@ import { maxOf } from "@link-rewards/core/encoding/fields";
 import { SIGNATURE_BYTES } from "@link-rewards/core/encoding/signature";
 import { type ComputedEpoch, computeEpoch } from "@link-rewards/core/epoch/compute-epoch";
 import { RULES_HASH } from "@link-rewards/core/epoch/rules";
+import { bind, enrol } from "@link-rewards/core/law/devices";
 import type { Tariff } from "@link-rewards/core/law/events";
-import { emptyLaw, type Law, ownerAt } from "@link-rewards/core/law/law";
+import { addAccount, emptyLaw, type Law, ownerAt } from "@link-rewards/core/law/law";
 import type { VerifiedReceipt } from "@link-rewards/core/law/verify";
 import { RECEIPT_BYTES } from "@link-rewards/core/signed/receipt";
 import type { Signers } from "@link-rewards/core/signed/signers";
@@ -198,27 +199,18 @@ function worldLaw(begins: number, sketches: readonly EpochSketch[]): Law {
   const law = emptyLaw();
   law.rules.push({ fromEpoch: 1, value: { hash: RULES_HASH, judge: ZERO_ADDRESS } });
   for (let i = 0; i < ACCOUNTS + LATE_ACCOUNTS; i++) {
-    const account = named(`account ${i}`);
-    law.accounts.push(account);
-    law.accountIndex.set(account, i);
-    law.accountEpochs.push(i < ACCOUNTS ? begins : 2);
+    addAccount(law, named(`account ${i}`), i < ACCOUNTS ? begins : 2);
   }
   law.limits.set(1, [{ fromEpoch: 1, value: NO_LIMIT }]);
   law.limits.set(2, [{ fromEpoch: 1, value: LIMIT }]);
   const served = sketches.flatMap((sketch) => sketch.served.map(({ device }) => device));
   for (let i = 0; i < Math.max(DEVICES, ...served.map((device) => device + 1)); i++) {
     // Late accounts earn, too, once they have a leaf; devices of one account do not stand together by their addresses.
-    const owner = (earning: readonly number[]) => law.accounts[earning[i % earning.length] ?? 0];
-    law.devices.set(deviceAt(i), {
-      class: i === LIMITED ? 2 : 1,
-      publicKey: undefined,
-      accounts: [
-        { fromEpoch: begins, value: owner(EARNING.first) as Address },
-        { fromEpoch: 2, value: owner(EARNING.later) as Address },
-      ],
-      revokedFrom: i === REVOKED ? 2 : undefined,
-      revokedFor: undefined,
-    });
+    const owner = (earning: readonly number[]) => earning[i % earning.length] ?? 0;
+    const device = enrol(law.devices, deviceAt(i), i === LIMITED ? 2 : 1);
+    bind(law.devices, device, owner(EARNING.first), begins);
+    bind(law.devices, device, owner(EARNING.later), 2);
+    if (i === REVOKED) law.devices.revoked.set(device, { fromEpoch: 2, reason: "" });
   }
   for (const customer of customers) {
     law.customers.set(customer, {

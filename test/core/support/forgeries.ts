@@ -13,8 +13,10 @@ import {
   type RewardLeaf,
   ROW_BYTES,
 } from "@link-rewards/core/epoch/records";
+import { boundTo, indexOf } from "@link-rewards/core/law/law";
 import { lawfulAccount, type VerifiedReceipt } from "@link-rewards/core/law/verify";
 import { packSignedReceipt } from "@link-rewards/core/signed/receipt";
+import { allAccounts } from "../../worlds/paper.ts";
 import { compute, customers, devices, flaggedSigners, MOST, type PlayedEpoch } from "./epochs.ts";
 import type { Claim } from "./judging.ts";
 import { factsOf, type Tables, tablesOf } from "./statements.ts";
@@ -177,7 +179,7 @@ function bendContribution(draft: Draft, random: Random, { law }: PlayedEpoch): v
     },
     { customerSignature: signature(record.customerSignature) },
     { deviceSignature: signature(record.deviceSignature) },
-    { account: anAddress(law.accounts, random) },
+    { account: anAddress(allAccounts(law), random) },
     { earned: anAmount(record.earned, random) },
     { subtotal: anAmount(record.subtotal, random) },
   ];
@@ -205,7 +207,7 @@ function bendLeaf(draft: Draft, random: Random, { law }: PlayedEpoch): void {
   const leaf = draft.rewards[i];
   if (leaf === undefined) return;
   const bent: Partial<RewardLeaf>[] = [
-    { account: anAddress(law.accounts, random) },
+    { account: anAddress(allAccounts(law), random) },
     { cumulative: anAmount(leaf.cumulative, random) },
     { prefix: anAmount(leaf.prefix, random) },
   ];
@@ -228,11 +230,11 @@ function forgeRow(draft: Draft, random: Random, played: PlayedEpoch): void {
     },
     customerSignature: new Uint8Array(64).fill(flags.customerSignature + (random(3) === 0 ? 1 : 0)),
     deviceSignature: new Uint8Array(64).fill(flags.deviceSignature + (random(3) === 0 ? 1 : 0)),
-    account: anAddress(law.accounts, random),
+    account: anAddress(allAccounts(law), random),
     earned: BigInt(random(10)),
     subtotal: 0n,
   };
-  const owner = law.devices.get(record.receipt.device)?.accounts.at(-1)?.value;
+  const owner = boundTo(law, record.receipt.device, Number.MAX_SAFE_INTEGER);
   const account = random(4) > 0 && owner !== undefined ? owner : record.account;
   draft.contributions.push({ ...record, account });
   draft.invoices.push(lineOf(record, draft.contributions.length - 1));
@@ -247,7 +249,7 @@ function lineOf({ receipt }: ContributionRecord, contribution: number): InvoiceL
 /** In the order in which rows must stand, as far as their accounts are known. */
 function sortRows(draft: Draft, played: PlayedEpoch): void {
   const index = ({ account }: ContributionRecord) =>
-    played.law.accountIndex.get(account) ?? Number.MAX_SAFE_INTEGER;
+    indexOf(played.law, account) ?? Number.MAX_SAFE_INTEGER;
   const place = (record: ContributionRecord) => record.receipt.device + record.receipt.customer;
   const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
   draft.contributions.sort((a, b) => index(a) - index(b) || compare(place(a), place(b)));
@@ -351,7 +353,7 @@ const FAULTS: Readonly<Record<string, Change>> = {
     if (random(2) === 0) draft.total += by;
   },
   "another account's row": (draft, random, { law }) => {
-    const account = oneOf(law.accounts, random);
+    const account = oneOf(allAccounts(law), random);
     change(draft.contributions, aPosition(draft.contributions, random), { account });
   },
   "an account robbed for another": (draft, random) => {

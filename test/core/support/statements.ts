@@ -8,6 +8,7 @@ import {
   type RewardLeaf,
 } from "@link-rewards/core/epoch/records";
 import type { Tariff } from "@link-rewards/core/law/events";
+import { accountsIn } from "@link-rewards/core/law/law";
 import { MOST, type PlayedEpoch, worthOf } from "./epochs.ts";
 
 /**
@@ -59,7 +60,7 @@ export function factsOf({ law, epoch, computed, previousRewards }: PlayedEpoch):
   return {
     tariff: computed.manifest.tariff,
     paid: (customer) => law.customers.get(customer)?.paid.get(epoch) ?? 0n,
-    accounts: law.accounts.filter((_, i) => (law.accountEpochs[i] as number) <= epoch),
+    accounts: accountsIn(law, epoch),
     previousRewards,
     lastTotal: computed.manifest.lastFinal.total,
     total: computed.manifest.total,

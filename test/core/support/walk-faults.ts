@@ -14,6 +14,7 @@ import {
   ROW_BYTES,
 } from "@link-rewards/core/epoch/records";
 import type { Case } from "@link-rewards/core/judge/case";
+import { indexOf } from "@link-rewards/core/law/law";
 import { packSignedReceipt } from "@link-rewards/core/signed/receipt";
 import { tableOver } from "@link-rewards/core/walk/sight";
 import type { Random } from "./forgeries.ts";
@@ -283,7 +284,7 @@ function sum(draft: Draft, world: WalkWorld): void {
 }
 
 function sort(draft: Draft, { law }: WalkWorld): void {
-  const index = ({ account }: ContributionRecord) => law.accountIndex.get(account) ?? 2 ** 32;
+  const index = ({ account }: ContributionRecord) => indexOf(law, account) ?? 2 ** 32;
   draft.contributions.sort(
     (a, b) =>
       index(a) - index(b) ||

@@ -13,14 +13,15 @@ import { type ComputedEpoch, computeEpoch } from "@link-rewards/core/epoch/compu
 import { type Contributions, gatherUnordered } from "@link-rewards/core/epoch/contributions";
 import { encodeRewards, REWARD_BYTES, type RewardLeaf } from "@link-rewards/core/epoch/records";
 import { RULES_HASH } from "@link-rewards/core/epoch/rules";
-import { emptyLaw, type Law } from "@link-rewards/core/law/law";
+import { bind, enrol } from "@link-rewards/core/law/devices";
+import { addAccount, emptyLaw, type Law, ownerAt } from "@link-rewards/core/law/law";
 import {
   packSignedReceipt,
   RECEIPT_BYTES,
   type SignedReceipt,
 } from "@link-rewards/core/signed/receipt";
 import type { Signers } from "@link-rewards/core/signed/signers";
-import { deployment, receiptOf } from "../../worlds/paper.ts";
+import { allAccounts, deployment, receiptOf } from "../../worlds/paper.ts";
 import type { Random } from "./forgeries.ts";
 
 /**
@@ -102,7 +103,7 @@ export function receiptIn(
   law: Law,
   fields: Pick<SignedReceipt["receipt"], "device" | "customer" | "egressBytes" | "sequence">,
 ): OwnedReceipt {
-  const owner = law.devices.get(fields.device)?.accounts[0]?.value ?? ZERO_ADDRESS;
+  const owner = ownerAt(law, fields.device, EPOCH) ?? ZERO_ADDRESS;
   const none = { storageByteSeconds: 0n, computeMilliseconds: 0n };
   return { signed: signedBy(receiptOf({ ...none, ...fields, epoch: EPOCH })), account: owner };
 }
@@ -121,20 +122,11 @@ function lawOf(accounts: number, devices: number, customers: number): Law {
   law.tariffs.push({ fromEpoch: 1, value: A_WEI_A_BYTE });
   law.limits.set(1, [{ fromEpoch: 1, value: NO_LIMIT }]);
   for (let i = 0; i < accounts; i++) {
-    const account = named(`account ${i}`);
-    law.accounts.push(account);
-    law.accountIndex.set(account, i);
-    law.accountEpochs.push(i < accounts * 0.9 ? 1 : EPOCH);
+    addAccount(law, named(`account ${i}`), i < accounts * 0.9 ? 1 : EPOCH);
   }
   for (let i = 0; i < devices; i++) {
-    const owner = law.accounts[Math.floor(i / DEVICES_OF_AN_ACCOUNT)] as Address;
-    law.devices.set(named(`device ${i}`), {
-      class: 1,
-      publicKey: undefined,
-      accounts: [{ fromEpoch: 1, value: owner }],
-      revokedFrom: undefined,
-      revokedFor: undefined,
-    });
+    const device = enrol(law.devices, named(`device ${i}`), 1);
+    bind(law.devices, device, Math.floor(i / DEVICES_OF_AN_ACCOUNT), 1);
   }
   for (let i = 0; i < customers; i++) {
     const customer = named(`customer ${i}`);
@@ -151,11 +143,13 @@ function lawOf(accounts: number, devices: number, customers: number): Law {
 /** What is final before: the accounts of then, with anything. */
 function lastEpoch(law: Law, leaves: number, random: Random): Uint8Array {
   let total = 0n;
-  const rewards: RewardLeaf[] = law.accounts.slice(0, leaves).map((account) => {
-    const leaf = { account, cumulative: BigInt(random(2 ** 30)), prefix: total };
-    total += leaf.cumulative;
-    return leaf;
-  });
+  const rewards: RewardLeaf[] = allAccounts(law)
+    .slice(0, leaves)
+    .map((account) => {
+      const leaf = { account, cumulative: BigInt(random(2 ** 30)), prefix: total };
+      total += leaf.cumulative;
+      return leaf;
+    });
   const file = encodeRewards(rewards);
   const final = {
     epoch: EPOCH - 1,
