@@ -28,21 +28,6 @@ export function emptyAddresses(seed: number): Addresses {
   return { count: 0, bytes: new Uint8Array(), slots: new Uint32Array(FIRST_SLOTS), multipliers };
 }
 
-/** The table of these addresses, packed; undefined when one is there twice. */
-export function addressesIn(bytes: Uint8Array, seed: number): Addresses | undefined {
-  const table = emptyAddresses(seed);
-  table.bytes = bytes;
-  const count = bytes.length / ADDRESS_BYTES;
-  table.slots = new Uint32Array(slotsFor(count));
-  while (table.count < count) {
-    const slot = slotOf(table, bytes, table.count * ADDRESS_BYTES);
-    if (table.slots[slot] !== 0) return undefined;
-    table.count += 1;
-    table.slots[slot] = table.count;
-  }
-  return table;
-}
-
 /** Undefined for one that is not in it. */
 export function numberOf(table: Addresses, address: Address): number | undefined {
   if (address.length !== HEX_LENGTH) return undefined;

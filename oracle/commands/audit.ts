@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from "@commander-js/extra-typings";
 import { EXIT } from "@link-rewards/host/program";
 import { auditEpochs, auditInput, type EpochVerdict } from "../outsider/audit.ts";
-import { bundlesCommand, withChain } from "./options.ts";
+import { bundlesCommand, cacheOption, snapshotsIn, withChain } from "./options.ts";
 import {
   endProgress,
   print,
@@ -18,6 +18,7 @@ export function auditCommand() {
     .description(
       "Replays the chain's history, verifies every signature in the bundles, judges every row as the contract would, recomputes values, invoices, rewards and the three trees, and compares each stage with what is published and final. Needs no key and nothing of the oracle's.\n\nExit codes: 0 agrees, 1 differs (the first divergence is named; unlawful: the judge convicts that row), 2 data not available, 3 usage.",
     )
+    .addOption(cacheOption())
     .argument("<epoch>", 'an epoch, or "all"', epochOrAll)
     .addHelpText(
       "after",
@@ -31,6 +32,7 @@ export function auditCommand() {
               progress(`epoch ${epoch}: ${done} of ${total} contributions`);
           },
           onSlow: warnOfSlowness,
+          snapshots: snapshotsIn(options.data, chain),
         });
         const last = input.law.lastFinal.epoch;
         if (wanted !== "all" && (wanted < 1 || wanted > last)) {

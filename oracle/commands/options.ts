@@ -2,6 +2,7 @@ import { Command, Option } from "@commander-js/extra-typings";
 import { type Chain, connectChain } from "@link-rewards/host/chain/chain";
 import { readDeploymentFile } from "@link-rewards/host/deployment";
 import { deploymentOption, keyOptions, rpcOption, wholeNumber } from "@link-rewards/host/options";
+import { type LawSnapshots, openLawSnapshots } from "../edge/law-snapshots.ts";
 
 /** A command that reads the chain. */
 export function chainCommand(name: string) {
@@ -36,6 +37,23 @@ export function mirrorsOption() {
     .env("LINK_BUNDLES")
     .argParser((value: string, before: readonly string[] = []) => [...before, ...value.split(",")])
     .makeOptionMandatory();
+}
+
+/** Of an outsider: nothing in it is needed, and nothing of it is trusted past what the chain says. */
+export function cacheOption() {
+  return new Option(
+    "--data <folder>",
+    "keeps what was read of the chain there, so that the next start reads only what is new; without it all is read each time",
+  );
+}
+
+/** Undefined without a folder. */
+export function snapshotsIn(
+  data: string | undefined,
+  { deployment }: Chain,
+): LawSnapshots | undefined {
+  const tell = (reason: string) => process.stderr.write(`link-oracle: ${reason}\n`);
+  return data === undefined ? undefined : openLawSnapshots(data, deployment, tell);
 }
 
 /** A command of a member's own oracle. */

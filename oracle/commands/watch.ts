@@ -18,7 +18,14 @@ import {
   type Sent,
 } from "../outsider/defend.ts";
 import { createWatcher, type Look, type Watched } from "../outsider/watch.ts";
-import { chainCommand, jsonOption, mirrorsOption, withChain } from "./options.ts";
+import {
+  cacheOption,
+  chainCommand,
+  jsonOption,
+  mirrorsOption,
+  snapshotsIn,
+  withChain,
+} from "./options.ts";
 import { print, toJson, utc, verdictText, warnOfSlowness } from "./print.ts";
 
 const DEFAULT_INTERVAL_SECONDS = 30;
@@ -35,6 +42,7 @@ export function watchCommand() {
 With --defend and a funded key it goes on and acts: it convicts unlawful rows, of reports that were vetoed too; demands on chain what a report hides, as far as it differs from what an honest mirror's bundle says it should be; has a report revoked whose demands were not answered in time; answers what is demanded of reports that agree; and takes its bonds back. It can be stopped at any time: what it has demanded and seen is on chain.`,
     )
     .addOption(mirrorsOption())
+    .addOption(cacheOption())
     .addOption(jsonOption())
     .addOption(new Option("--once", "look at what is pending now, and end").default(false))
     .addOption(
@@ -70,7 +78,11 @@ With --defend and a funded key it goes on and acts: it convicts unlawful rows, o
         const { demandLimit } = options;
         const sender = openSender?.(chain);
         const own = sender && lowercaseHex(sender.address);
-        const watcher = createWatcher(chain, mirrors, { own, onSlow: warnOfSlowness });
+        const watcher = createWatcher(chain, mirrors, {
+          own,
+          snapshots: snapshotsIn(options.data, chain),
+          onSlow: warnOfSlowness,
+        });
         const log = (event: string, details: Record<string, unknown>) =>
           process.stderr.write(`${JSON.stringify({ event, ...details })}\n`);
         const defender = sender && createDefender({ chain, mirrors, sender, demandLimit, log });

@@ -5,7 +5,7 @@ import { address, wholeNumber } from "@link-rewards/host/options";
 import { EXIT } from "@link-rewards/host/program";
 import { auditInput } from "../outsider/audit.ts";
 import { explain, type Why } from "../outsider/why.ts";
-import { bundlesCommand, withChain } from "./options.ts";
+import { bundlesCommand, cacheOption, snapshotsIn, withChain } from "./options.ts";
 import { checksummed, exactTokens, print, table } from "./print.ts";
 
 export function whyCommand() {
@@ -14,11 +14,16 @@ export function whyCommand() {
     .description(
       "Recomputes the epoch from the public files and shows, for each device: what it served to whom, what that is worth at the tariff, how much of it its customer's payment covers, the members' fee, and what it earned; and for each customer what it owed in all, what it paid, and the most of any one line that is covered. Every line adds up to the wei.",
     )
+    .addOption(cacheOption())
     .addArgument(new Argument("<address>", "a device or an account").argParser(address))
     .addArgument(new Argument("<epoch>", "a final epoch").argParser(wholeNumber))
     .action(async (address, epoch, options) => {
       process.exitCode = await withChain(options, async (chain) => {
-        const why = await explain(await auditInput(chain, options.bundles), address, epoch);
+        const why = await explain(
+          await auditInput(chain, options.bundles, { snapshots: snapshotsIn(options.data, chain) }),
+          address,
+          epoch,
+        );
         const sums = sumUp(why.devices);
         print(options.json, { ...why, sums }, () => render(why, sums));
         return EXIT.ok;

@@ -8,6 +8,7 @@ import type { Sha256 } from "@link-rewards/core/epoch/manifest";
 import { bundleHashOf, MANIFEST_FILE } from "@link-rewards/core/epoch/manifest";
 import type { RangeReader } from "@link-rewards/core/judge/proof";
 import { fetchPaced } from "@link-rewards/host/paced";
+import { syncFolder, writeDurably } from "@link-rewards/host/durable-files";
 
 /** A manifest names every customer that paid, and no more than that: 100 bytes each, a million of them. */
 const MAX_MANIFEST_BYTES = 128 * 1024 * 1024;
@@ -241,29 +242,6 @@ async function readWhole(path: string): Promise<Uint8Array> {
       at += bytesRead;
     }
     return bytes;
-  } finally {
-    await handle.close();
-  }
-}
-
-async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
-  const handle = await open(path, "wx");
-  try {
-    for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
-      await handle.writeFile(bytes.subarray(at, at + PIECE_BYTES));
-    }
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-/** A rename is durable only when its folder is. Windows has no such call and needs none. */
-async function syncFolder(path: string): Promise<void> {
-  if (process.platform === "win32") return;
-  const handle = await open(path, "r");
-  try {
-    await handle.sync();
   } finally {
     await handle.close();
   }

@@ -1,11 +1,13 @@
+import { randomInt } from "node:crypto";
 import type { Block, BlockMark } from "@link-rewards/core/law/block";
 import { emptyLaw, type Law } from "@link-rewards/core/law/law";
 import { applyEvent } from "@link-rewards/core/law/replay";
 import type { Chain } from "@link-rewards/host/chain/chain";
 import { isIncompleteEvents } from "@link-rewards/host/chain/law-events";
+import type { LawSnapshots } from "../edge/law-snapshots.ts";
 import type { Store } from "../store/store.ts";
 
-/** The law as of the newest finalized block, kept in memory over the stored events. */
+/** The law as of the newest finalized block, kept in memory over a snapshot and the stored events. */
 export type LawFollower = {
   law(): Law;
   /** The block up to which the law is read; undefined before the first refresh. */
@@ -21,13 +23,15 @@ export type LawFollower = {
 
 type OnProgress = (through: number, target: number) => void;
 
-export function followLaw(chain: Chain, store: Store): LawFollower {
-  let law = emptyLaw();
+export function followLaw(chain: Chain, store: Store, snapshots?: LawSnapshots): LawFollower {
+  let law = newLaw();
   let through: BlockMark | undefined;
   let knownUntil = 0;
   /** What is read, and how far. Another law than the one that is asked only while it is read anew. */
   let reading = law;
   let applied: BlockMark | undefined;
+  /** Of the law that was last begun with. */
+  let snapshotAt: BlockMark | undefined;
 
   async function readOn(onProgress: OnProgress | undefined): Promise<void> {
     const target = await chain.finalized();
@@ -44,12 +48,13 @@ export function followLaw(chain: Chain, store: Store): LawFollower {
     law = reading;
     through = applied;
     knownUntil = target.timestamp;
+    if (through !== undefined) await snapshots?.save({ law, block: through });
   }
 
   /** Finality was too shallow, or the node is another chain's: nothing read before can be trusted, all is read again. */
   async function leaveFork(): Promise<void> {
     const cursor = await store.cursor();
-    if (cursor !== undefined && (await chain.block(cursor.number))?.hash !== cursor.hash)
+    if (cursor !== undefined && !(await isInChain(cursor)))
       await store.rollback(await beforeStart(chain));
   }
 
@@ -72,15 +77,20 @@ export function followLaw(chain: Chain, store: Store): LawFollower {
 
   /** What was stored since all of it was known to be there goes, so that it is asked for again. */
   async function forgetIncomplete(): Promise<void> {
-    await store.rollback(through ?? (await beforeStart(chain)));
-    reading = emptyLaw();
+    await store.rollback(through ?? snapshotAt ?? (await beforeStart(chain)));
+    reading = newLaw();
     applied = undefined;
+    snapshotAt = undefined;
   }
 
   /** Whoever asks meanwhile gets the law as it was: a law that is half read would refuse what is right. */
   async function applyStored(): Promise<void> {
     const cursor = await store.cursor();
-    if (await isForked(cursor)) reading = emptyLaw();
+    if (await isForked(cursor)) {
+      reading = newLaw();
+      snapshotAt = undefined;
+    }
+    if (reading.position.blockNumber < 0 && cursor !== undefined) await beginWithSnapshot(cursor);
     const from = reading.position.blockNumber + 1;
     for await (const event of store.events(from)) {
       // What another process of ours has stored since the cursor was read is for the next time.
@@ -90,10 +100,22 @@ export function followLaw(chain: Chain, store: Store): LawFollower {
     applied = cursor;
   }
 
+  /** Of a block that is stored: the history that leads to one block of a chain is the same for all. */
+  async function beginWithSnapshot(cursor: BlockMark): Promise<void> {
+    const found = await snapshots?.load(cursor.number, isInChain);
+    if (found === undefined) return;
+    reading = found.law;
+    snapshotAt = found.block;
+  }
+
+  async function isInChain({ number, hash }: BlockMark): Promise<boolean> {
+    return (await chain.block(number))?.hash === hash;
+  }
+
   /** Another process may have rolled the store back and read on: only the chain knows whether our block is still in it. */
   async function isForked(cursor: BlockMark | undefined): Promise<boolean> {
     if (applied === undefined || applied.hash === cursor?.hash) return false;
-    return (await chain.block(applied.number))?.hash !== applied.hash;
+    return !(await isInChain(applied));
   }
 
   let last: Promise<void> = Promise.resolve();
@@ -108,6 +130,10 @@ export function followLaw(chain: Chain, store: Store): LawFollower {
       return refreshed;
     },
   };
+}
+
+function newLaw(): Law {
+  return emptyLaw(randomInt(2 ** 32));
 }
 
 async function beforeStart(chain: Chain): Promise<BlockMark> {

@@ -6,6 +6,7 @@ import { readDeploymentFile } from "@link-rewards/host/deployment";
 import { type KeyFiles, openSigner, type Signer } from "@link-rewards/host/keys";
 import { createLog, type Log } from "@link-rewards/host/log";
 import { openBundleFolder } from "../edge/bundles.ts";
+import { openLawSnapshots } from "../edge/law-snapshots.ts";
 import { connectPeers } from "../edge/peers.ts";
 import { openPostgresStore } from "../store/postgres.ts";
 import { openSqliteStore } from "../store/sqlite.ts";
@@ -41,10 +42,15 @@ export async function withOracle<T>(
     await claimFolder(options.data, chain.deployment);
     const store = await openStore(options);
     try {
+      const onTrouble = (reason: string) => log.warn({ reason }, "no snapshot of the law");
       const oracle: Oracle = {
         chain,
         store,
-        follower: followLaw(chain, store),
+        follower: followLaw(
+          chain,
+          store,
+          openLawSnapshots(options.data, chain.deployment, onTrouble),
+        ),
         bundles: await openBundleFolder(bundlesFolder(options.data)),
         peers: connectPeers({
           urls: options.peer,

@@ -19,9 +19,10 @@ import {
   nativeSha256,
   openBundles,
 } from "../edge/bundles.ts";
+import type { LawSnapshots } from "../edge/law-snapshots.ts";
 import { recoverContributions } from "../edge/recover-pool.ts";
 import { secondRoot } from "../edge/second-tree.ts";
-import { readLaw } from "./read-law.ts";
+import { createLawReader } from "./read-law.ts";
 
 /** What an outsider finds about one epoch, with an RPC node and the public files alone. */
 export type EpochVerdict = {
@@ -63,9 +64,15 @@ export type AuditInput = {
 export async function auditInput(
   chain: Chain,
   bundles: string,
-  listener: Pick<AuditInput, "onProgress" | "onSlow"> = {},
+  {
+    snapshots,
+    ...listener
+  }: Pick<AuditInput, "onProgress" | "onSlow"> & {
+    readonly snapshots?: LawSnapshots | undefined;
+  } = {},
 ): Promise<AuditInput> {
-  return { chain, law: await readLaw(chain), source: openBundles(bundles), ...listener };
+  const law = await createLawReader(chain, snapshots).read();
+  return { chain, law, source: openBundles(bundles), ...listener };
 }
 
 /**

@@ -25,10 +25,11 @@ import {
   type WaitingDemand,
   waitingIn,
 } from "../edge/demands.ts";
+import type { LawSnapshots } from "../edge/law-snapshots.ts";
 import { recoverInPool } from "../edge/recover-pool.ts";
 import { type Audited, type AuditInput, auditReport, rewardsOf } from "./audit.ts";
 import { createIdeas } from "./idea.ts";
-import { readLaw } from "./read-law.ts";
+import { createLawReader } from "./read-law.ts";
 
 /** A row that the ledger convicts for, and what to show it. */
 export type Convicting = {
@@ -80,13 +81,17 @@ export function createWatcher(
   mirrors: readonly BundleSource[],
   {
     own,
+    snapshots,
     ...listener
   }: {
     /** Whose demands are this watcher's own, so that it gives up in the end. */
     readonly own?: Address | undefined;
+    /** Where it goes on from after a start. */
+    readonly snapshots?: LawSnapshots | undefined;
   } & Pick<AuditInput, "onProgress" | "onSlow"> = {},
 ): Watcher {
   const reader = openDemands(chain);
+  const laws = createLawReader(chain, snapshots);
   const ideas = createIdeas(mirrors);
   const settled = new Map<Hex, Audited>();
   const opened = new Map<Hex, Opened>();
@@ -173,7 +178,7 @@ export function createWatcher(
 
   return {
     async look() {
-      const input = { chain, law: await readLaw(chain), ...listener };
+      const input = { chain, law: await laws.read(), ...listener };
       const { timestamp } = await chain.head();
       const reports: Watched[] = [];
       for (const open of await reader.open(input.law)) reports.push(await inspect(input, open));
