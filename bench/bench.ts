@@ -13,7 +13,17 @@ import type { Case } from "./case.ts";
  * Side by side with what a user would pick instead: `npm run bench`, or `npm run bench -- tree proof --size 100000`.
  * Contestants of a case take turns, round by round, so that whatever else the machine does meets them all.
  */
-const SUBJECTS = ["verify", "ingest", "tree", "proof", "close", "audit", "gas"] as const;
+const SUBJECTS = [
+  "verify",
+  "ingest",
+  "follow",
+  "start",
+  "tree",
+  "proof",
+  "close",
+  "audit",
+  "gas",
+] as const;
 type SubjectName = (typeof SUBJECTS)[number];
 
 type Row = {
