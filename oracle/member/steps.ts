@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Address, type Hex, toHex, utf8, ZERO_HASH } from "@link-rewards/core/encoding/bytes";
 import { isRefused, type Refused } from "@link-rewards/core/encoding/refusal";
 import { recover, toCompact } from "@link-rewards/core/encoding/signature";
-import { computeEpoch } from "@link-rewards/core/epoch/compute-epoch";
+import { type ComputedEpoch, computeEpoch } from "@link-rewards/core/epoch/compute-epoch";
 import { lawfulStored } from "@link-rewards/core/epoch/lawful";
 import { bundleHashOf, parseManifest, reportOf } from "@link-rewards/core/epoch/manifest";
 import type { BlockMark } from "@link-rewards/core/law/block";
@@ -106,15 +106,22 @@ async function stageBundle(oracle: Oracle, row: EpochRow): Promise<Hex> {
     oracle.log("receipt no longer counts", { ...refused, epoch, device: receipt.device });
   };
   for await (const page of store.packedReceipts(epoch)) gathering.take(page, noteRefused);
-  const computed = computeEpoch({
-    deployment: chain.deployment,
-    law: follower.law(),
-    epoch,
-    sealBlock: sealBlockIn(row),
-    contributions: gathering.finish(),
-    previousRewards: await previousRewards(oracle, epoch),
-    sha256: nativeSha256,
-  });
+  const last = await previousRewards(oracle, epoch);
+  let computed: ComputedEpoch;
+  try {
+    computed = computeEpoch({
+      deployment: chain.deployment,
+      law: follower.law(),
+      epoch,
+      sealBlock: sealBlockIn(row),
+      contributions: gathering.finish(),
+      previousRewards: last,
+      sha256: nativeSha256,
+    });
+  } catch (error) {
+    // Of the same law and the same receipts it comes to the same: only a person can tell what happened before.
+    return { held: `epoch ${epoch} cannot be computed: ${(error as Error).message}` };
+  }
   const equivocations = (await store.equivocations(epoch)).map(({ counting, other }) => ({
     counting: signedReceiptToJson(counting),
     other: signedReceiptToJson(other),
