@@ -7,19 +7,22 @@ const LOOK_MS = 500;
 export type PacedOptions = {
   /** Until the answer begins. */
   readonly answerMs: number;
-  readonly maxBytes: number;
+  /** By the status, which says before the body comes what it is. */
+  readonly maxBytes: (status: number) => number;
 };
 
 export type PacedAnswer = {
   readonly status: number;
   readonly ok: boolean;
   readonly headers: Headers;
-  readonly bytes: Uint8Array;
+  /** Undefined when there were more than the most. */
+  readonly bytes: Uint8Array | undefined;
 };
 
 /**
- * Fetches a whole answer, bounded in bytes and by a least throughput: a peer that drips costs seconds, one that sends much
- * may take as long as that takes. Throws when it is too late, too slow or too large.
+ * Fetches a whole answer, from there and nowhere else: a server could else have this machine ask others, which only this
+ * machine can reach. It is bounded in bytes and by a least throughput: a peer that drips costs seconds, one that sends much
+ * may take as long as that takes. Throws when it is too late or too slow.
  */
 export async function fetchPaced(
   url: URL | string,
@@ -33,7 +36,7 @@ export async function fetchPaced(
   );
   let pace: NodeJS.Timeout | undefined;
   try {
-    const response = await fetch(url, { ...init, signal: cut.signal });
+    const response = await fetch(url, { ...init, redirect: "manual", signal: cut.signal });
     clearTimeout(late);
     const begun = performance.now();
     const parts: Uint8Array[] = [];
@@ -43,13 +46,14 @@ export async function fetchPaced(
       if (length < seconds * LEAST_BYTES_PER_SECOND)
         cut.abort(new Error(`fewer than ${LEAST_BYTES_PER_SECOND} bytes a second came`));
     }, LOOK_MS);
+    const { status, ok, headers } = response;
+    const most = maxBytes(status);
     for await (const part of response.body ?? []) {
       length += part.length;
-      if (length > maxBytes) throw new Error(`more than ${maxBytes} bytes`);
+      if (length > most) return { status, ok, headers, bytes: undefined };
       parts.push(part);
     }
-    const bytes = new Uint8Array(Buffer.concat(parts));
-    return { status: response.status, ok: response.ok, headers: response.headers, bytes };
+    return { status, ok, headers, bytes: new Uint8Array(Buffer.concat(parts)) };
   } catch (error) {
     throw cut.signal.aborted ? cut.signal.reason : error;
   } finally {

@@ -431,7 +431,8 @@ function compareHash(bytes: Uint8Array, { epoch, bundleHash }: Report): Divergen
   };
 }
 
-function compareReport(
+/** What a report says otherwise than what was computed from its contributions. */
+export function compareReport(
   { manifest, bundleHash }: ComputedEpoch,
   report: Report,
 ): Divergence | undefined {

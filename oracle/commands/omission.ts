@@ -38,7 +38,7 @@ export function omissionCommand() {
         const words = await readWords(options.receipts, served);
         const hasKey = options.keyFile !== undefined || options.keystore !== undefined;
         const signer = hasKey ? await openSigner(options) : undefined;
-        const checked = await checkWords(chain, openBundles(options.bundles), words);
+        const checked = await checkWords(chain, options.bundles.map(openBundles), words);
         const proven = await prove(checked, signer?.wallet(chain.provider));
         print(options.json, { words: proven }, () => render(proven));
         process.exitCode = exitCodeOf(proven);

@@ -19,20 +19,14 @@ export function chainCommand(name: string) {
 
 /** A command that reads the published files too. */
 export function bundlesCommand(name: string) {
-  return chainCommand(name)
-    .addOption(
-      new Option("--bundles <location>", "folder or URL where the bundles are published")
-        .env("LINK_BUNDLES")
-        .makeOptionMandatory(),
-    )
-    .addOption(jsonOption());
+  return chainCommand(name).addOption(mirrorsOption()).addOption(jsonOption());
 }
 
 /** Where several may publish the bundles of one epoch. */
 export function mirrorsOption() {
   return new Option(
     "--bundles <location...>",
-    "folders or URLs where bundles are published: the proposer's, and of members that are believed to be honest",
+    "folders or URLs where bundles are published, the next being asked where one has no good copy: the proposer's, and those of other members and mirrors",
   )
     .env("LINK_BUNDLES")
     .argParser((value: string, before: readonly string[] = []) => [...before, ...value.split(",")])

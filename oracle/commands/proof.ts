@@ -18,7 +18,7 @@ export function proofCommand() {
     )
     .action((account, options) =>
       withChain(options, async (chain) => {
-        const claim = await claimOf(chain, openBundles(options.bundles), account);
+        const claim = await claimOf(chain, options.bundles.map(openBundles), account);
         print(options.json, claim, () =>
           [
             `account     ${checksummed(claim.account)}`,

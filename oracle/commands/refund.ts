@@ -31,7 +31,7 @@ export function refundCommand() {
         const signer = hasKey ? await openSigner(options) : undefined;
         const { refunds: calls, failed } = await refundsOf(
           chain,
-          openBundles(options.bundles),
+          options.bundles.map(openBundles),
           customer,
           epoch,
         );

@@ -237,13 +237,19 @@ function reportLines({ watched, conviction, demands, silence, answers }: Defence
   if (silence) lines.push(`${nameOf(silence)} was not shown: ${sentText("revoked", silence)}`);
   for (const { node, transaction } of answers)
     lines.push(`${nameOf(node)}: answered ${transaction}`);
+  if (verdict.isDamaged)
+    lines.push(
+      "no mirror has a good copy: name more with --bundles before anybody is asked to act",
+    );
   if (isForTheGuardian(watched))
     lines.push("nothing more can be done: ask the guardian to veto it");
   return lines;
 }
 
 function isForTheGuardian({ open, verdict, unlawful, search, waiting }: Watched): boolean {
-  if (!open.isPending || verdict.verdict === "agrees" || unlawful) return false;
+  // A bad copy is no bad report.
+  if (!open.isPending || verdict.verdict === "agrees" || verdict.isDamaged || unlawful)
+    return false;
   return search?.kind !== "asks" && waiting.length === 0;
 }
 

@@ -2,10 +2,17 @@ import { createHash } from "node:crypto";
 import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { cutRange, readBundle } from "@link-rewards/client/bundle";
-import { equalBytes, type Hex } from "@link-rewards/core/encoding/bytes";
+import { equalBytes, type Hex, toHex } from "@link-rewards/core/encoding/bytes";
+import { isRefused } from "@link-rewards/core/encoding/refusal";
 import type { Bundle, PublishedBundle } from "@link-rewards/core/epoch/bundle";
-import type { Sha256 } from "@link-rewards/core/epoch/manifest";
-import { bundleHashOf, MANIFEST_FILE } from "@link-rewards/core/epoch/manifest";
+import {
+  bundleHashOf,
+  type DataFile,
+  encodeManifest,
+  MANIFEST_FILE,
+  parseManifest,
+  type Sha256,
+} from "@link-rewards/core/epoch/manifest";
 import type { RangeReader } from "@link-rewards/core/judge/proof";
 import { fetchPaced } from "@link-rewards/host/paced";
 import { syncFolder, writeDurably } from "@link-rewards/host/durable-files";
@@ -16,42 +23,117 @@ const MAX_MANIFEST_BYTES = 128 * 1024 * 1024;
 const MAX_FILE_BYTES = 4 * 1024 * 1024 * 1024 - 1;
 const FETCH_TIMEOUT_MS = 10_000;
 
-/** A bundle or a file of it is not there, or a mirror does not answer: not wrong, only missing. */
-export type BundleUnavailable = Error & { readonly bundleUnavailable: true };
+/**
+ * A bundle or a file of it is not there, or a mirror does not answer: not wrong, only missing. `isDamaged`: something is
+ * there, and its hash says that it is not what was signed, which is the copy's fault and says nothing about the report.
+ */
+export type BundleUnavailable = Error & {
+  readonly bundleUnavailable: true;
+  readonly isDamaged: boolean;
+};
 
 export function isBundleUnavailable(error: unknown): error is BundleUnavailable {
   return error instanceof Error && "bundleUnavailable" in error;
 }
 
-function unavailable(message: string, cause?: unknown): BundleUnavailable {
-  return Object.assign(new Error(message, { cause }), { bundleUnavailable: true as const });
+function unavailable(message: string, cause?: unknown, isDamaged = false): BundleUnavailable {
+  const kind = { bundleUnavailable: true as const, isDamaged };
+  return Object.assign(new Error(message, { cause }), kind);
+}
+
+function damaged(location: string, epoch: number, file: string, says: string): BundleUnavailable {
+  const what = `this copy at ${location} is not what was signed: ${file} of epoch ${epoch} ${says}`;
+  return unavailable(what, undefined, true);
 }
 
 /** Where bundles can be read: a folder, or any static web server, object store or IPFS gateway. */
 export type BundleSource = {
   readonly location: string;
-  read(epoch: number, file: string): Promise<Uint8Array>;
+  /** At most `limit` bytes: a longer file is not the one that is looked for. */
+  read(epoch: number, file: string, limit?: number): Promise<Uint8Array>;
   /** Exactly `length` bytes from `from` on. */
   range(epoch: number, file: string, from: number, length: number): Promise<Uint8Array>;
-  /** The manifest and every file it names. Throws BundleUnavailable when something is missing. */
+  /** The manifest and every file it names, unchecked. Throws BundleUnavailable when something is missing. */
   bundle(epoch: number): Promise<PublishedBundle>;
+  /**
+   * The files whose manifest has that hash, each checked by the hash that the manifest has of it before anything looks into
+   * it. Throws BundleUnavailable, which names the file that is missing or damaged.
+   */
+  signed(epoch: number, bundleHash: Hex): Promise<PublishedBundle>;
   /** The files whose manifest has that hash; undefined when they are not here. */
   named(epoch: number, bundleHash: Hex): Promise<RangeReader | undefined>;
 };
 
+/** The files in one folder of a source. Undefined in place of a file that is longer than `limit`. */
+type Place = {
+  read(file: string, limit: number): Promise<Uint8Array | undefined>;
+  range(file: string, from: number, length: number): Promise<Uint8Array>;
+};
+
 export function openBundles(location: string): BundleSource {
-  return /^https?:\/\//.test(location) ? webSource(location) : folderSource(location);
+  return /^https?:\/\//.test(location)
+    ? sourceOf(location, (place) => webPlace(location, place))
+    : sourceOf(location, (place) => folderPlace(location, place));
 }
 
-function sourceOf(source: Omit<BundleSource, "bundle" | "named">): BundleSource {
+/**
+ * In the folder of an epoch is what its publisher stands by; what was put aside for another bundle of the epoch is in one
+ * that has its hash in its name.
+ */
+function sourceOf(location: string, at: (place: string) => Place): BundleSource {
+  const inPlace = (epoch: number) => at(String(epoch));
+
+  async function readFrom(place: Place, epoch: number, file: string, limit: number) {
+    const bytes = await place.read(file, limit);
+    if (bytes !== undefined) return bytes;
+    throw damaged(location, epoch, file, `has more than ${limit} bytes`);
+  }
+
+  /** Where the manifest of that hash is. Throws BundleUnavailable where there is none. */
+  async function placeOf(epoch: number, bundleHash: Hex) {
+    let failure: BundleUnavailable | undefined;
+    for (const place of [inPlace(epoch), at(asideOf(epoch, bundleHash))]) {
+      try {
+        const manifest = await readFrom(place, epoch, MANIFEST_FILE, MAX_MANIFEST_BYTES);
+        const found = bundleHashOf(manifest);
+        if (found === bundleHash) return { place, manifest };
+        if (isManifestOf(epoch, manifest))
+          throw unavailable(`${location} has another bundle of epoch ${epoch}, not ${bundleHash}`);
+        const says = `has the hash ${found}, signed is ${bundleHash}`;
+        throw damaged(location, epoch, MANIFEST_FILE, says);
+      } catch (error) {
+        if (!isBundleUnavailable(error)) throw error;
+        failure ??= error;
+      }
+    }
+    throw failure;
+  }
+
   return {
-    ...source,
-    bundle: (epoch) => readBundle((file) => source.read(epoch, file)),
+    location,
+    read: (epoch, file, limit = limitOf(file)) => readFrom(inPlace(epoch), epoch, file, limit),
+    range: (epoch, file, from, length) => inPlace(epoch).range(file, from, length),
+    bundle: (epoch) => readBundle((file) => readFrom(inPlace(epoch), epoch, file, limitOf(file))),
+    async signed(epoch, bundleHash) {
+      const { place, manifest } = await placeOf(epoch, bundleHash);
+      const parsed = parseManifest(manifest);
+      // Signed as it is: whoever checks it names it.
+      if (isRefused(parsed)) return { manifest, files: new Map() };
+      return readBundle(async (file) => {
+        if (file === MANIFEST_FILE) return manifest;
+        const { bytes, sha256 } = parsed.files[file as DataFile];
+        const found = await readFrom(place, epoch, file, Math.min(bytes, MAX_FILE_BYTES));
+        if (found.length !== bytes)
+          throw damaged(location, epoch, file, `has ${found.length} bytes, signed are ${bytes}`);
+        const hash = toHex(nativeSha256(found));
+        if (hash === sha256) return found;
+        throw damaged(location, epoch, file, `has the hash ${hash}, signed is ${sha256}`);
+      });
+    },
     async named(epoch, bundleHash) {
       try {
-        const manifest = await source.read(epoch, MANIFEST_FILE);
-        if (bundleHashOf(manifest) !== bundleHash) return undefined;
-        return (file, from, length) => source.range(epoch, file, from, length);
+        const { place } = await placeOf(epoch, bundleHash);
+        return (file, from, length) => place.range(file, from, length);
       } catch (error) {
         if (isBundleUnavailable(error)) return undefined;
         throw error;
@@ -60,12 +142,59 @@ function sourceOf(source: Omit<BundleSource, "bundle" | "named">): BundleSource 
   };
 }
 
-/** Where nothing is found, for the reason that is given. */
-export function noBundles(message: string): BundleSource {
-  const fail = async () => {
-    throw unavailable(message);
-  };
-  return { location: "", read: fail, range: fail, bundle: fail, named: async () => undefined };
+/** In its one spelling: some member's own idea of the epoch, and no copy that somebody has spoilt. */
+function isManifestOf(epoch: number, bytes: Uint8Array): boolean {
+  const manifest = parseManifest(bytes);
+  if (isRefused(manifest) || manifest.epoch !== epoch) return false;
+  return equalBytes(encodeManifest(manifest), bytes);
+}
+
+function asideOf(epoch: number, bundleHash: string): string {
+  return `${epoch}-${bundleHash}`;
+}
+
+function limitOf(file: string): number {
+  return file === MANIFEST_FILE ? MAX_MANIFEST_BYTES : MAX_FILE_BYTES;
+}
+
+/** The first mirror that has what was signed, each file of it. Throws BundleUnavailable with what was wrong at each. */
+export async function signedBundle(
+  mirrors: readonly BundleSource[],
+  { epoch, bundleHash }: { readonly epoch: number; readonly bundleHash: Hex },
+): Promise<PublishedBundle> {
+  const failures: BundleUnavailable[] = [];
+  for (const source of mirrors) {
+    try {
+      return await source.signed(epoch, bundleHash);
+    } catch (error) {
+      if (!isBundleUnavailable(error)) throw error;
+      failures.push(error);
+    }
+  }
+  const isDamaged = failures.some((failure) => failure.isDamaged);
+  throw unavailable(failures.map(({ message }) => message).join("; "), failures[0], isDamaged);
+}
+
+/** What the first mirror proves whose files lead to the root on chain; `prove` gives undefined where they do not. */
+export async function provenFrom<T>(
+  mirrors: readonly BundleSource[],
+  epoch: number,
+  prove: (read: RangeReader) => Promise<T | undefined>,
+): Promise<T> {
+  const failures: string[] = [];
+  for (const source of mirrors) {
+    try {
+      const proven = await prove((file, from, length) => source.range(epoch, file, from, length));
+      if (proven !== undefined) return proven;
+      failures.push(
+        `the files of epoch ${epoch} at ${source.location} do not lead to the root on chain; use another mirror`,
+      );
+    } catch (error) {
+      if (!isBundleUnavailable(error)) throw error;
+      failures.push(error.message);
+    }
+  }
+  throw new Error(failures.join("; "));
 }
 
 /** OpenSSL takes no more than 2^31 bytes at once, and a table can have more. */
@@ -79,22 +208,20 @@ export const nativeSha256: Sha256 = (bytes) => {
   return hash.digest();
 };
 
-/** `placeOf`: the folder of an epoch's files in it. */
-function folderSource(folder: string, placeOf: (epoch: number) => string = String): BundleSource {
-  const path = (epoch: number, file: string) => join(folder, placeOf(epoch), file);
-  return sourceOf({
-    location: folder,
-    async read(epoch, file) {
+function folderPlace(folder: string, place: string): Place {
+  const path = (file: string) => join(folder, place, file);
+  return {
+    async read(file, limit) {
       try {
-        return await readWhole(path(epoch, file));
+        return await readWhole(path(file), limit);
       } catch (cause) {
-        throw unavailable(`no ${file} of epoch ${epoch} in ${folder}`, cause);
+        throw unavailable(`no ${file} of epoch ${place} in ${folder}`, cause);
       }
     },
-    async range(epoch, file, from, length) {
+    async range(file, from, length) {
       const bytes = new Uint8Array(length);
       try {
-        const handle = await open(path(epoch, file));
+        const handle = await open(path(file));
         try {
           const { bytesRead } = await handle.read(bytes, 0, length, from);
           if (bytesRead !== length)
@@ -104,45 +231,48 @@ function folderSource(folder: string, placeOf: (epoch: number) => string = Strin
           await handle.close();
         }
       } catch (cause) {
-        throw unavailable(`cannot read ${file} of epoch ${epoch} in ${folder}`, cause);
+        throw unavailable(`cannot read ${file} of epoch ${place} in ${folder}`, cause);
       }
     },
-  });
+  };
 }
 
-function webSource(base: string): BundleSource {
+function webPlace(base: string, place: string): Place {
   const root = base.endsWith("/") ? base : `${base}/`;
+  /** `limitOf`: by the status, before the body is read. */
   const get = async (
-    epoch: number,
     file: string,
     headers: Record<string, string>,
-    limit: number,
+    limitOf: (status: number) => number,
   ) => {
-    const url = new URL(`${epoch}/${file}`, root);
+    const url = new URL(`${place}/${file}`, root);
     try {
-      const limits = { answerMs: FETCH_TIMEOUT_MS, maxBytes: limit };
-      const { ok, status, bytes } = await fetchPaced(url, { headers }, limits);
-      if (!ok) throw new Error(`HTTP ${status}`);
-      return { status, bytes };
+      const answer = await fetchPaced(url, { headers }, { answerMs: FETCH_TIMEOUT_MS, maxBytes: limitOf });
+      refuseRedirect(answer);
+      if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
+      return answer;
     } catch (cause) {
       throw unavailable(`cannot get ${url}: ${(cause as Error).message}`, cause);
     }
   };
-  return sourceOf({
-    location: base,
-    async read(epoch, file) {
-      const limit = file === MANIFEST_FILE ? MAX_MANIFEST_BYTES : MAX_FILE_BYTES;
-      return (await get(epoch, file, {}, limit)).bytes;
-    },
-    async range(epoch, file, from, length) {
+  return {
+    read: async (file, limit) => (await get(file, {}, () => limit)).bytes,
+    async range(file, from, length) {
       const range = { range: `bytes=${from}-${from + length - 1}` };
-      const answer = await get(epoch, file, range, MAX_FILE_BYTES);
-      const cut = cutRange(answer, from, length);
-      if (cut.length !== length)
-        throw unavailable(`${file} of epoch ${epoch} at ${base} is cut off`);
-      return cut;
+      // A server without ranges answers with the whole file.
+      const answer = await get(file, range, (status) => (status === 206 ? length : MAX_FILE_BYTES));
+      const { status, bytes = new Uint8Array() } = answer;
+      const cut = cutRange({ status, bytes }, from, length);
+      if (cut.length === length) return cut;
+      throw unavailable(`${file} of epoch ${place} at ${base} is cut off, or not the range`);
     },
-  });
+  };
+}
+
+function refuseRedirect({ status, headers }: Pick<Response, "status" | "headers">): void {
+  if (status < 300 || status >= 400) return;
+  const to = headers.get("location") ?? "nowhere";
+  throw new Error(`it redirects to ${to}; if you trust that, give it as the location`);
 }
 
 /** Files that are published with a bundle and are not part of it: they differ from member to member. */
@@ -164,17 +294,12 @@ export type BundleFolder = BundleSource & {
 
 export async function openBundleFolder(folder: string): Promise<BundleFolder> {
   await mkdir(folder, { recursive: true });
-  const source = folderSource(folder);
-  const asideOf = (epoch: number, hash: string) => `${epoch}-${hash}`;
+  const source = openBundles(folder);
   const stagePath = (epoch: number, hash: string) => join(folder, `.staged-${epoch}-${hash}`);
   return {
     ...source,
-    async named(epoch, bundleHash) {
-      const aside = folderSource(folder, () => asideOf(epoch, bundleHash));
-      return (await source.named(epoch, bundleHash)) ?? (await aside.named(epoch, bundleHash));
-    },
     async putAside(epoch, bundleHash) {
-      if ((await source.named(epoch, bundleHash)) === undefined) return;
+      if (!(await isPublished(source, epoch, bundleHash))) return;
       await rename(join(folder, String(epoch)), join(folder, asideOf(epoch, bundleHash)));
       await syncFolder(folder);
     },
@@ -205,6 +330,16 @@ export async function openBundleFolder(folder: string): Promise<BundleFolder> {
   };
 }
 
+/** Under the epoch's own name, that is, and not aside. */
+async function isPublished(source: BundleSource, epoch: number, bundleHash: Hex): Promise<boolean> {
+  try {
+    return bundleHashOf(await source.read(epoch, MANIFEST_FILE)) === bundleHash;
+  } catch (error) {
+    if (isBundleUnavailable(error)) return false;
+    throw error;
+  }
+}
+
 /** What is published stays: the same manifest names the same bytes of every file. */
 async function compareManifests(
   source: BundleSource,
@@ -227,13 +362,15 @@ async function compareManifests(
   }
 }
 
-/** Node reads and writes no more than 2 GiB in one call, which ten million contributions pass. */
+/** Node reads no more than 2 GiB in one call, which ten million contributions pass. */
 const PIECE_BYTES = 64 * 1024 * 1024;
 
-async function readWhole(path: string): Promise<Uint8Array> {
+/** Undefined when it is longer than `limit`. */
+async function readWhole(path: string, limit: number): Promise<Uint8Array | undefined> {
   const handle = await open(path);
   try {
     const { size } = await handle.stat();
+    if (size > limit) return undefined;
     const bytes = new Uint8Array(size);
     for (let at = 0; at < size; ) {
       const length = Math.min(PIECE_BYTES, size - at);

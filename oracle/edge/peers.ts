@@ -70,7 +70,7 @@ export function connectPeers({ urls, deployment, member }: PeersOptions): Peers 
 
   async function introduce(url: string): Promise<Introduction> {
     const limits = { answerMs: ANSWER_TIMEOUT_MS, maxBytes: MAX_ANSWER_BYTES };
-    const { ok, status, bytes } = await fetchPaced(new URL("/v1/member", url), {}, limits);
+    const { ok, status, bytes } = await fetchAnswer(new URL("/v1/member", url), {}, limits);
     const parsed = ANSWERS.Introduction.safeParse(ok ? jsonOf(bytes) : undefined);
     if (!parsed.success) throw new Error(`no member answers there (HTTP ${status})`);
     const { chainId, ledger } = parsed.data;
@@ -119,7 +119,7 @@ export function connectPeers({ urls, deployment, member }: PeersOptions): Peers 
     const authorization = await signed(url, method, path, bytes);
     const headers = { authorization, ...(body !== undefined && JSON_TYPE) };
     const init = { method, headers, ...(body !== undefined && { body: bytes as BodyInit }) };
-    const answer = await fetchPaced(new URL(path, url), init, { answerMs, maxBytes });
+    const answer = await fetchAnswer(new URL(path, url), init, { answerMs, maxBytes });
     if (answer.status === 401 || answer.status === 426) known.delete(url);
     return answer;
   }
@@ -160,6 +160,16 @@ export function connectPeers({ urls, deployment, member }: PeersOptions): Peers 
       return { packed: bytes, cursor: next };
     },
   };
+}
+
+async function fetchAnswer(
+  url: URL,
+  init: RequestInit,
+  { answerMs, maxBytes }: { readonly answerMs: number; readonly maxBytes: number },
+) {
+  const { bytes, ...answer } = await fetchPaced(url, init, { answerMs, maxBytes: () => maxBytes });
+  if (bytes === undefined) throw new Error(`it answers with more than ${maxBytes} bytes`);
+  return { ...answer, bytes };
 }
 
 const CURSOR_HEADER = "link-cursor";

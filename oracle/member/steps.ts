@@ -90,12 +90,16 @@ export async function computeStep(oracle: Oracle, row: EpochRow): Promise<StepOu
   if (!follower.law().finals.has(epoch - 1)) {
     return { waiting: `no finalized block says yet that epoch ${epoch - 1} is final` };
   }
-  const bundleHash = await stageBundle(oracle, row);
-  await store.advance(epoch, "sealed", "computed", { bundleHash });
+  const staged = await stageBundle(oracle, row);
+  if ("held" in staged) return staged;
+  await store.advance(epoch, "sealed", "computed", staged);
   return MOVED;
 }
 
-async function stageBundle(oracle: Oracle, row: EpochRow): Promise<Hex> {
+async function stageBundle(
+  oracle: Oracle,
+  row: EpochRow,
+): Promise<{ readonly bundleHash: Hex } | { readonly held: string }> {
   const { store, bundles, chain, follower } = oracle;
   const { epoch } = row;
   const gathering = lawfulStored(follower.law(), epoch);
@@ -135,7 +139,7 @@ async function stageBundle(oracle: Oracle, row: EpochRow): Promise<Hex> {
     ["equivocations.ndjson", ndjson(equivocations)],
   ]);
   await bundles.stage(epoch, computed, beside);
-  return computed.bundleHash;
+  return { bundleHash: computed.bundleHash };
 }
 
 /** Makes a bundle anew that another machine made, or that was lost; why not, when other bytes come of it. */
@@ -144,8 +148,9 @@ export async function bringBundle(oracle: Oracle, row: EpochRow): Promise<string
   const bundleHash = bundleHashIn(row);
   if ((await bundles.named(row.epoch, bundleHash)) !== undefined) return undefined;
   const made = await stageBundle(oracle, row);
-  if (made !== bundleHash) {
-    return `bundle ${bundleHash} is not in ${bundles.location}, and what is stored gives ${made}: copy the folder of the machine that made it`;
+  if ("held" in made) return made.held;
+  if (made.bundleHash !== bundleHash) {
+    return `bundle ${bundleHash} is not in ${bundles.location}, and what is stored gives ${made.bundleHash}: copy the folder of the machine that made it`;
   }
   await bundles.publish(row.epoch, bundleHash);
   oracle.log("bundle made here too", { epoch: row.epoch, bundleHash });

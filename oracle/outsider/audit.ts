@@ -2,13 +2,16 @@ import { type Hex, toHex } from "@link-rewards/core/encoding/bytes";
 import { rootOver } from "@link-rewards/core/encoding/tree";
 import type { PublishedBundle } from "@link-rewards/core/epoch/bundle";
 import type { ComputedEpoch } from "@link-rewards/core/epoch/compute-epoch";
+import type { DataFile } from "@link-rewards/core/epoch/manifest";
 import {
+  CONTRIBUTION_BYTES,
   firstRecords,
   REWARD_BYTES,
   ROW_BYTES,
   type Table,
 } from "@link-rewards/core/epoch/records";
-import { checkBundle, type Divergence } from "@link-rewards/core/judge/divergence";
+import { checkBundle, compareReport, type Divergence } from "@link-rewards/core/judge/divergence";
+import type { BlockMark } from "@link-rewards/core/law/block";
 import { accountsAt, type FinalEpoch, type Law } from "@link-rewards/core/law/law";
 import type { Report } from "@link-rewards/core/signed/report";
 import { type Chain, sealBlockOf } from "@link-rewards/host/chain/chain";
@@ -18,6 +21,7 @@ import {
   isBundleUnavailable,
   nativeSha256,
   openBundles,
+  signedBundle,
 } from "../edge/bundles.ts";
 import type { LawSnapshots } from "../edge/law-snapshots.ts";
 import { recoverContributions } from "../edge/recover-pool.ts";
@@ -32,6 +36,8 @@ export type EpochVerdict = {
   readonly divergence?: Divergence;
   /** What is missing when the verdict is "unavailable". */
   readonly message?: string;
+  /** There are copies, and they are not what was signed: says nothing about the report. Another mirror may have a good one. */
+  readonly isDamaged?: true;
   readonly contributions: number;
   readonly leaves: number;
   readonly value?: bigint;
@@ -54,7 +60,8 @@ export type Audited = EpochVerdict & {
 export type AuditInput = {
   readonly chain: Chain;
   readonly law: Law;
-  readonly source: BundleSource;
+  /** Asked in their order: the next where one has no copy, or a bad one. */
+  readonly mirrors: readonly BundleSource[];
   readonly onProgress?: (epoch: number, done: number, total: number) => void;
   /** Told why, where only the slow signature check runs. */
   readonly onSlow?: ((reason: string) => void) | undefined;
@@ -63,7 +70,7 @@ export type AuditInput = {
 /** The chain's history as it is now, and where the bundles are. */
 export async function auditInput(
   chain: Chain,
-  bundles: string,
+  bundles: readonly string[],
   {
     snapshots,
     ...listener
@@ -72,7 +79,7 @@ export async function auditInput(
   } = {},
 ): Promise<AuditInput> {
   const law = await createLawReader(chain, snapshots).read();
-  return { chain, law, source: openBundles(bundles), ...listener };
+  return { chain, law, mirrors: bundles.map(openBundles), ...listener };
 }
 
 /**
@@ -109,10 +116,11 @@ export async function auditReport(
   const leaves = accountsAt(input.law, epoch);
   const roots = { root, contributionRoot, invoiceRoot };
   const facts = { epoch, contributions, leaves, ...roots, bundleHash };
-  const unavailable = (message: string): Audited => ({
+  const unavailable = (message: string, isDamaged = false): Audited => ({
     ...facts,
     verdict: "unavailable",
     message,
+    ...(isDamaged && { isDamaged }),
     rewards: undefined,
   });
   if (previousRewards === undefined) {
@@ -121,16 +129,17 @@ export async function auditReport(
   const sealBlock = await sealBlockOf(input.chain, epoch);
   if (sealBlock === undefined)
     return unavailable(`the seal time of epoch ${epoch} is not final yet`);
-  try {
-    const published = await input.source.bundle(epoch);
-    const { deployment } = input.chain;
-    const { reason } = loadSecp256k1();
-    if (reason !== undefined) input.onSlow?.(reason);
+  const { deployment } = input.chain;
+  const { reason } = loadSecp256k1();
+  if (reason !== undefined) input.onSlow?.(reason);
+
+  /** `isSigned`: what is published is what the report names, so whatever is wrong with it is the report's fault. */
+  async function check(published: PublishedBundle, isSigned: boolean): Promise<Audited> {
     const [signers, second] = await Promise.all([
       recoverContributions(deployment, input.law, published, (done, total) =>
         input.onProgress?.(epoch, done, total),
       ),
-      secondRoots(published, facts),
+      isSigned ? secondRoots(published, facts) : undefined,
     ]);
     const outcome = checkBundle({
       signers,
@@ -138,8 +147,8 @@ export async function auditReport(
       deployment,
       law: input.law,
       epoch,
-      sealBlock,
-      previousRewards,
+      sealBlock: sealBlock as BlockMark,
+      previousRewards: previousRewards as Uint8Array,
       published,
       report,
     });
@@ -147,7 +156,14 @@ export async function auditReport(
       outcome.computed?.files.get("rewards.bin"),
       published.files.get("rewards.bin"),
     ]);
-    const divergence = outcome.agrees ? compareRoots(second, roots) : outcome.divergence;
+    const found = outcome.agrees ? undefined : outcome.divergence;
+    const ofCopy = () => outcome.computed && compareReport(outcome.computed, report);
+    const divergence =
+      second === undefined
+        ? found && OF_COPY.has(found.kind)
+          ? ofCopy()
+          : found
+        : (found ?? compareRoots(second, roots));
     const { value, counted, delta, fee } = outcome.computed?.manifest ?? {};
     return {
       ...facts,
@@ -160,28 +176,89 @@ export async function auditReport(
       ...(outcome.computed && { computed: outcome.computed }),
       rewards,
     };
+  }
+
+  try {
+    return await check(await signedBundle(input.mirrors, report), true);
   } catch (error) {
-    if (isBundleUnavailable(error)) return unavailable(error.message);
-    // Such as a history that a corrupt quorum made final and on which nothing can be built: an epoch after it that
-    // cannot be computed must not keep the verdicts on the others back.
-    return unavailable(`it cannot be computed: ${(error as Error).message}`);
+    if (!isBundleUnavailable(error)) return unavailable(cannotBeComputed(error));
+    const { message, isDamaged } = error;
+    // Not what was signed, but out of the report's own contributions it can still show what it should have said.
+    const published = await contributionsFrom(input.mirrors, report);
+    if (published === undefined) return unavailable(message, isDamaged);
+    try {
+      const checked = await check(published, false);
+      if (checked.verdict === "differs") return checked;
+      // The next epoch is checked all the same.
+      return { ...unavailable(message, true), rewards: checked.rewards };
+    } catch (failure) {
+      return unavailable(cannotBeComputed(failure));
+    }
+  }
+}
+
+/** Such as a history that a corrupt quorum made final and on which nothing can be built: others' verdicts go on. */
+function cannotBeComputed(error: unknown): string {
+  return `it cannot be computed: ${(error as Error).message}`;
+}
+
+/** What can be wrong with a copy alone. */
+const OF_COPY: ReadonlySet<Divergence["kind"]> = new Set(["copy", "derived", "manifest"]);
+
+/** The tables from the first mirror whose contributions lead to the report's root, whatever else it has. */
+async function contributionsFrom(
+  mirrors: readonly BundleSource[],
+  { epoch, contributions, contributionRoot }: Report,
+): Promise<PublishedBundle | undefined> {
+  // Nothing to tell the report by.
+  if (contributions === 0) return undefined;
+  for (const source of mirrors) {
+    const rows = await readFrom(
+      source,
+      epoch,
+      "contributions.bin",
+      contributions * CONTRIBUTION_BYTES,
+    );
+    if (rows?.length !== contributions * CONTRIBUTION_BYTES) continue;
+    if (toHex(rootOver(rows, CONTRIBUTION_BYTES)) !== contributionRoot) continue;
+    const files = new Map<DataFile, Uint8Array>([["contributions.bin", rows]]);
+    for (const file of ["invoices.bin", "rewards.bin"] as const) {
+      const bytes = await readFrom(source, epoch, file);
+      if (bytes !== undefined) files.set(file, bytes);
+    }
+    return { manifest: new Uint8Array(), files };
+  }
+  return undefined;
+}
+
+/** Undefined where the mirror does not have it. */
+export async function readFrom(
+  source: BundleSource,
+  epoch: number,
+  file: string,
+  limit?: number,
+): Promise<Uint8Array | undefined> {
+  try {
+    return await source.read(epoch, file, limit);
+  } catch (error) {
+    if (isBundleUnavailable(error)) return undefined;
+    throw error;
   }
 }
 
 /** A final epoch's rewards.bin, if what is published leads to its root. */
 export async function rewardsOf(
-  { law, source }: AuditInput,
+  { law, mirrors }: Pick<AuditInput, "law" | "mirrors">,
   epoch: number,
 ): Promise<Uint8Array | undefined> {
   const final: FinalEpoch | undefined = law.finals.get(epoch);
   if (final === undefined) return undefined;
   if (final.leaves === 0) return new Uint8Array();
-  try {
-    return firstWithRoot(final, [await source.read(epoch, "rewards.bin")]);
-  } catch (error) {
-    if (isBundleUnavailable(error)) return undefined;
-    throw error;
+  for (const source of mirrors) {
+    const rewards = firstWithRoot(final, [await readFrom(source, epoch, "rewards.bin")]);
+    if (rewards !== undefined) return rewards;
   }
+  return undefined;
 }
 
 function firstWithRoot(

@@ -2,7 +2,7 @@ import { type Claim, claimableOf, proveLeaf } from "@link-rewards/client/leaf";
 import { type Address, type Hex, lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import type { Chain } from "@link-rewards/host/chain/chain";
 import type { Call } from "@link-rewards/host/transactions";
-import type { BundleSource } from "../edge/bundles.ts";
+import { type BundleSource, provenFrom } from "../edge/bundles.ts";
 
 /** What an account can draw now: one leaf covers every epoch up to its own. */
 export type Claimable = Claim & {
@@ -16,7 +16,7 @@ export type Claimable = Claim & {
 /** Throws when the account has no index or the files do not lead to the root on chain: nothing unproven is offered. */
 export async function claimOf(
   chain: Chain,
-  source: BundleSource,
+  mirrors: readonly BundleSource[],
   account: Address,
 ): Promise<Claimable> {
   const { distributor, registry } = chain.suite;
@@ -36,14 +36,9 @@ export async function claimOf(
     );
   }
   const final = { root: published.root as Hex, leaves: Number(published.leaves) };
-  const read = (file: string, from: number, length: number) =>
-    source.range(epoch, file, from, length);
-  const leaf = await proveLeaf(read, final, Number(index), account);
-  if (leaf === undefined) {
-    throw new Error(
-      `the files of epoch ${epoch} at ${source.location} do not lead to the root on chain; use another mirror`,
-    );
-  }
+  const leaf = await provenFrom(mirrors, epoch, (read) =>
+    proveLeaf(read, final, Number(index), account),
+  );
   // In this order, which is that of the claim's JSON.
   const { index: position, cumulative, prefix, proof } = leaf;
   const claim = { epoch, index: position, account, cumulative, prefix, proof };

@@ -13,7 +13,7 @@ import { type AuditInput, auditReport } from "./audit.ts";
 export type Ideas = {
   /** Undefined while no mirror has a bundle of the epoch that is lawful. */
   of(
-    input: Omit<AuditInput, "source">,
+    input: AuditInput,
     epoch: number,
     previousRewards: Uint8Array,
   ): Promise<ComputedEpoch | undefined>;
@@ -28,7 +28,7 @@ export function createIdeas(mirrors: readonly BundleSource[]): Ideas {
   let known: { readonly epoch: number; readonly computed: ComputedEpoch } | undefined;
 
   async function ideaOf(
-    input: Omit<AuditInput, "source">,
+    input: AuditInput,
     source: BundleSource,
     epoch: number,
     previousRewards: Uint8Array,
@@ -38,7 +38,11 @@ export function createIdeas(mirrors: readonly BundleSource[]): Ideas {
     const manifest = parseManifest(bytes);
     if (isRefused(manifest) || refused.has(bundleHash)) return undefined;
     const report = reportOf(manifest, bundleHash, 0);
-    const { verdict, computed } = await auditReport({ ...input, source }, report, previousRewards);
+    const { verdict, computed } = await auditReport(
+      { ...input, mirrors: [source] },
+      report,
+      previousRewards,
+    );
     if (verdict === "agrees") return computed;
     if (verdict === "differs") refused.add(bundleHash);
     return undefined;

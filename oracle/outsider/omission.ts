@@ -49,23 +49,28 @@ type Found = Pick<CheckedWord, "verdict" | "message" | "call">;
 /** What became of receipts that members gave their word for, in the reports of their epochs. Needs no key. */
 export async function checkWords(
   chain: Chain,
-  source: BundleSource,
+  mirrors: readonly BundleSource[],
   words: readonly KeptWord[],
 ): Promise<readonly CheckedWord[]> {
   const law = await readLaw(chain);
-  const readers = new Map<number, RangeReader>();
-  const readerOf = (epoch: number): RangeReader => {
+  const readers = new Map<string, RangeReader>();
+  const readerOf = (source: BundleSource, epoch: number): RangeReader => {
+    const name = `${epoch} ${source.location}`;
     const reader =
-      readers.get(epoch) ??
+      readers.get(name) ??
       rememberRanges((file, from, length) => source.range(epoch, file, from, length));
-    readers.set(epoch, reader);
+    readers.set(name, reader);
     return reader;
   };
   const checked: CheckedWord[] = [];
   for (const kept of words) {
     const { epoch, device, customer, sequence } = kept.signed.receipt;
     const member = memberOfWord(registryDomain(chain.deployment), kept);
-    const found = await checkWord({ chain, law, read: readerOf(epoch) }, kept, member);
+    let found: Found = { verdict: "unavailable", message: "no mirror was named" };
+    for (const source of mirrors) {
+      found = await checkWord({ chain, law, read: readerOf(source, epoch) }, kept, member);
+      if (found.verdict !== "unavailable") break;
+    }
     checked.push({ epoch, device, customer, sequence, member, ...found });
   }
   return checked;

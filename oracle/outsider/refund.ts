@@ -9,7 +9,7 @@ import type { Address, Hex } from "@link-rewards/core/encoding/bytes";
 import type { Law } from "@link-rewards/core/law/law";
 import type { Chain } from "@link-rewards/host/chain/chain";
 import { reasonOf } from "@link-rewards/host/chain/errors";
-import type { BundleSource } from "../edge/bundles.ts";
+import { type BundleSource, provenFrom } from "../edge/bundles.ts";
 import { readLaw } from "./read-law.ts";
 
 /** With the call that brings it. */
@@ -23,7 +23,7 @@ export type RefundFailure = { readonly epoch: number; readonly reason: string };
  */
 export async function refundsOf(
   chain: Chain,
-  source: BundleSource,
+  mirrors: readonly BundleSource[],
   customer: Address,
   epoch: number | undefined,
 ): Promise<{ readonly refunds: readonly RefundCall[]; readonly failed: readonly RefundFailure[] }> {
@@ -32,7 +32,7 @@ export async function refundsOf(
   const failed: RefundFailure[] = [];
   for (const wanted of epoch === undefined ? paidEpochs(law, customer) : [epoch]) {
     try {
-      const refund = await refundOf(chain, source, law, customer, wanted);
+      const refund = await refundOf(chain, mirrors, law, customer, wanted);
       if (refund !== undefined && refund.amount > 0n) refunds.push(refund);
       else if (epoch !== undefined)
         throw new Error(`nothing of what ${customer} paid for epoch ${epoch} comes back`);
@@ -46,7 +46,7 @@ export async function refundsOf(
 /** Undefined when it was taken before. */
 async function refundOf(
   { suite: { escrow }, deployment }: Chain,
-  source: BundleSource,
+  mirrors: readonly BundleSource[],
   law: Law,
   customer: Address,
   epoch: number,
@@ -54,17 +54,9 @@ async function refundOf(
   if (!isOver(law, epoch))
     throw new Error(`epoch ${epoch} is not final; the last final epoch is ${law.lastFinal.epoch}`);
   if (await escrow.isRefunded(customer, epoch)) return undefined;
-  const refund = await findRefundable(
-    (file, from, length) => source.range(epoch, file, from, length),
-    law,
-    customer,
-    epoch,
+  const refund = await provenFrom(mirrors, epoch, (read) =>
+    findRefundable(read, law, customer, epoch),
   );
-  if (refund === undefined) {
-    throw new Error(
-      `the files of epoch ${epoch} at ${source.location} do not lead to the root on chain; use another mirror`,
-    );
-  }
   return {
     ...refund,
     to: deployment.contracts.customerEscrow,

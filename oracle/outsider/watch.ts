@@ -1,6 +1,5 @@
 import { type Address, type Hex, toHex } from "@link-rewards/core/encoding/bytes";
-import { isRefused } from "@link-rewards/core/encoding/refusal";
-import { bundleHashOf, MANIFEST_FILE, parseManifest } from "@link-rewards/core/epoch/manifest";
+import { bundleHashOf, MANIFEST_FILE } from "@link-rewards/core/epoch/manifest";
 import { CONTRIBUTION_BYTES, firstRecords, type Table } from "@link-rewards/core/epoch/records";
 import type { DemandNode } from "@link-rewards/core/judge/answer";
 import { type Case, caseOf, termsOf } from "@link-rewards/core/judge/case";
@@ -16,7 +15,7 @@ import { recoverSigners, type Signers, signersAt } from "@link-rewards/core/sign
 import { walk } from "@link-rewards/core/walk/walk";
 import type { Chain } from "@link-rewards/host/chain/chain";
 import { loadCurves } from "@link-rewards/host/curves";
-import { type BundleSource, isBundleUnavailable, noBundles } from "../edge/bundles.ts";
+import type { BundleSource } from "../edge/bundles.ts";
 import {
   type DemandHistory,
   nameOf,
@@ -27,7 +26,7 @@ import {
 } from "../edge/demands.ts";
 import type { LawSnapshots } from "../edge/law-snapshots.ts";
 import { recoverInPool } from "../edge/recover-pool.ts";
-import { type Audited, type AuditInput, auditReport, rewardsOf } from "./audit.ts";
+import { type Audited, type AuditInput, auditReport, readFrom, rewardsOf } from "./audit.ts";
 import { createIdeas } from "./idea.ts";
 import { createLawReader } from "./read-law.ts";
 
@@ -67,7 +66,7 @@ export type Look = {
 
 export type Watcher = { look(): Promise<Look> };
 
-type Input = Omit<AuditInput, "source">;
+type Input = AuditInput;
 
 /** Tables and signers of one report, as far as they are public: read and recovered once. */
 type Opened = { tables: OpenTables; signers: Uint8Array | undefined; tried: Set<string> };
@@ -102,8 +101,8 @@ export function createWatcher(
     const waiting = waitingIn(open, history);
     const known = settled.get(digest);
     if (known?.verdict === "agrees") return { open, verdict: known, waiting, wanted: [] };
-    const previousRewards = await rewardsFrom(input, mirrors, report.epoch - 1);
-    const verdict = known ?? (await audit(input, mirrors, report, previousRewards));
+    const previousRewards = await rewardsOf(input, report.epoch - 1);
+    const verdict = known ?? (await auditReport(input, report, previousRewards));
     if (verdict.verdict !== "unavailable") settled.set(digest, slim(verdict));
     const found = { open, verdict, waiting, wanted: [] };
     if (verdict.verdict === "agrees") return found;
@@ -178,7 +177,7 @@ export function createWatcher(
 
   return {
     async look() {
-      const input = { chain, law: await laws.read(), ...listener };
+      const input = { chain, law: await laws.read(), mirrors, ...listener };
       const { timestamp } = await chain.head();
       const reports: Watched[] = [];
       for (const open of await reader.open(input.law)) reports.push(await inspect(input, open));
@@ -195,34 +194,6 @@ function slim({ computed: _, ...verdict }: Audited): Audited {
   return { ...verdict, rewards: undefined };
 }
 
-/** A final epoch's rewards.bin from whichever mirror has it. */
-async function rewardsFrom(
-  input: Input,
-  mirrors: readonly BundleSource[],
-  epoch: number,
-): Promise<Uint8Array | undefined> {
-  for (const source of mirrors) {
-    const rewards = await rewardsOf({ ...input, source }, epoch);
-    if (rewards !== undefined) return rewards;
-  }
-  return undefined;
-}
-
-async function audit(
-  input: Input,
-  mirrors: readonly BundleSource[],
-  report: Report,
-  previousRewards: Uint8Array | undefined,
-): Promise<Audited> {
-  const { epoch, bundleHash } = report;
-  const locations = mirrors.map(({ location }) => location).join(", ");
-  const source =
-    (await mirrorOf(mirrors, report)) ??
-    (await mirrorWith(mirrors, report)) ??
-    noBundles(`no bundle ${bundleHash} of epoch ${epoch} at ${locations}`);
-  return auditReport({ ...input, source }, report, previousRewards);
-}
-
 /** The first that has the report's own manifest. */
 export async function mirrorOf(
   mirrors: readonly BundleSource[],
@@ -230,20 +201,6 @@ export async function mirrorOf(
 ): Promise<BundleSource | undefined> {
   for (const source of mirrors)
     if ((await source.named(epoch, bundleHash)) !== undefined) return source;
-  return undefined;
-}
-
-/** The first that has the report's contributions, out of which all else can be computed. */
-async function mirrorWith(
-  mirrors: readonly BundleSource[],
-  { epoch, contributionRoot }: Report,
-): Promise<BundleSource | undefined> {
-  for (const source of mirrors) {
-    const bytes = await readFrom(source, epoch, MANIFEST_FILE);
-    const manifest = bytes && parseManifest(bytes);
-    if (manifest === undefined || isRefused(manifest)) continue;
-    if (manifest.contributionRoot === contributionRoot) return source;
-  }
   return undefined;
 }
 
@@ -304,19 +261,6 @@ function signersIn(
     known.set(row, found);
     return found;
   };
-}
-
-async function readFrom(
-  source: BundleSource,
-  epoch: number,
-  file: string,
-): Promise<Uint8Array | undefined> {
-  try {
-    return await source.read(epoch, file);
-  } catch (error) {
-    if (isBundleUnavailable(error)) return undefined;
-    throw error;
-  }
 }
 
 /** The row that evidence is about: of neighbours the later one. */

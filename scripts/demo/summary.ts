@@ -43,7 +43,8 @@ export async function audit(operator: Operator, bundles: string) {
     agrees: boolean;
     epochs: (Omit<EpochSummary, "auditAgrees"> & {
       verdict: string;
-      divergence?: { file: string; record?: number; message: string };
+      message?: string;
+      isDamaged?: boolean;
     })[];
   };
   return { code, agrees, epochs };
@@ -65,7 +66,7 @@ export async function auditTampered(cast: Cast, operator: Operator) {
     await file.close();
   }
   const { code, epochs } = await audit(operator, copy);
-  return { code, divergence: epochs.find(({ verdict }) => verdict === "differs")?.divergence };
+  return { code, copy, message: epochs.find(({ isDamaged }) => isDamaged)?.message };
 }
 
 /** How the bills of a customer that paid too little for `epoch` were covered: the smallest ones in full. */

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { type Address, lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import { REWARD_BYTES } from "@link-rewards/core/epoch/records";
 import { expect } from "chai";
-import type { HDNodeWallet, Wallet } from "ethers";
+import { formatEther, type HDNodeWallet, type Wallet } from "ethers";
 import { type Finished, runOracle } from "../../scripts/local/oracle-process.ts";
 import { LTK, type MemberWorld, startMemberWorld, TERABYTE } from "../worlds/network.ts";
 import { bundleOf, publishFiles } from "./support/forger.ts";
@@ -251,12 +251,30 @@ describe("the commands, as owners, operators and auditors run them", () => {
     const keyFile = await keyOf(owner as HDNodeWallet, "owner");
     const claim = [...["claim", ...withBundles()], "--key-file", keyFile, "--json"];
     const before = await world.devnet.suite.token.balanceOf(ownerAt(0));
+    const tooLittle = await runOracle([...claim, "--at-least", "1000000000"]);
+    expect(tooLittle.code).to.equal(0);
+    const waiting = JSON.parse(tooLittle.stdout);
+    expect(waiting).to.deep.include({
+      transactions: [],
+      isEnough: false,
+      atLeast: String(10n ** 27n),
+      claimable: waiting.claims[0].claimable,
+    });
+    expect(waiting.claims[0].paid).to.equal("0");
+    const inWords = await runOracle([...claim.slice(0, -1), "--at-least", "1000000000"]);
+    expect(inWords.stdout).to.match(
+      /LTK are claimable, less than 1,?000,?000,?000.*: nothing was sent\n$/,
+    );
+    const misused = await runOracle([...claim, "--at-least", "much"]);
+    expect(misused.code).to.equal(3);
+    const exactly = formatEther(waiting.claimable);
+    claim.push("--at-least", exactly);
     const first = JSON.parse((await runOracle(claim)).stdout);
     expect(first.transactions).to.have.lengthOf(1);
     const { paid, claimable } = first.claims[0];
     expect(paid).to.equal(claimable);
     expect((await world.devnet.suite.token.balanceOf(ownerAt(0))) - before).to.equal(BigInt(paid));
-    const second = await runOracle(claim);
+    const second = await runOracle(claim.slice(0, -2));
     expect(second.code).to.equal(0);
     expect(JSON.parse(second.stdout)).to.deep.include({ transactions: [] });
     expect(JSON.parse(second.stdout).claims[0]).to.include({ paid: "0", claimable: "0" });

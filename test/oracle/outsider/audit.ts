@@ -1,5 +1,15 @@
 import { execFile } from "node:child_process";
-import { appendFile, cp, readFile, rm, symlink, truncate, writeFile } from "node:fs/promises";
+import {
+  appendFile,
+  cp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  truncate,
+  writeFile,
+} from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -86,7 +96,7 @@ describe("audit", () => {
   }
 
   async function verdictOf(epoch: number, bundles = copy): Promise<EpochVerdict> {
-    const input = { chain, law, source: openBundles(bundles) };
+    const input = { chain, law, mirrors: [openBundles(bundles)] };
     for await (const verdict of auditEpochs(input, [epoch])) return verdict;
     throw new Error("no verdict");
   }
@@ -146,87 +156,108 @@ describe("audit", () => {
     });
   });
 
-  describe("names the file and the record of one flipped byte:", () => {
-    const places = [
-      ["contributions.bin", CONTRIBUTION_BYTES + 200, 1],
-      ["contributions.fence", 3, 0],
-      ["contributions.bin", 2 * CONTRIBUTION_BYTES - 1, 1],
-      ["invoices.bin", 2 * INVOICE_BYTES + 50, 2],
-      ["invoices.fence", 0, 0],
-      ["rewards.bin", REWARD_BYTES + 25, 1],
-    ] as const;
-    for (const [file, position, record] of places) {
-      it(`${file}, record ${record}, byte ${position}`, async () => {
-        await flip(1, file, position);
-        const { verdict, divergence } = await verdictOf(1);
-        expect(verdict).to.equal("differs");
-        expect(divergence).to.include({ file, record });
+  describe("takes a bad copy for a bad copy, and names the file:", () => {
+    const damages: Record<
+      string,
+      readonly [file: string, damage: (path: string) => Promise<void>]
+    > = {
+      "a newline at the end of the manifest": ["manifest.json", (path) => appendFile(path, "\n")],
+      "a page in place of the manifest": ["manifest.json", (path) => writeFile(path, "<html>")],
+      "the manifest of another epoch": [
+        "manifest.json",
+        (path) => cp(join(oracle.bundles, "2", "manifest.json"), path),
+      ],
+      "a field of the manifest": [
+        "manifest.json",
+        async (path) => {
+          const manifest = await readFile(path, "latin1");
+          await writeFile(path, manifest.replace('"delta":"', '"delta":"1'));
+        },
+      ],
+      "a record cut off": ["contributions.bin", (path) => truncate(path, CONTRIBUTION_BYTES)],
+      "half a record cut off": ["invoices.bin", (path) => truncate(path, INVOICE_BYTES + 9)],
+      "something added": ["rewards.bin", (path) => appendFile(path, Buffer.alloc(REWARD_BYTES))],
+      "nothing left": ["contributions.fence", (path) => truncate(path, 0)],
+      "a page in place of a table": ["invoices.bin", (path) => writeFile(path, "<html>")],
+      "a table of another epoch": [
+        "contributions.bin",
+        (path) => cp(join(oracle.bundles, "2", "contributions.bin"), path),
+      ],
+      "a tree where there is none": ["rewards.tree", (path) => writeFile(path, new Uint8Array(32))],
+    };
+    for (const [name, [file, damage]] of Object.entries(damages)) {
+      it(name, async () => {
+        await damage(join(copy, "1", file));
+        const { verdict, message, divergence } = await verdictOf(1);
+        expect([verdict, divergence]).to.deep.equal(["unavailable", undefined]);
+        const isOther = name === "a field of the manifest";
+        expect(message).to.contain(
+          isOther
+            ? `${copy} has another bundle of epoch 1, not 0x`
+            : `this copy at ${copy} is not what was signed: ${file} of epoch 1 has `,
+        );
       });
     }
 
-    for (const file of ["contributions.tree", "invoices.tree", "rewards.tree"]) {
-      it(`${file}, where there should be nothing`, async () => {
-        await writeFile(join(copy, "1", file), new Uint8Array(32));
-        const { divergence } = await verdictOf(1);
-        expect(divergence).to.include({ file, record: 0 });
-      });
-    }
-
-    it("manifest.json, the field", async () => {
-      const manifest = await readFile(join(copy, "1", "manifest.json"), "latin1");
-      await flip(1, "manifest.json", manifest.indexOf('"delta":"') + '"delta":"'.length);
-      const { divergence } = await verdictOf(1);
-      expect(divergence).to.include({ kind: "manifest", file: "manifest.json" });
-      expect(divergence?.message).to.contain("delta");
-    });
-
-    it("and in its own process ends with exit code 1", async () => {
-      await flip(2, "rewards.bin", REWARD_BYTES + 25);
-      const { code, agrees, epochs } = await audit("2");
-      expect([code, agrees]).to.deep.equal([1, false]);
-      expect(epochs[0]?.divergence).to.include({ file: "rewards.bin", record: 1 });
-    });
-
-    it("anywhere at all", async () => {
+    it("a byte anywhere at all", async () => {
       const random = randomNumbers(seedOf());
-      const files = ["manifest.json", ...places.map(([file]) => file)];
+      const files = await readdir(join(oracle.bundles, "1"));
       for (let round = 0; round < 40; round++) {
         const file = files[round % files.length] as string;
         const path = join(copy, "1", file);
         const honest = await readFile(path);
+        if (honest.length === 0) continue;
         const position = random(honest.length);
         await flip(1, file, position, 1 << random(8));
-        const { verdict, divergence } = await verdictOf(1);
-        expect([verdict, divergence?.file], `byte ${position} of ${file}`).to.deep.equal([
-          "differs",
-          file,
+        const { verdict, message, isDamaged } = await verdictOf(1);
+        expect([verdict, isDamaged], `byte ${position} of ${file}`).to.deep.equal([
+          "unavailable",
+          true,
         ]);
+        // With a field changed a manifest is another one in its own right.
+        if (file !== "manifest.json")
+          expect(message).to.contain(`not what was signed: ${file} of epoch 1`);
         await writeFile(path, honest);
       }
     });
-  });
 
-  it("names the record at which a file was cut off", async () => {
-    await truncate(join(copy, "1", "contributions.bin"), CONTRIBUTION_BYTES + 9);
-    expect((await verdictOf(1)).divergence).to.include({ file: "contributions.bin", record: 1 });
-    await cp(oracle.bundles, copy, { recursive: true });
-    await truncate(join(copy, "1", "invoices.bin"), INVOICE_BYTES);
-    expect((await verdictOf(1)).divergence).to.include({ file: "invoices.bin", record: 1 });
-  });
+    it("in its own process with exit code 2, and with 0 as soon as another mirror has a good one", async () => {
+      await flip(1, "rewards.bin", REWARD_BYTES + 25);
+      const alone = await audit("1");
+      expect([alone.code, alone.agrees]).to.deep.equal([2, false]);
+      expect(alone.epochs[0]?.isDamaged).to.equal(true);
+      const { stdout } = await runOracle([
+        "audit",
+        "all",
+        ...world.chainArgs,
+        "--json",
+        "--bundles",
+        copy,
+        oracle.bundles,
+      ]);
+      expect(JSON.parse(stdout)).to.include({ agrees: true });
+    });
 
-  it("condemns no later epoch for a bad file of an earlier one (own prototype)", async () => {
-    await flip(1, "rewards.bin", 25);
-    const { code, epochs } = await audit("all");
-    expect(code).to.equal(1);
-    expect(epochs.map(({ verdict }) => verdict)).to.deep.equal(["differs", "agrees"]);
-  });
+    it("of an epoch of which a good one was put aside for another bundle", async () => {
+      const { bundleHash } = await verdictOf(1);
+      await rename(join(copy, "1"), join(copy, `1-${bundleHash}`));
+      expect((await verdictOf(1)).verdict).to.equal("agrees");
+      await cp(join(oracle.bundles, "2"), join(copy, "1"), { recursive: true });
+      expect((await verdictOf(1)).verdict).to.equal("agrees");
+    });
 
-  it("names what was added to a file, and goes on from what leads to the chain's root", async () => {
-    await appendFile(join(copy, "1", "rewards.bin"), Buffer.alloc(REWARD_BYTES + 1));
-    const { verdict, divergence, leaves } = await verdictOf(1);
-    expect(verdict).to.equal("differs");
-    expect(divergence).to.include({ file: "rewards.bin", record: leaves });
-    expect((await verdictOf(2)).verdict).to.equal("agrees");
+    it("and condemns no later epoch for it (own prototype)", async () => {
+      await flip(1, "rewards.bin", 25);
+      const { code, epochs } = await audit("all");
+      expect(code).to.equal(2);
+      expect(epochs.map(({ verdict }) => verdict)).to.deep.equal(["unavailable", "agrees"]);
+    });
+
+    it("and goes on from what leads to the chain's root", async () => {
+      await appendFile(join(copy, "1", "rewards.bin"), Buffer.alloc(REWARD_BYTES + 1));
+      expect((await verdictOf(1)).verdict).to.equal("unavailable");
+      expect((await verdictOf(2)).verdict).to.equal("agrees");
+    });
   });
 
   it("says what is missing, and does not call it wrong (Rocket Pool 857: a published file lost)", async () => {

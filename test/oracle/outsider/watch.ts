@@ -1,4 +1,4 @@
-import { appendFile, cp, rm } from "node:fs/promises";
+import { appendFile, cp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { REWARD_BYTES, type RewardLeaf } from "@link-rewards/core/epoch/records";
 import { expect } from "chai";
@@ -281,6 +281,32 @@ describe("watch", () => {
     const withheld = await watchOnce();
     expect([withheld.code, withheld.verdict?.verdict]).to.deep.equal([2, "unavailable"]);
     expect(withheld.proof).to.equal(null);
+  });
+
+  it("asks nobody to veto a report for a bad copy, and the next mirror for a good one", async () => {
+    await oracle.close();
+    await publishFiles(published, 2, honest);
+    for (const file of ["manifest.json", "contributions.bin"]) {
+      const path = join(published, "2", file);
+      const good = await readFile(path);
+      await appendFile(path, "\n");
+      const bad = await watchOnce();
+      expect([bad.code, bad.verdict?.verdict, bad.verdict?.isDamaged]).to.deep.equal([
+        2,
+        "unavailable",
+        true,
+      ]);
+      const args = ["watch", "--once", ...world.chainArgs, "--bundles", published];
+      const { code, stdout } = await runOracle(args);
+      expect(code).to.equal(2);
+      expect(stdout)
+        .to.contain(`this copy at ${published} is not what was signed: ${file} of epoch 2`)
+        .and.contain("no mirror has a good copy")
+        .and.not.contain("guardian");
+      const { code: next } = await runOracle([...args, oracle.bundles]);
+      expect(next).to.equal(0);
+      await writeFile(path, good);
+    }
   });
 
   it("convicts from the rewards alone when the rest is withheld", async () => {
