@@ -14,8 +14,8 @@ import {
   type Sha256,
 } from "@link-rewards/core/epoch/manifest";
 import type { RangeReader } from "@link-rewards/core/judge/proof";
-import { fetchPaced } from "@link-rewards/host/paced";
 import { syncFolder, writeDurably } from "@link-rewards/host/durable-files";
+import { fetchPaced } from "@link-rewards/host/paced";
 
 /** A manifest names every customer that paid, and no more than that: 100 bytes each, a million of them. */
 const MAX_MANIFEST_BYTES = 128 * 1024 * 1024;
@@ -247,7 +247,11 @@ function webPlace(base: string, place: string): Place {
   ) => {
     const url = new URL(`${place}/${file}`, root);
     try {
-      const answer = await fetchPaced(url, { headers }, { answerMs: FETCH_TIMEOUT_MS, maxBytes: limitOf });
+      const answer = await fetchPaced(
+        url,
+        { headers },
+        { answerMs: FETCH_TIMEOUT_MS, maxBytes: limitOf },
+      );
       refuseRedirect(answer);
       if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
       return answer;
