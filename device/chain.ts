@@ -12,7 +12,9 @@ import type { Block } from "@link-rewards/core/law/block";
 import { decodeLog } from "@link-rewards/core/law/decode-log";
 import type { Tariff } from "@link-rewards/core/law/events";
 import type { Report } from "@link-rewards/core/signed/report";
-import { AbiCoder, Contract, Interface, JsonRpcProvider, type Log } from "ethers";
+import { readLogs } from "@link-rewards/host/chain/logs";
+import { NodeProvider } from "@link-rewards/host/chain/node-provider";
+import { AbiCoder, Contract, Interface, type Log } from "ethers";
 import type { NodeRefused } from "./refusal.ts";
 
 /** The few things the device side asks the contracts, each for one epoch or as of now. Amounts are in wei. */
@@ -83,9 +85,6 @@ export const JUDGE_ABI = [
   "function omitted(uint32 epoch, bytes32 contributionRoot, uint32 contributions, bytes omission) view returns (bytes32 digest)",
 ] as const;
 
-/** Blocks in one look for an event. */
-const LOG_BLOCKS = 5_000;
-
 const ledger = new Interface(LEDGER_ABI);
 
 function reportIn({ topics, data, blockNumber, index }: Log): Report {
@@ -100,8 +99,7 @@ function reportIn({ topics, data, blockNumber, index }: Log): Report {
 export function connectChain(rpcUrl: string, deployment: DeploymentFile): Chain {
   const { chainId, startBlock } = deployment;
   const contracts = contractsOf(deployment);
-  // Calls made at once still go as one batch; what is asked one after the other waits for no others.
-  const provider = new JsonRpcProvider(rpcUrl, chainId, { staticNetwork: true, batchStallTime: 0 });
+  const provider = new NodeProvider([rpcUrl], chainId);
   const ask = (address: Address, abi: readonly string[]) => {
     const contract = new Contract(address, abi, provider);
     return (name: string, ...args: readonly unknown[]) =>
@@ -181,14 +179,13 @@ export function connectChain(rpcUrl: string, deployment: DeploymentFile): Chain 
       const sealed = Number(await askRegistry("sealTimeOf", epoch));
       const head = await blockAt("latest");
       const first = await lastBlockBefore(blockAt, sealed, startBlock, head);
-      const topics = ledger.encodeFilterTopics("RootProposed", [epoch]);
+      const filter = {
+        address: contracts.epochLedger,
+        topics: ledger.encodeFilterTopics("RootProposed", [epoch]) as Hex[],
+      };
       let report: Report | undefined;
-      for (let from = first?.number ?? startBlock; from <= head.number; from += LOG_BLOCKS) {
-        const toBlock = Math.min(head.number, from + LOG_BLOCKS - 1);
-        const address = contracts.epochLedger;
-        const logs = await provider.getLogs({ address, topics, fromBlock: from, toBlock });
-        report = logs.map(reportIn).at(-1) ?? report;
-      }
+      const pages = readLogs(provider, filter, first?.number ?? startBlock, head.number);
+      for await (const { logs } of pages) report = logs.map(reportIn).at(-1) ?? report;
       if (report === undefined) throw new Error(`the RPC node has no report of epoch ${epoch}`);
       return report;
     },

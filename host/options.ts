@@ -1,5 +1,7 @@
 import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { type Address, isHexOf, lowercaseHex } from "@link-rewards/core/encoding/bytes";
+import { parseUnits } from "ethers";
+import { DEFAULT_FEE_CEILING, GWEI } from "./fees.ts";
 
 /** Options that several programs have, on the command line or by environment. Keys only by the name of their file. */
 
@@ -11,6 +13,44 @@ export function deploymentOption() {
 
 export function rpcOption() {
   return new Option("--rpc <url>", "JSON-RPC node of the chain").env("LINK_RPC");
+}
+
+/** Several are used in turn. Commas too, because an environment variable has one value. */
+export function rpcsOption() {
+  return new Option(
+    "--rpc <url>",
+    "JSON-RPC node of the chain; may be repeated: the next is asked when one fails",
+  )
+    .env("LINK_RPC")
+    .argParser((text: string, before: readonly string[] = []) => [...before, ...urls(text)]);
+}
+
+function urls(text: string): readonly string[] {
+  const found = text.split(",");
+  for (const url of found) {
+    // Not repeated: it may hold a key.
+    if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ""))
+      throw new InvalidArgumentError("must be a URL with http:// or https://");
+  }
+  return found;
+}
+
+export function feeCeilingOption() {
+  return new Option(
+    "--max-fee <gwei>",
+    "the most that is offered for a unit of gas, however long a transaction waits",
+  )
+    .default(DEFAULT_FEE_CEILING, `${DEFAULT_FEE_CEILING / GWEI}`)
+    .argParser(gwei);
+}
+
+function gwei(text: string): bigint {
+  try {
+    if (/^[0-9]/.test(text) && parseUnits(text, "gwei") > 0n) return parseUnits(text, "gwei");
+  } catch {
+    // Told below.
+  }
+  throw new InvalidArgumentError("must be a number above 0 with at most 9 decimals, such as 1.5");
 }
 
 export function keyOptions() {

@@ -1,15 +1,29 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Address, type Hex, lowercaseHex } from "@link-rewards/core/encoding/bytes";
-import { type BaseWallet, isError, type JsonRpcProvider, keccak256, Transaction } from "ethers";
+import { type BaseWallet, type JsonRpcProvider, keccak256, Transaction } from "ethers";
+import { reasonOf } from "./chain/errors.ts";
+import { type SendRefusal, sendRefusalOf } from "./chain/refusals.ts";
+import {
+  currentPrice,
+  DEFAULT_FEE_CEILING,
+  isBelow,
+  type Price,
+  replacementPrice,
+} from "./fees.ts";
+import { takerOf } from "./nonce-taker.ts";
 
 /** A transaction that is not mined in this time is sent again with a higher fee. */
 const REPLACE_AFTER_MS = 60_000;
-/** After this many replacements a person must look. */
+/** So many replacements a run: whoever waits longer holds up everything else. The next run goes on with the same nonce. */
 const MAX_REPLACEMENTS = 8;
+/** Not at once: a node that refuses a price is not asked in a circle. */
+const MAX_REPRICINGS = 3;
 const POLL_MS = 500;
-/** Nodes ask for at least ten percent more to replace a transaction. */
-const BUMP_PERCENT = 113n;
 const GAS_MARGIN_PERCENT = 120n;
+/** How long a node may lack the receipt of what is in its blocks, before the run ends without knowing the outcome. */
+const RECEIPT_PATIENCE_MS = 600_000;
+/** Looks in which no node has a receipt, once the nonce was used longer ago than nodes keep state: some are behind others. */
+const ABSENT_LOOKS = 20;
 
 export type StoredTransaction = {
   /** Whose nonce it is. */
@@ -38,41 +52,55 @@ export type Sender = {
   readonly address: string;
   /**
    * Sends a call and waits until it is mined. A transaction is stored before it is sent, so a process that is killed and
-   * started again finds it under the same purpose instead of sending a second one; a replacement reuses its nonce.
+   * started again finds it under the same purpose instead of sending a second one; a replacement reuses its nonce. Throws
+   * StillWaiting when it is not mined in the time of a run.
    */
   send(purpose: string, call: Call): Promise<Settled>;
 };
 
 export type Settled = { readonly hash: Hex; readonly outcome: "mined" | "reverted" };
-type Fate = Settled | "dropped";
 
-export function createSender(options: {
+/** What was sent is neither mined nor lost; the next run goes on with it. */
+export type StillWaiting = Error & { readonly stillWaiting: true };
+
+export function isStillWaiting(error: unknown): error is StillWaiting {
+  return error instanceof Error && "stillWaiting" in error;
+}
+
+function stillWaiting(message: string): StillWaiting {
+  return Object.assign(new Error(message), { stillWaiting: true as const });
+}
+
+/** `foreign`: another transaction of this key was mined under the nonce. `mined-unseen`: one of ours, its receipt is missing. */
+type Fate = Settled | "foreign" | "mined-unseen" | "waiting";
+
+export type SenderOptions = {
   readonly provider: JsonRpcProvider;
   readonly wallet: BaseWallet;
   readonly journal: TransactionJournal;
   readonly onEvent?: (event: string, details: Record<string, unknown>) => void;
+  /** The most that is offered for a unit of gas, in wei, however long a transaction waits. */
+  readonly feeCeiling?: bigint | undefined;
   readonly replaceAfterMs?: number;
-}): Sender {
+};
+
+export function createSender(options: SenderOptions): Sender {
   const { provider, wallet, journal, onEvent = () => undefined } = options;
-  const replaceAfterMs = options.replaceAfterMs ?? REPLACE_AFTER_MS;
-
+  const { replaceAfterMs = REPLACE_AFTER_MS, feeCeiling = DEFAULT_FEE_CEILING } = options;
   const sender = lowercaseHex(wallet.address);
+  /** How often a nonce was found used, with no receipt and no block to tell by whom. */
+  const absent = new Map<number, number>();
+  /** Learnt from a refusal: blocks may name a base fee where the node takes no transactions of that type. */
+  let isLegacy = false;
+  let isCeilingTold = false;
 
-  /** Learns the fate of everything that was sent before. */
-  async function settle(): Promise<readonly StoredTransaction[]> {
-    const pending = await journal.pendingTransactions(sender);
-    for (const nonce of new Set(pending.map((transaction) => transaction.nonce))) {
-      await fateOf(pending.filter((transaction) => transaction.nonce === nonce));
-    }
-    return journal.pendingTransactions(sender);
-  }
+  const pendingOf = () => journal.pendingTransactions(sender);
 
   /** The transactions of one nonce: at most one of them is ever mined. */
-  async function fateOf(rivals: readonly StoredTransaction[]): Promise<Fate | undefined> {
-    const [first] = rivals;
-    if (first === undefined) return undefined;
-    // Asked before the receipts: whoever took the nonce by now has a receipt by then.
-    const mined = await provider.getTransactionCount(wallet.address, "latest");
+  async function fateOf(rivals: readonly StoredTransaction[]): Promise<Fate> {
+    const { nonce } = rivals[0] as StoredTransaction;
+    // Asked before the receipts: whoever took the nonce by now has a receipt by then, at a node that does not lag.
+    const used = await provider.getTransactionCount(wallet.address, "latest");
     for (const { hash } of rivals) {
       const receipt = await provider.getTransactionReceipt(hash);
       if (receipt === null) continue;
@@ -80,9 +108,48 @@ export function createSender(options: {
       await journal.settleTransaction(hash, outcome);
       return { hash, outcome };
     }
-    if (first.nonce >= mined) return undefined;
-    await journal.settleTransaction(first.hash, "dropped");
-    return "dropped";
+    return nonce < used ? fateByBlocks(rivals, nonce) : "waiting";
+  }
+
+  /** The nonce is used up and there is no receipt: another transaction has taken it, or the receipts are late. */
+  async function fateByBlocks(
+    rivals: readonly StoredTransaction[],
+    nonce: number,
+  ): Promise<"foreign" | "mined-unseen"> {
+    const taker = await takerOf(provider, wallet.address, nonce);
+    if (taker === undefined || rivals.some(({ hash }) => hash === taker)) return "mined-unseen";
+    const looks = (absent.get(nonce) ?? 0) + 1;
+    absent.set(nonce, looks);
+    if (taker === "long-ago" && looks < ABSENT_LOOKS) return "mined-unseen";
+    const { hash, purpose } = rivals[0] as StoredTransaction;
+    await journal.settleTransaction(hash, "dropped");
+    onEvent("nonce taken by a transaction that was not sent from here", { purpose, nonce, taker });
+    return "foreign";
+  }
+
+  /** Brings what was sent before to its end as far as it can be told now. */
+  async function settle(): Promise<readonly StoredTransaction[]> {
+    for (const rivals of byNonce(await pendingOf())) {
+      const { purpose } = rivals[0] as StoredTransaction;
+      const fate = await fateOf(rivals);
+      if (fate === "mined-unseen") await seen(rivals, purpose);
+    }
+    return pendingOf();
+  }
+
+  /** Waits for the receipt of what is mined. Nothing is sent meanwhile: it would be sent a second time. */
+  async function seen(rivals: readonly StoredTransaction[], purpose: string): Promise<Fate> {
+    const deadline = Date.now() + RECEIPT_PATIENCE_MS;
+    for (;;) {
+      const fate = await fateOf(rivals);
+      if (fate !== "mined-unseen") return fate;
+      if (Date.now() > deadline) {
+        throw stillWaiting(
+          `${purpose}: its nonce is used, and the RPC node has no receipt that says how; use another node, or wait`,
+        );
+      }
+      await sleep(POLL_MS);
+    }
   }
 
   async function gasFor(call: Call): Promise<bigint> {
@@ -90,84 +157,168 @@ export function createSender(options: {
     return (gas * GAS_MARGIN_PERCENT) / 100n;
   }
 
-  async function sign(nonce: number, call: Call, previous?: Transaction): Promise<Transaction> {
-    const fees = await provider.getFeeData();
-    // Not estimated anew for a replacement: should the first have been mined by now, the call would revert.
-    const gasLimit = previous?.gasLimit ?? (await gasFor(call));
-    const bumped = (fee: bigint | null | undefined, old: bigint | null | undefined) => {
-      const least = old ? (old * BUMP_PERCENT) / 100n + 1n : 0n;
-      return (fee ?? 0n) > least ? (fee ?? 0n) : least;
-    };
-    const { chainId } = await provider.getNetwork();
-    const raw = await wallet.signTransaction({
-      ...call,
-      nonce,
-      chainId,
-      type: 2,
-      gasLimit,
-      maxFeePerGas: bumped(fees.maxFeePerGas, previous?.maxFeePerGas),
-      maxPriorityFeePerGas: bumped(fees.maxPriorityFeePerGas, previous?.maxPriorityFeePerGas),
-    });
-    return Transaction.from(raw);
-  }
+  const priceNow = () => currentPrice(provider, feeCeiling, isLegacy);
 
-  async function save(purpose: string, transaction: Transaction): Promise<StoredTransaction> {
-    const raw = transaction.serialized as Hex;
-    const hash = keccak256(raw) as Hex;
-    const stored = { sender, purpose, nonce: transaction.nonce, raw, hash };
+  async function sign(
+    purpose: string,
+    fields: Call & { readonly nonce: number; readonly gasLimit: bigint },
+    price: Price,
+  ): Promise<StoredTransaction> {
+    const { chainId } = await provider.getNetwork();
+    const { to, data, value, nonce, gasLimit } = fields;
+    const call = { to, data, ...(value !== undefined && { value }) };
+    const raw = (await wallet.signTransaction({
+      ...{ ...call, nonce, gasLimit, chainId },
+      ...price,
+    })) as Hex;
+    const stored = { sender, purpose, nonce, raw, hash: keccak256(raw) as Hex };
     await journal.saveTransaction(stored);
     return stored;
   }
 
-  async function broadcast({ raw, hash, purpose }: StoredTransaction): Promise<void> {
+  /**
+   * The same again for more, or for what is asked now. Undefined when it cannot offer more. The gas is not estimated anew:
+   * should the first have been mined by now, the call would revert.
+   */
+  async function replace(
+    { purpose, raw, nonce }: StoredTransaction,
+    call: Call | undefined,
+    now: Price,
+  ): Promise<StoredTransaction | undefined> {
+    const previous = Transaction.from(raw);
+    const { to, data, value, gasLimit } = previous;
+    const same = { to: to as string, data, value };
+    // Of another type it is none that a node could hold already.
+    const price = previous.type === now.type ? replacementPrice(now, previous, feeCeiling) : now;
+    if (price === undefined) {
+      tellCeiling(purpose);
+      return undefined;
+    }
+    const replacement = await sign(purpose, { ...(call ?? same), nonce, gasLimit }, price);
+    onEvent("transaction replaced", { purpose, nonce, hash: replacement.hash });
+    return replacement;
+  }
+
+  function tellCeiling(purpose: string): void {
+    if (isCeilingTold) return;
+    isCeilingTold = true;
+    onEvent("fee ceiling reached: it is offered no more than that", {
+      purpose,
+      ceiling: String(feeCeiling),
+    });
+  }
+
+  /** What the node says about it; undefined when it took it. */
+  async function broadcast(transaction: StoredTransaction): Promise<SendRefusal | undefined> {
+    const { raw, hash, purpose } = transaction;
     try {
-      await provider.broadcastTransaction(raw);
+      // A request of its own: what refuses a batch says nothing about the transaction.
+      await provider.send("eth_sendRawTransaction", [raw]);
       onEvent("transaction sent", { purpose, hash });
+      return undefined;
     } catch (error) {
-      // The node has it, or has mined it, or another program with this key was faster with the nonce: what became of it
-      // is for its receipt to say.
-      if (isError(error, "NONCE_EXPIRED") || isError(error, "REPLACEMENT_UNDERPRICED")) return;
-      if (/already known|already imported/i.test(String(error))) return;
-      throw error;
+      const refusal = sendRefusalOf(error);
+      // Of the connection: the node may have it or not, which is for the next run to find out.
+      if (refusal === undefined) throw error;
+      if (refusal === "insufficient-funds") throw await poor(transaction, error);
+      if (refusal === "over-nodes-cap") {
+        throw new Error(`${purpose}: the RPC node refuses its fee: ${reasonOf(error)}`, {
+          cause: error,
+        });
+      }
+      if (refusal !== "known")
+        onEvent("transaction refused", { purpose, hash, refusal, reason: reasonOf(error) });
+      return refusal;
+    }
+  }
+
+  async function poor({ purpose, raw }: StoredTransaction, cause: unknown): Promise<Error> {
+    const { gasLimit, maxFeePerGas, gasPrice, value } = Transaction.from(raw);
+    const most = gasLimit * (maxFeePerGas ?? gasPrice ?? 0n) + value;
+    const balance = await provider.getBalance(wallet.address);
+    return new Error(
+      `${purpose}: ${wallet.address} holds ${balance} wei, the transaction may take up to ${most}: send it coin`,
+      { cause },
+    );
+  }
+
+  /** Sends the newest of a nonce, and offers what is asked where the node says that it is not enough. */
+  async function offer(attempts: StoredTransaction[], call?: Call): Promise<void> {
+    for (let repricings = 0; ; repricings++) {
+      const newest = attempts.at(-1) as StoredTransaction;
+      const refusal = await broadcast(newest);
+      if (refusal === "type-unsupported") {
+        if (isLegacy) throw new Error(`${newest.purpose}: the RPC node takes no transaction`);
+        isLegacy = true;
+      } else if (refusal !== "fee-too-low") return;
+      if (repricings === MAX_REPRICINGS) return;
+      const now = await priceNow();
+      const previous = Transaction.from(newest.raw);
+      if (previous.type === now.type && !isBelow(previous, now)) return;
+      const replacement = await replace(newest, call, now);
+      if (replacement === undefined) return;
+      attempts.push(replacement);
     }
   }
 
   /** What is stored for the purpose, or a new transaction for it. */
   async function attemptsFor(purpose: string, call: Call): Promise<StoredTransaction[]> {
     const pending = await settle();
-    // What a killed process stored for something that is not wanted any more may never have been sent: its nonce would
-    // be a gap that nothing after it gets past.
-    for (const other of pending) if (other.purpose !== purpose) await broadcast(other);
     const attempts = pending.filter((transaction) => transaction.purpose === purpose);
     if (attempts.length > 0) return attempts;
     const latest = await provider.getTransactionCount(wallet.address, "latest");
     const nonce = Math.max(latest, ...pending.map((transaction) => transaction.nonce + 1));
-    return [await save(purpose, await sign(nonce, call))];
+    const gasLimit = await gasFor(call);
+    return [await sign(purpose, { ...call, nonce, gasLimit }, await priceNow())];
+  }
+
+  /**
+   * What else waits under a lower nonce: it may never have been sent, or offer too little, and nothing after it is mined
+   * before it is.
+   */
+  async function before(nonce: number): Promise<readonly StoredTransaction[][]> {
+    const others = (await pendingOf()).filter((other) => other.nonce < nonce);
+    return byNonce(others);
   }
 
   async function send(purpose: string, call: Call): Promise<Settled> {
     const attempts = await attemptsFor(purpose, call);
+    const { nonce } = attempts[0] as StoredTransaction;
+    for (const others of await before(nonce)) await offer(others);
     for (let replacements = 0; ; replacements++) {
-      const newest = attempts.at(-1) as StoredTransaction;
-      await broadcast(newest);
+      await offer(attempts, call);
       const deadline = Date.now() + replaceAfterMs;
       do {
         const fate = await fateOf(attempts);
+        const known = fate === "mined-unseen" ? await seen(attempts, purpose) : fate;
         // Something else that this key sent took the nonce, so this was not mined and never will be.
-        if (fate === "dropped") return send(purpose, call);
-        if (fate !== undefined) return fate;
+        if (known === "foreign") return send(purpose, call);
+        if (typeof known === "object") return known;
         await sleep(POLL_MS);
       } while (Date.now() < deadline);
       if (replacements === MAX_REPLACEMENTS) {
-        throw new Error(
-          `${purpose}: not mined after ${replacements} replacements (${newest.hash})`,
-        );
+        const { hash } = attempts.at(-1) as StoredTransaction;
+        const reason = isCeilingTold ? `; it offers the most that --max-fee allows` : "";
+        throw stillWaiting(`${purpose}: not mined yet (${hash})${reason}; the next run goes on`);
       }
-      const replacement = await sign(newest.nonce, call, Transaction.from(newest.raw));
-      attempts.push(await save(purpose, replacement));
-      onEvent("transaction replaced", { purpose, nonce: newest.nonce });
+      for (const others of await before(nonce)) {
+        if ((await fateOf(others)) === "waiting") await raise(others);
+      }
+      await raise(attempts, call);
     }
   }
 
+  async function raise(attempts: StoredTransaction[], call?: Call): Promise<void> {
+    const newest = attempts.at(-1) as StoredTransaction;
+    const replacement = await replace(newest, call, await priceNow());
+    if (replacement === undefined) return;
+    attempts.push(replacement);
+    if (call === undefined) await offer(attempts);
+  }
+
   return { address: wallet.address, send };
+}
+
+function byNonce(transactions: readonly StoredTransaction[]): StoredTransaction[][] {
+  return [...Map.groupBy(transactions, ({ nonce }) => nonce).values()];
 }

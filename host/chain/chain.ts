@@ -4,14 +4,12 @@ import type { Hex } from "@link-rewards/core/encoding/bytes";
 import type { Block, BlockMark } from "@link-rewards/core/law/block";
 import { sealTimeOf } from "@link-rewards/core/law/clock";
 import type { Deployment } from "@link-rewards/core/signed/deployment";
-import { FetchRequest, JsonRpcProvider } from "ethers";
+import { isError, type JsonRpcProvider } from "ethers";
 import { reasonOf } from "./errors.ts";
 import { type EventPage, type Revisions, readEvents } from "./law-events.ts";
 import { type LogFilter, type LogPage, readLogs } from "./logs.ts";
+import { isNodeFault, NodeProvider } from "./node-provider.ts";
 import { checkWiring, connectSuite, type Suite } from "./suite.ts";
-
-/** One request must not hang a cron job: a node that does not answer in this time is down. */
-const RPC_TIMEOUT_MS = 30_000;
 
 export type Chain = {
   readonly provider: JsonRpcProvider;
@@ -38,21 +36,17 @@ export type Chain = {
  * make every later answer wrong.
  */
 export async function connectChain(options: {
-  readonly rpcUrl: string;
+  /** Used in turn: the next when one fails. */
+  readonly rpcUrls: readonly string[];
   readonly deploymentFile: DeploymentFile;
   readonly confirmations?: number | undefined;
 }): Promise<Chain> {
-  const { rpcUrl, deploymentFile, confirmations } = options;
-  const provider = new JsonRpcProvider(withTimeout(rpcUrl), deploymentFile.chainId, {
-    staticNetwork: true,
-    cacheTimeout: -1,
-    // Calls made at once still go as one batch; what is asked one after the other waits for no others.
-    batchStallTime: 0,
-  });
+  const { rpcUrls, deploymentFile, confirmations } = options;
+  const provider = new NodeProvider(rpcUrls, deploymentFile.chainId);
   try {
     const contracts = contractsOf(deploymentFile);
     const suite = connectSuite(contracts, provider);
-    await checkChainId(provider, rpcUrl, deploymentFile.chainId);
+    await checkChainId(provider, deploymentFile.chainId);
     await checkWiring(suite, contracts);
     const deployment = {
       chainId: deploymentFile.chainId,
@@ -70,8 +64,7 @@ export async function connectChain(options: {
       startBlock: deploymentFile.startBlock,
       head,
       finalized: async () => {
-        if (confirmations === undefined)
-          return required(await block("finalized"), "a finalized block");
+        if (confirmations === undefined) return finalizedBlock(provider);
         const { number } = await head();
         return required(await block(Math.max(0, number - confirmations)), "a confirmed block");
       },
@@ -96,13 +89,7 @@ export async function sealBlockOf(chain: Chain, epoch: number): Promise<BlockMar
   return lastBlockBefore(blockAt, time, chain.startBlock, await chain.finalized());
 }
 
-function withTimeout(rpcUrl: string): FetchRequest {
-  const request = new FetchRequest(rpcUrl);
-  request.timeout = RPC_TIMEOUT_MS;
-  return request;
-}
-
-async function checkChainId(provider: JsonRpcProvider, rpcUrl: string, expected: number) {
+async function checkChainId(provider: NodeProvider, expected: number) {
   let answered: string;
   try {
     answered = await provider.send("eth_chainId", []);
@@ -113,11 +100,28 @@ async function checkChainId(provider: JsonRpcProvider, rpcUrl: string, expected:
     );
   }
   if (Number(answered) !== expected) {
-    const host = new URL(rpcUrl).host;
     throw new Error(
-      `the node at ${host} serves chain ${Number(answered)}, the deployment is on ${expected}`,
+      `the node at ${provider.hosts} serves chain ${Number(answered)}, the deployment is on ${expected}`,
     );
   }
+}
+
+/** A node without that tag says so in many words, or answers null. */
+async function finalizedBlock(provider: JsonRpcProvider): Promise<Block> {
+  let block: Block | undefined;
+  let cause: unknown;
+  try {
+    block = await blockOf(provider, "finalized");
+  } catch (error) {
+    if (isNodeFault(error) || isError(error, "TIMEOUT")) throw error;
+    cause = error;
+  }
+  if (block !== undefined) return block;
+  const reason = cause === undefined ? "" : `: ${reasonOf(cause)}`;
+  throw new Error(
+    `the RPC node names no finalized block${reason}; where the chain has none, give --confirmations <blocks>`,
+    { cause },
+  );
 }
 
 async function blockOf(

@@ -20,6 +20,14 @@ export function reasonOf(error: unknown): string {
   return reason.replaceAll(/\s*\n\s*/g, " ");
 }
 
+/** What nodes say that have thrown the state of a block away: geth, Erigon, Nethermind, Besu, Reth. */
+const PRUNED =
+  /missing trie node|historical state|state .*not available|no state available|world state unavailable|pruned|pruning/i;
+
+export function isPruned(error: unknown): boolean {
+  return PRUNED.test(reasonOf(error));
+}
+
 type NodesAnswer = { readonly message?: string };
 
 function nodesWords(error: unknown): string | undefined {

@@ -5,7 +5,7 @@ import { EMITTER_OF, type Emitter, type LawEvent } from "@link-rewards/core/law/
 import type { Law } from "@link-rewards/core/law/law";
 import type { Contracts } from "@link-rewards/core/signed/deployment";
 import { isError, type JsonRpcProvider, type Log } from "ethers";
-import { reasonOf } from "./errors.ts";
+import { isPruned } from "./errors.ts";
 import { readLogs } from "./logs.ts";
 import type { Suite } from "./suite.ts";
 
@@ -99,10 +99,6 @@ function incomplete(emitter: Emitter, message: string): IncompleteEvents {
   );
 }
 
-/** What nodes say that have thrown the state of a block away: geth, Erigon, Nethermind, Besu, Reth. */
-const PRUNED =
-  /missing trie node|historical state|state .*not available|no state available|world state unavailable|pruned|pruning/i;
-
 /** Undefined when the node has no state of that block any more. */
 async function revisionsAt(suite: Suite, block: number): Promise<Revisions | undefined> {
   const revisionOf = async (contract: {
@@ -129,7 +125,7 @@ async function revisionsAt(suite: Suite, block: number): Promise<Revisions | und
       oracleQuorum,
     } as Revisions;
   } catch (error) {
-    if (PRUNED.test(reasonOf(error))) return undefined;
+    if (isPruned(error)) return undefined;
     throw error;
   }
 }

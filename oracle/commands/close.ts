@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { openSigner } from "@link-rewards/host/keys";
-import { wholeNumber } from "@link-rewards/host/options";
+import { feeCeilingOption, wholeNumber } from "@link-rewards/host/options";
 import { EXIT } from "@link-rewards/host/program";
 import { createSender } from "@link-rewards/host/transactions";
 import { parseEther } from "ethers";
@@ -55,6 +55,7 @@ export function closeCommand() {
         .default(DEFAULT_LEASE_SECONDS)
         .argParser(wholeNumber),
     )
+    .addOption(feeCeilingOption())
     .addOption(jsonOption())
     .action(async (options) => {
       const { withOracle } = await import("../member/open.ts");
@@ -69,6 +70,7 @@ export function closeCommand() {
           provider: oracle.chain.provider,
           wallet: paying.wallet(oracle.chain.provider),
           journal: oracle.store,
+          feeCeiling: options.maxFee,
           onEvent: (event, details) => log.info(details, event),
         });
         return close(oracle, {

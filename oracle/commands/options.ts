@@ -1,13 +1,13 @@
 import { Command, Option } from "@commander-js/extra-typings";
 import { type Chain, connectChain } from "@link-rewards/host/chain/chain";
 import { readDeploymentFile } from "@link-rewards/host/deployment";
-import { deploymentOption, keyOptions, rpcOption, wholeNumber } from "@link-rewards/host/options";
+import { deploymentOption, keyOptions, rpcsOption, wholeNumber } from "@link-rewards/host/options";
 import { type LawSnapshots, openLawSnapshots } from "../edge/law-snapshots.ts";
 
 /** A command that reads the chain. */
 export function chainCommand(name: string) {
   return new Command(name)
-    .addOption(rpcOption().makeOptionMandatory())
+    .addOption(rpcsOption().makeOptionMandatory())
     .addOption(deploymentOption())
     .addOption(
       new Option(
@@ -81,14 +81,14 @@ export function jsonOption() {
 }
 
 export type ChainOptions = {
-  readonly rpc: string;
+  readonly rpc: readonly string[];
   readonly deployment: string;
   readonly confirmations?: number | undefined;
 };
 
 async function chainOf({ rpc, deployment, confirmations }: ChainOptions): Promise<Chain> {
   return connectChain({
-    rpcUrl: rpc,
+    rpcUrls: rpc,
     deploymentFile: await readDeploymentFile(deployment),
     confirmations,
   });

@@ -1,5 +1,5 @@
 import { Option } from "@commander-js/extra-typings";
-import { wholeNumber } from "@link-rewards/host/options";
+import { feeCeilingOption, wholeNumber } from "@link-rewards/host/options";
 import { askedToStop } from "@link-rewards/host/program";
 import { createSender } from "@link-rewards/host/transactions";
 import { memberCommand } from "./options.ts";
@@ -45,6 +45,7 @@ export function serveCommand() {
         "reverse proxies, as addresses or networks: without them, all that comes through one counts as one sender",
       ).env("LINK_TRUST_PROXY"),
     )
+    .addOption(feeCeilingOption())
     .action(async (options) => {
       const { withOracle } = await import("../member/open.ts");
       const { serve } = await import("../member/serve.ts");
@@ -53,6 +54,7 @@ export function serveCommand() {
           provider: oracle.chain.provider,
           wallet: signer.wallet(oracle.chain.provider),
           journal: oracle.store,
+          feeCeiling: options.maxFee,
           onEvent: (event, details) => log.info(details, event),
         });
         await serve(oracle, sender, log, options, askedToStop(), (url) => {

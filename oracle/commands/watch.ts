@@ -4,7 +4,7 @@ import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import type { Chain } from "@link-rewards/host/chain/chain";
 import { openJournal } from "@link-rewards/host/journal";
 import { type KeyFiles, openSigner } from "@link-rewards/host/keys";
-import { keyOptions, wholeNumber } from "@link-rewards/host/options";
+import { feeCeilingOption, keyOptions, wholeNumber } from "@link-rewards/host/options";
 import { EXIT } from "@link-rewards/host/program";
 import { createSender, type Sender } from "@link-rewards/host/transactions";
 import { formatEther, parseEther } from "ethers";
@@ -67,6 +67,7 @@ With --defend and a funded key it goes on and acts: it convicts unlawful rows, o
         "where transactions are kept from before they are sent until their fate is known; beside the key when not given",
       ),
     )
+    .addOption(feeCeilingOption())
     .addOption(key.keystore)
     .addOption(key.passwordFile)
     .addOption(key.keyFile)
@@ -93,12 +94,16 @@ With --defend and a funded key it goes on and acts: it convicts unlawful rows, o
 
 /** The key and the journal are opened before the chain is asked for anything. */
 async function prepareSender(
-  options: KeyFiles & { readonly journal?: string | undefined },
+  options: KeyFiles & { readonly journal?: string | undefined; readonly maxFee: bigint },
 ): Promise<(chain: Chain) => Sender> {
   const signer = await openSigner(options);
   const keyPath = options.keyFile ?? options.keystore;
   const journal = await openJournal(options.journal ?? `${keyPath}.journal`);
-  return ({ provider }) => createSender({ provider, wallet: signer.wallet(provider), journal });
+  return ({ provider }) =>
+    createSender({
+      ...{ provider, wallet: signer.wallet(provider), journal },
+      feeCeiling: options.maxFee,
+    });
 }
 
 /** Until there is an alarm to raise; the exit code tells which. */

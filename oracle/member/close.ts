@@ -1,6 +1,6 @@
 import { sealTimeOf } from "@link-rewards/core/law/clock";
 import type { Law } from "@link-rewards/core/law/law";
-import type { Sender } from "@link-rewards/host/transactions";
+import { isStillWaiting, type Sender } from "@link-rewards/host/transactions";
 import type { EpochRow, EpochState } from "../store/store.ts";
 import { type AnswerAction, answerDemands, planAnswers, waitingDemands } from "./answer.ts";
 import { type CollectAction, collectVouchers, planCollect } from "./collect.ts";
@@ -72,6 +72,9 @@ export async function close(oracle: Oracle, options: CloseOptions): Promise<Clos
   }
   try {
     return await run(oracle, options, renew);
+  } catch (error) {
+    if (!isStillWaiting(error)) throw error;
+    return { executed: true, actions: [], waiting: error.message };
   } finally {
     await store.releaseLease(LEASE, holder);
   }

@@ -15,7 +15,7 @@ import { followLaw } from "./follow.ts";
 import type { Oracle } from "./oracle.ts";
 
 export type OracleOptions = KeyFiles & {
-  readonly rpc: string;
+  readonly rpc: readonly string[];
   readonly deployment: string;
   readonly data: string;
   /** The URL of a PostgreSQL database; the store is a file in `data` without it. */
@@ -30,10 +30,10 @@ export async function withOracle<T>(
   work: (oracle: Oracle, signer: Signer, log: Log) => Promise<T>,
 ): Promise<T> {
   // The RPC URL often carries an access key, the database's a password.
-  const log = createLog({ secrets: [options.rpc, ...secretsOf(options.database)] });
+  const log = createLog({ secrets: [...options.rpc, ...secretsOf(options.database)] });
   const signer = await openSigner(options);
   const chain = await connectChain({
-    rpcUrl: options.rpc,
+    rpcUrls: options.rpc,
     deploymentFile: await readDeploymentFile(options.deployment),
     confirmations: options.confirmations,
   });

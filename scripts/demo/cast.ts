@@ -96,7 +96,7 @@ export async function foundWorld() {
     folder: join(devnet.folder, `device-${i + 1}`),
   }));
   const deploymentFile = await readDeploymentFile(devnet.deploymentFile);
-  const chain = await connectChain({ rpcUrl: devnet.rpcUrl, deploymentFile });
+  const chain = await connectChain({ rpcUrls: [devnet.rpcUrl], deploymentFile });
   const deviceChain = connectDeviceChain(devnet.rpcUrl, deploymentFile);
   return { devnet, chain, deviceChain, people, devices, colluders };
 }

@@ -2,7 +2,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
-import { type Call, createSender, type StoredTransaction } from "@link-rewards/host/transactions";
+import {
+  type Call,
+  createSender,
+  isStillWaiting,
+  type StoredTransaction,
+} from "@link-rewards/host/transactions";
 import { expect } from "chai";
 import { type HDNodeWallet, JsonRpcProvider, Transaction, type TransactionReceipt } from "ethers";
 import { openSqliteStore } from "../../oracle/store/sqlite.ts";
@@ -69,12 +74,13 @@ describe("sending transactions", () => {
   });
 
   /** A process's sender; a second one is that of the process started after it. */
-  const sender = (key = wallet, replaceAfterMs = PATIENT_MS) =>
+  const sender = (key = wallet, replaceAfterMs = PATIENT_MS, feeCeiling?: bigint) =>
     createSender({
       provider,
       wallet: key,
       journal: store,
       replaceAfterMs,
+      feeCeiling,
       onEvent: (event) => events.push(event),
     });
   const callTo = (tag: number): Call => ({
@@ -89,6 +95,7 @@ describe("sending transactions", () => {
   const noBlocks = () => devnet.provider.send("evm_setAutomine", [false]);
   const mine = () => devnet.provider.send("evm_mine", []);
   const pending = () => store.pendingTransactions(lowercaseHex(wallet.address));
+  const sentEvents = () => events.filter((event) => event === "transaction sent").length;
   const until = async (happened: () => boolean | Promise<boolean>) => {
     while (!(await happened())) await new Promise((next) => setTimeout(next, 10));
   };
@@ -163,9 +170,10 @@ describe("sending transactions", () => {
     const fees = { maxFeePerGas: 10n ** 12n, maxPriorityFeePerGas: 10n ** 12n };
     const other = await wallet.sendTransaction({ ...callTo(9), nonce: 0, ...fees });
     await mine();
-    await until(() => events.length > 1);
+    await until(() => sentEvents() > 1);
     await mine();
     const { hash } = await sending;
+    expect(events).to.include("nonce taken by a transaction that was not sent from here");
     expect((await receiptOf(other.hash)).status).to.equal(1);
     expect(await nonceOf(hash)).to.equal(1);
     expect(await pending()).to.deep.equal([]);
@@ -185,7 +193,7 @@ describe("sending transactions", () => {
     sending.catch(refused.reject);
     expect(await refused.promise).to.contain("underpriced");
     await mine();
-    await Promise.race([sending, until(() => events.length > 0)]);
+    await Promise.race([sending, until(() => sentEvents() > 0)]);
     await mine();
     const { hash } = await sending;
     expect((await receiptOf(other.hash)).status).to.equal(1);
@@ -225,4 +233,95 @@ describe("sending transactions", () => {
     await (await token.approve(wallet.address, 1n)).wait();
     expect((await sender().send("take", call)).outcome).to.equal("mined");
   });
+
+  it("sends nothing twice while receipts are missing (celo-monorepo 11790, aztec-packages 25018)", async () => {
+    let hidden = 0;
+    proxy.handle(async ({ methods, body }, forward) => {
+      if (methods[0] !== "eth_getTransactionReceipt" || hidden === 5) return forward();
+      hidden++;
+      return answerTo(body, { result: null });
+    });
+    const { outcome } = await sender().send("collect/1", callTo(1));
+    expect([outcome, hidden, await sentBy(wallet)]).to.deep.equal(["mined", 5, 1]);
+  });
+
+  it("takes a refusal in any spelling for a question of its fate, and still raises the fee (ethers 1183, dcrdex 3498)", async () => {
+    const spellings = [
+      "already known",
+      "known transaction: 0x12",
+      "AlreadyKnown",
+      "Transaction already imported",
+      "transaction already in pool",
+      "ALREADY_EXISTS: already known",
+      "nonce too low: next nonce 1, tx nonce 0",
+      "OldNonce",
+    ];
+    await noBlocks();
+    for (const [nonce, message] of spellings.entries()) {
+      proxy.handle(async ({ methods, body }, forward) => {
+        const answer = await forward();
+        if (methods[0] !== "eth_sendRawTransaction") return answer;
+        return answerTo(body, { error: { code: -32000, message } });
+      });
+      const sending = sender(wallet, 1).send(`propose/${nonce}/0`, callTo(1));
+      await Promise.race([sending, until(async () => (await pending()).length >= 2)]);
+      await mine();
+      expect((await sending).outcome, message).to.equal("mined");
+      expect(await sentBy(wallet), message).to.equal(nonce + 1);
+    }
+  });
+
+  it("offers more at once where the base fee rose since it was signed (pyth-crosschain 829)", async () => {
+    proxy.handle(neverSent);
+    await expectCut(sender().send("propose/1/0", callTo(1)));
+    proxy.handle((_, forward) => forward());
+    const [stored] = await pending();
+    const { maxFeePerGas } = Transaction.from(stored?.raw as string);
+    await devnet.provider.send("hardhat_setNextBlockBaseFeePerGas", [
+      `0x${(3n * (maxFeePerGas as bigint)).toString(16)}`,
+    ]);
+    await mine();
+    const { outcome } = await sender(wallet, 1_000).send("propose/1/0", callTo(1));
+    expect([outcome, await sentBy(wallet)]).to.deep.equal(["mined", 1]);
+  });
+
+  it("never offers more than the ceiling, in however many runs, and says that it waits (go-livepeer 1568)", async () => {
+    await noBlocks();
+    const ceiling = 5n * 10n ** 9n;
+    for (let run = 0; run < 2; run++) {
+      const ended = await sender(wallet, 1, ceiling)
+        .send("propose/1/0", callTo(1))
+        .catch((error: unknown) => error);
+      expect(isStillWaiting(ended), String(ended)).to.equal(true);
+    }
+    const fees = (await pending()).map(({ raw }) => Transaction.from(raw).maxFeePerGas as bigint);
+    for (const fee of fees) expect(fee <= ceiling).to.equal(true);
+    const told = events.filter((event) => event.startsWith("fee ceiling reached"));
+    expect(told).to.have.lengthOf(2);
+  });
+
+  it("serves a chain whose blocks have no base fee", async () => {
+    const types: unknown[] = [];
+    proxy.handle(async ({ methods, body }, forward) => {
+      const [method] = methods;
+      if (method === "eth_sendRawTransaction") {
+        const { type } = Transaction.from(JSON.parse(body).params[0]);
+        types.push(type);
+        if (type === 2)
+          return answerTo(body, {
+            error: { code: -32000, message: "transaction type not supported" },
+          });
+      }
+      const answer = await forward();
+      return method === "eth_getBlockByNumber"
+        ? answer.replace(/"baseFeePerGas":"0x[0-9a-f]+",?/, "")
+        : answer;
+    });
+    const { outcome } = await sender().send("propose/1/0", callTo(1));
+    expect([outcome, ...types]).to.deep.equal(["mined", 0]);
+  });
 });
+
+function answerTo(body: string, answer: object): string {
+  return JSON.stringify({ jsonrpc: "2.0", id: JSON.parse(body).id, ...answer });
+}

@@ -205,7 +205,7 @@ describe("a node that does not give all events", () => {
       // More blocks than are asked for at a time.
       await world.devnet.provider.send("hardhat_mine", ["0x1500"]);
       const chain = await connectChain({
-        rpcUrl: proxy.url,
+        rpcUrls: [proxy.url],
         deploymentFile: await readDeploymentFile(world.devnet.deploymentFile),
       });
       chains.push(chain);

@@ -40,7 +40,7 @@ describe("following the law", () => {
   /** A process of this member: all of them share the folder's store. */
   async function follower(confirmations?: number, between = (store: Store) => store) {
     const chain = await connectChain({
-      rpcUrl: devnet.rpcUrl,
+      rpcUrls: [devnet.rpcUrl],
       deploymentFile: await readDeploymentFile(devnet.deploymentFile),
       confirmations,
     });

@@ -61,7 +61,7 @@ describe("audit", () => {
     world = await startMemberWorld();
     oracle = world.oracle;
     chain = await connectChain({
-      rpcUrl: world.devnet.rpcUrl,
+      rpcUrls: [world.devnet.rpcUrl],
       deploymentFile: await readDeploymentFile(world.devnet.deploymentFile),
     });
     copy = join(world.devnet.folder, "copy");

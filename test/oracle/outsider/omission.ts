@@ -72,7 +72,7 @@ describe("omission", () => {
     bystander = devnet.role("bystander");
     bystanderKey = await devnet.keyFile("bystander", bystander);
     const deploymentFile = await readDeploymentFile(devnet.deploymentFile);
-    chain = await connectChain({ rpcUrl: devnet.rpcUrl, deploymentFile });
+    chain = await connectChain({ rpcUrls: [devnet.rpcUrl], deploymentFile });
     deviceChain = connectDevice(devnet.rpcUrl, deploymentFile);
     const [one, other] = [await first.serve(), await second.serve()];
     await third.plan();
