@@ -30,7 +30,7 @@ describe("snapshots of the law", () => {
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), "link-rewards-law-"));
     chain = await connectChain({
-      rpcUrl: devnet.rpcUrl,
+      rpcUrls: [devnet.rpcUrl],
       deploymentFile: await readDeploymentFile(devnet.deploymentFile),
       confirmations: 2,
     });
