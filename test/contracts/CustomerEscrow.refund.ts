@@ -210,6 +210,7 @@ describe("CustomerEscrow", () => {
         [SECOND, []],
         [SECOND, [a, b, c]],
         [SECOND, [b, c, a]],
+        [LAST, [c, a, b]],
         // Not the last of its lines.
         [SECOND, [a, b]],
         [SECOND, [a]],

@@ -37,6 +37,8 @@ async function expectCut(sending: Promise<unknown>): Promise<void> {
 }
 
 describe("sending transactions", () => {
+  /** A thousand of the chain's coin. */
+  const FUNDS = "0x3635c9adc5dea00000";
   let devnet: Devnet;
   let proxy: RpcProxy;
   let provider: JsonRpcProvider;
@@ -61,6 +63,7 @@ describe("sending transactions", () => {
 
   beforeEach(async () => {
     wallet = devnet.wallet(walletIndex++);
+    await devnet.provider.send("hardhat_setBalance", [wallet.address, FUNDS]);
     folder = await mkdtemp(join(tmpdir(), "link-rewards-transactions-"));
     store = await openSqliteStore(folder);
     events = [];

@@ -4,7 +4,8 @@ import { SIGNERS_BYTES, type SignedRecords } from "@link-rewards/core/signed/sig
 import { expect } from "chai";
 import { batchRecovery } from "../../../oracle/member/batch-recovery.ts";
 
-const RECORD_BYTES = 4;
+/** The device alone, with which a record begins. */
+const RECORD_BYTES = 20;
 const DIGEST_BYTES = 32;
 
 const addressOf = (mark: number) => toHex(new Uint8Array(20).fill(mark));

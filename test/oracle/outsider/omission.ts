@@ -173,10 +173,13 @@ describe("omission", () => {
     return file;
   }
 
-  async function check(words: readonly KeptWord[], ...more: readonly string[]) {
+  const check = (words: readonly KeptWord[], ...more: readonly string[]) =>
+    checkAt(second.bundles, words, ...more);
+
+  async function checkAt(mirror: string, words: readonly KeptWord[], ...more: readonly string[]) {
     const { code, stdout, stderr } = await runOracle([
       ...["omission", ...world.chainArgs, "--receipts", await fileOf(words)],
-      ...["--bundles", second.bundles, "--json", ...more],
+      ...["--bundles", mirror, "--json", ...more],
     ]);
     const told: readonly Told[] = stdout === "" ? [] : JSON.parse(stdout).words;
     return { code, stderr, told, verdicts: told.map(({ verdict }) => verdict) };
@@ -284,12 +287,12 @@ describe("omission", () => {
 
   it("cannot be told without the files, or from others, and that is said with another exit code", async () => {
     await collude();
-    const empty = await check([held], "--bundles", join(world.devnet.folder, "nowhere"));
+    const empty = await checkAt(join(world.devnet.folder, "nowhere"), [held]);
     expect([empty.code, empty.verdicts]).to.deep.equal([2, ["unavailable"]]);
     const spoilt = await mirrorOf((file) => {
       file[0] = (file[0] ?? 0) ^ 1;
     });
-    const elsewhere = await check([...broken, held], "--bundles", spoilt);
+    const elsewhere = await checkAt(spoilt, [...broken, held]);
     expect([elsewhere.code, new Set(elsewhere.verdicts)]).to.deep.equal([
       2,
       new Set(["unavailable"]),

@@ -81,7 +81,7 @@ describe("PostgreSQL", () => {
         `SELECT indexdef FROM pg_indexes WHERE schemaname = current_schema()
          AND tablename IN ('receipts', 'equivocations') AND indexdef LIKE 'CREATE UNIQUE%'`,
       );
-      expect(indexes).to.have.length(3);
+      expect(indexes).to.have.length(2);
       for (const { indexdef } of indexes) expect(indexdef).to.match(/\(.*\bdevice\b.*\)/);
     });
   });
