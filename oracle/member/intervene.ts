@@ -42,6 +42,8 @@ export async function recompute(oracle: Oracle, epoch: number): Promise<Interven
     );
   }
   const row = await store.getEpoch(epoch);
+  if (row?.state === "held" && row.heldBy === "person")
+    return refused(`epoch ${epoch} is held by hand: ${row.heldReason}; release it first`);
   if (row === undefined || !BEFORE_SIGNING.includes(row.state) || row.sealBlock === undefined)
     return refused(`epoch ${epoch} is ${row?.state ?? "open"}: there is nothing to compute anew`);
   if (!(await store.advance(epoch, row.state, "sealed"))) return MOVED_MEANWHILE;
@@ -69,9 +71,16 @@ export async function resync(
 
 /** Stops this member's work on an epoch, its signature for others included, until it is released. */
 export async function hold(oracle: Oracle, epoch: number, reason: string): Promise<Intervention> {
-  const { store } = oracle;
-  const row = await store.getEpoch(epoch);
-  if (row?.state === "final") return refused(`epoch ${epoch} is final`);
+  const { store, follower } = oracle;
+  await follower.refresh();
+  const rows = await store.epochs();
+  const row = rows.find((each) => each.epoch === epoch);
+  const lastFinal = follower.law().lastFinal.epoch;
+  if (row?.state === "final" || epoch <= lastFinal) return refused(`epoch ${epoch} is final`);
+  // Work goes on with the first that is not final: one further on would be in the way of those before it.
+  const next = Math.max(lastFinal, rows.at(-1)?.epoch ?? 0) + 1;
+  if (row === undefined && epoch !== next)
+    return refused(`epoch ${epoch} is not worked on before epoch ${next} is final`);
   const state = row?.state ?? "open";
   const heldFrom = state === "held" ? row?.heldFrom : state;
   const fields = { heldReason: reason, heldBy: "person" as const, ...(heldFrom && { heldFrom }) };
