@@ -41,9 +41,8 @@ export async function examine(oracle: Oracle, report: Report): Promise<Examined>
   const sealBlock = await sealBlockOf(chain, epoch);
   if (sealBlock === undefined)
     return { declined: `the seal time of epoch ${epoch} is not final yet` };
-  const row = await oracle.store.getEpoch(epoch);
-  if (row?.state === "held" && row.heldBy === "person")
-    return { declined: `epoch ${epoch} is held here by hand: ${row.heldReason}` };
+  const held = await heldByHand(oracle, epoch);
+  if (held !== undefined) return { declined: held };
   if (await signedAnother(oracle, report))
     return {
       declined: `another report of epoch ${epoch} attempt ${report.attempt} was signed before`,
@@ -60,6 +59,12 @@ export async function examine(oracle: Oracle, report: Report): Promise<Examined>
   if (await wasSigned(oracle, report)) return { agrees: true };
   const missing = await findMissing(oracle, epoch, outcome.computed);
   return missing === undefined ? { agrees: true } : { declined: missing, incomplete: true };
+}
+
+async function heldByHand({ store }: Oracle, epoch: number): Promise<string | undefined> {
+  const row = await store.getEpoch(epoch);
+  if (row?.state !== "held" || row.heldBy !== "person") return undefined;
+  return `epoch ${epoch} is held here by hand: ${row.heldReason}`;
 }
 
 /** What the chain's word alone speaks against. */
@@ -168,6 +173,9 @@ export function createAttester(oracle: Oracle): Attester {
       await oracle.follower.refresh();
       const amiss = amissInReport(oracle.follower.law(), report);
       if (amiss !== undefined) return { declined: amiss };
+      // Also after it was agreed to.
+      const held = await heldByHand(oracle, report.epoch);
+      if (held !== undefined) return { declined: held };
       if (agreed.has(digest)) return { agrees: true };
       const examined = await examine(oracle, report);
       if ("agrees" in examined) agreed.add(digest);

@@ -1,8 +1,15 @@
 import { cp, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { fromHex, type Hex } from "@link-rewards/core/encoding/bytes";
+import { sign as signWith } from "@link-rewards/core/encoding/signature";
+import { bundleHashOf, reportOf } from "@link-rewards/core/epoch/manifest";
+import { connectChain } from "@link-rewards/host/chain/chain";
+import { readDeploymentFile } from "@link-rewards/host/deployment";
 import { expect } from "chai";
+import { connectPeers } from "../../../oracle/edge/peers.ts";
 import { LTK, type MemberWorld, startMemberWorld } from "../../worlds/network.ts";
 import { lastFinalEpoch, publishedFiles } from "../support/chronicle.ts";
+import { bundleOf, manifestOf } from "../support/forger.ts";
 import { freePort } from "../support/free-port.ts";
 import type { MemberOracle, Serving } from "../support/member-oracle.ts";
 
@@ -87,6 +94,31 @@ describe("what a person does to an epoch by hand", () => {
   it("adopts nothing that is not final", async () => {
     const { code, message } = await told(second, "adopt", "1", "--bundles", first.bundles);
     expect([code, message]).to.deep.equal([1, "epoch 1 is not final"]);
+  });
+
+  it("signs nothing for others that is held by hand, also when it had agreed to it", async () => {
+    const port = new URL(urls[1] as string).port;
+    const other = await second.serve("--port", port, "--peer", serving.url);
+    const { wallet, member: address } = first;
+    const sign = (digest: Uint8Array) => signWith(digest, fromHex(wallet.privateKey as Hex));
+    const { rpcUrl, deploymentFile } = world.devnet;
+    const chain = await connectChain({
+      rpcUrls: [rpcUrl],
+      deploymentFile: await readDeploymentFile(deploymentFile),
+    });
+    const { deployment } = chain;
+    chain.close();
+    const peers = connectPeers({ urls: [], deployment, member: { address, sign } });
+    const files = await bundleOf(first, 1);
+    const bundleHash = bundleHashOf(files.get("manifest.json") as Uint8Array);
+    const report = reportOf(manifestOf(files), bundleHash, 0);
+    expect(await peers.review(other.url, report)).to.deep.equal({ agrees: true });
+    await told(second, "hold", "1", "--reason", "something is odd");
+    expect(await peers.attest(other.url, report)).to.deep.equal({
+      declined: "epoch 1 is held here by hand: something is odd",
+    });
+    expect((await told(second, "release", "1")).code).to.equal(0);
+    await other.stop();
   });
 
   it("adopts the chain's bundle out of a mirror, and computes nothing anew that is final", async () => {
