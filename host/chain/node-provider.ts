@@ -48,18 +48,24 @@ const LONGEST_WAIT_MS = 15_000;
 /** Rate limits are refilled in seconds, so they are waited for longer than what does not come back. */
 const RATE_LIMIT_WAIT_MS = 1_000;
 
-/** geth, Erigon, Nethermind, Alchemy, Infura, QuickNode, Ankr and their like; before the rate limits, of which -32005 is both. */
+/** Of logs, by geth, Erigon, Nethermind, Alchemy, Infura, QuickNode, Ankr and their like; before the rate limits, of which -32005 is both. */
 const TOO_LARGE =
   /more than \d+ (results|logs)|(query|block|log)s?[\s_-]*(returned|range).*(more|large|exceed|limit|wide|big)|(range|result|response|log).*(too (large|big|wide|many)|exceed|limited to|is limited)|exceed.*(range|block|results|logs)|too many (results|logs|blocks)|maximum.*(range|blocks)|max (block )?range|limit.*block.*range|query timeout|response size|query exceeds|block range/i;
 const RATE_LIMITED =
   /rate[\s_-]?limit|too many requests|request(s)? (limit|rate)|limit.*(requests|per second|exceeded)|(capacity|quota|throughput|compute units).*(exceed|limit)|exceeded.*(capacity|quota|compute units|limit)|throttl|try again (later|in)|-32005|\b429\b/i;
 
-/** A node's own error object, as one of ours where it is not about the call itself. */
-function faultIn({ code, message }: { code: number; message: string }, host: string) {
-  if (TOO_LARGE.test(message)) return nodeFault("too-large", `${host}: ${message}`);
-  if (code === -32005 || code === 429 || RATE_LIMITED.test(message))
-    return nodeFault("rate-limit", `${host} limits the rate of requests: ${message}`);
-  return undefined;
+/** Says something about the call or transaction, such as "gas limit exceeded", whatever else its words are like. */
+const ABOUT_THE_CALL = /revert|gas|nonce|fee|fund|balance/i;
+
+type NodesError = { readonly code: number; readonly message: string; readonly data?: unknown };
+
+function isTooLarge(method: string, message: string): boolean {
+  return method === "eth_getLogs" && TOO_LARGE.test(message);
+}
+
+function isRateLimit({ code, message }: NodesError): boolean {
+  if (code === -32005 || code === 429) return true;
+  return !ABOUT_THE_CALL.test(message) && RATE_LIMITED.test(message);
 }
 
 type Answer = JsonRpcResult | JsonRpcError;
@@ -97,6 +103,13 @@ export class NodeProvider extends JsonRpcProvider {
   /** Never their whole URLs, which may hold a key. */
   get hosts(): string {
     return this.#endpoints.map(({ host }) => host).join(", ");
+  }
+
+  /** What one call of a batch was answered with is that call's alone. */
+  override getRpcError(payload: JsonRpcPayload, answer: JsonRpcError): Error {
+    const { message = "" } = answer.error;
+    if (!isTooLarge(payload.method, message)) return super.getRpcError(payload, answer);
+    return nodeFault("too-large", `${this.hosts}: ${message}`);
   }
 
   override async _send(payload: JsonRpcPayload | JsonRpcPayload[]): Promise<JsonRpcResult[]> {
@@ -144,9 +157,8 @@ export class NodeProvider extends JsonRpcProvider {
   ): Promise<Answer[] | undefined> {
     const { status, body } = await this.#post(endpoint, payloads);
     if (!Array.isArray(body)) {
-      const { error } = Object(body) as { error?: { code: number; message: string } };
-      const fault = error && faultIn(error, endpoint.host);
-      if (fault?.nodeFault === "rate-limit") throw fault;
+      const { error } = Object(body) as { error?: NodesError };
+      if (error && isRateLimit(error)) throw rateLimit(endpoint.host, error);
       return undefined;
     }
     const byId = new Map(body.map((answer: Answer) => [Object(answer).id, answer]));
@@ -210,14 +222,19 @@ export class NodeProvider extends JsonRpcProvider {
   }
 }
 
-function answerIn(body: unknown, { id }: JsonRpcPayload, host: string, status: number): Answer {
-  const { error, result } = Object(body) as {
-    error?: { code: number; message: string; data?: unknown };
-    result?: unknown;
-  };
+function rateLimit(host: string, { message }: NodesError): NodeFault {
+  return nodeFault("rate-limit", `${host} limits the rate of requests: ${message}`);
+}
+
+function answerIn(
+  body: unknown,
+  { id, method }: JsonRpcPayload,
+  host: string,
+  status: number,
+): Answer {
+  const { error, result } = Object(body) as { error?: NodesError; result?: unknown };
   if (error && typeof error.message === "string") {
-    const fault = faultIn(error, host);
-    if (fault !== undefined) throw fault;
+    if (!isTooLarge(method, error.message) && isRateLimit(error)) throw rateLimit(host, error);
     return { id, error: { code: error.code, message: error.message, data: error.data } };
   }
   if (result === undefined) {

@@ -1,5 +1,6 @@
+import { reasonOf } from "@link-rewards/host/chain/errors";
 import { readLogs } from "@link-rewards/host/chain/logs";
-import { NodeProvider } from "@link-rewards/host/chain/node-provider";
+import { isNodeFault, NodeProvider } from "@link-rewards/host/chain/node-provider";
 import { expect } from "chai";
 import { type Devnet, startDevnet } from "../../scripts/local/devnet.ts";
 import { type RpcProxy, startRpcProxy } from "../oracle/support/rpc-proxy.ts";
@@ -70,6 +71,44 @@ describe("asking a node", () => {
       expect(await through(15)).to.deep.equal([7, 15]);
     });
   }
+
+  for (const message of [
+    "exceeds block gas limit",
+    "gas limit exceeded",
+    "block gas range exceeded",
+  ]) {
+    it(`takes "${message}" for what it says of the call, and asks once`, async () => {
+      let asked = 0;
+      proxy.handle(async ({ body }) => {
+        asked++;
+        const { id } = JSON.parse(body) as Call;
+        return JSON.stringify({ jsonrpc: "2.0", id, error: { code: -32000, message } });
+      });
+      const error = await provider.send("eth_estimateGas", [{}]).catch((thrown) => thrown);
+      expect(isNodeFault(error)).to.equal(false);
+      expect(reasonOf(error)).to.contain(message);
+      expect(asked).to.equal(1);
+    });
+  }
+
+  it("fails of a batch only what was too large", async () => {
+    proxy.handle(async ({ body }, forward) => {
+      const answers = JSON.parse(await forward()) as { id: number }[];
+      const logs = (JSON.parse(body) as Call[]).find(({ method }) => method === "eth_getLogs");
+      const error = { code: -32005, message: "query returned more than 10000 results" };
+      return JSON.stringify(
+        answers.map((answer) =>
+          answer.id === logs?.id ? { jsonrpc: "2.0", id: answer.id, error } : answer,
+        ),
+      );
+    });
+    const [logs, block] = await Promise.allSettled([
+      provider.send("eth_getLogs", [{ address, fromBlock: "0x0", toBlock: "0x1" }]),
+      provider.send("eth_getBlockByNumber", ["0x0", false]),
+    ]);
+    expect(block.status).to.equal("fulfilled");
+    expect(logs.status === "rejected" && isNodeFault(logs.reason)).to.equal(true);
+  });
 
   it("asks one by one where a node takes no batches", async () => {
     proxy.handle(async ({ body }, forward) => {
