@@ -1,17 +1,10 @@
 import type { Client, PoolClient, QueryResultRow } from "pg";
-import { arrivalTable } from "./arrivals.ts";
 import { type Engine, LOCK_WAIT_MS, type Query } from "./engine.ts";
-import { epochTable } from "./epochs.ts";
-import { equivocationTable } from "./equivocations.ts";
-import { eventTable } from "./events.ts";
-import { leaseTable } from "./leases.ts";
 import { readMigrations, refuseNewerSchema } from "./migrations.ts";
 import { codeOf, explain, type Hosts, isLost, openHosts } from "./postgres-hosts.ts";
 import { receiptTable } from "./postgres-receipts.ts";
-import { reportTable } from "./reports.ts";
 import type { Store } from "./store.ts";
-import { transactionTable } from "./transactions.ts";
-import { voucherTable } from "./vouchers.ts";
+import { tablesOn } from "./tables.ts";
 
 /** The lock that lets one process at a time migrate a database. Any number no one else uses there. */
 const MIGRATION_LOCK = 7_265_311;
@@ -72,14 +65,7 @@ export async function openPostgresStore(
   const engine = engineOn(database);
   return {
     ...receipts.table,
-    ...equivocationTable(engine),
-    ...voucherTable(engine),
-    ...arrivalTable(engine),
-    ...eventTable(engine),
-    ...epochTable(engine),
-    ...leaseTable(engine),
-    ...reportTable(engine),
-    ...transactionTable(engine),
+    ...tablesOn(engine),
     close: async () => {
       await receipts.finish();
       await database.close();
@@ -95,7 +81,12 @@ function engineOn({ connect, query, write }: Database): Engine {
     write: (change) => write((q) => change(numbering(q))),
     snapshot: async () => {
       const client = await connect();
-      await client.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+      try {
+        await client.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+      } catch (error) {
+        await client.end();
+        throw error;
+      }
       return { query: numbering(queryOn(client)), end: () => client.end() };
     },
   };

@@ -3,18 +3,11 @@ import { join } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { openBatcher } from "@link-rewards/host/batcher";
-import { arrivalTable } from "./arrivals.ts";
 import { type Engine, GROUP_RECEIPTS, LOCK_WAIT_MS, type Query } from "./engine.ts";
-import { epochTable } from "./epochs.ts";
-import { equivocationTable } from "./equivocations.ts";
-import { eventTable } from "./events.ts";
-import { leaseTable } from "./leases.ts";
 import { readMigrations, refuseNewerSchema } from "./migrations.ts";
-import { reportTable } from "./reports.ts";
 import { receiptTable } from "./sqlite-receipts.ts";
 import type { Store } from "./store.ts";
-import { transactionTable } from "./transactions.ts";
-import { voucherTable } from "./vouchers.ts";
+import { tablesOn } from "./tables.ts";
 
 const FILE = "oracle.sqlite";
 
@@ -62,14 +55,7 @@ export async function openSqliteStore(
   };
   return {
     ...receipts.tableOf(writer),
-    ...equivocationTable(engine),
-    ...voucherTable(engine),
-    ...arrivalTable(engine),
-    ...eventTable(engine),
-    ...epochTable(engine),
-    ...leaseTable(engine),
-    ...reportTable(engine),
-    ...transactionTable(engine),
+    ...tablesOn(engine),
     close: async () => {
       await writer.finish();
       for (const connection of [reading, writing]) if (connection.isOpen) connection.close();
