@@ -70,22 +70,24 @@ export async function close(oracle: Oracle, options: CloseOptions): Promise<Clos
   if (!(await renew())) {
     return { executed: true, actions: [], waiting: "another close is running" };
   }
+  const actions: CloseAction[] = [];
   try {
-    return await run(oracle, options, renew);
+    return await run(oracle, options, renew, actions);
   } catch (error) {
     if (!isStillWaiting(error)) throw error;
-    return { executed: true, actions: [], waiting: error.message };
+    return { executed: true, actions, waiting: error.message };
   } finally {
     await store.releaseLease(LEASE, holder);
   }
 }
 
+/** What was done is in `actions`, also when it ends with an error. */
 async function run(
   oracle: Oracle,
   options: CloseOptions,
   renew: () => Promise<boolean>,
+  actions: CloseAction[],
 ): Promise<CloseOutcome> {
-  const actions: CloseAction[] = [];
   await oracle.follower.refresh();
   // Before all else: bonds depend on it.
   actions.push(...(await answerDemands(oracle, await waitingDemands(oracle), options)));
