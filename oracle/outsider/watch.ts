@@ -66,8 +66,6 @@ export type Look = {
 
 export type Watcher = { look(): Promise<Look> };
 
-type Input = AuditInput;
-
 /** Tables and signers of one report, as far as they are public: read and recovered once. */
 type Opened = { tables: OpenTables; signers: Uint8Array | undefined; tried: Set<string> };
 
@@ -95,7 +93,7 @@ export function createWatcher(
   const settled = new Map<Hex, Audited>();
   const opened = new Map<Hex, Opened>();
 
-  async function inspect(input: Input, open: OpenReport): Promise<Watched> {
+  async function inspect(input: AuditInput, open: OpenReport): Promise<Watched> {
     const { report, digest } = open;
     const history = await reader.history(open);
     const waiting = waitingIn(open, history);
@@ -115,7 +113,7 @@ export function createWatcher(
 
   /** Without the bundle, or with one that is not the report's: by what is public of its tables, and by demands. */
   async function search(
-    input: Input,
+    input: AuditInput,
     open: OpenReport,
     history: DemandHistory,
     previousRewards: Uint8Array | undefined,
@@ -208,7 +206,7 @@ const TABLES = ["contributions", "invoices", "rewards"] as const satisfies reado
 
 /** Opens what leads to the report's roots, wherever it is. A file that does not is not read again. */
 async function openMore(
-  { chain: { deployment }, law }: Input,
+  { chain: { deployment }, law }: AuditInput,
   mirrors: readonly BundleSource[],
   case_: Case,
   state: Opened,
@@ -244,7 +242,7 @@ async function openMore(
 
 /** Of a public table they are there; of a row that was shown they are recovered now. */
 function signersIn(
-  { chain: { deployment }, law }: Input,
+  { chain: { deployment }, law }: AuditInput,
   { signers }: Opened,
 ): JudgeContext["signersOfRow"] {
   if (signers !== undefined) return (_, position) => signersAt(signers, position);
