@@ -53,7 +53,7 @@ export type Sender = {
   /**
    * Sends a call and waits until it is mined. A transaction is stored before it is sent, so a process that is killed and
    * started again finds it under the same purpose instead of sending a second one; a replacement reuses its nonce. Throws
-   * StillWaiting when it is not mined in the time of a run.
+   * StillWaiting when it is not mined in the time of a run, or no block comes at all.
    */
   send(purpose: string, call: Call): Promise<Settled>;
 };
@@ -287,6 +287,7 @@ export function createSender(options: SenderOptions): Sender {
     for (const others of await before(nonce)) await offer(others);
     for (let replacements = 0; ; replacements++) {
       await offer(attempts, call);
+      const head = await provider.getBlockNumber();
       const deadline = Date.now() + replaceAfterMs;
       do {
         const fate = await fateOf(attempts);
@@ -296,8 +297,14 @@ export function createSender(options: SenderOptions): Sender {
         if (typeof known === "object") return known;
         await sleep(POLL_MS);
       } while (Date.now() < deadline);
+      const { hash } = attempts.at(-1) as StoredTransaction;
+      // No fee helps where no block comes, and a node that stands still would not show the one it is in.
+      if ((await provider.getBlockNumber()) === head) {
+        throw stillWaiting(
+          `${purpose}: sent (${hash}), and the RPC node shows no block after ${head}; the next run goes on, with another node where that one is late`,
+        );
+      }
       if (replacements === MAX_REPLACEMENTS) {
-        const { hash } = attempts.at(-1) as StoredTransaction;
         const reason = isCeilingTold ? `; it offers the most that --max-fee allows` : "";
         throw stillWaiting(`${purpose}: not mined yet (${hash})${reason}; the next run goes on`);
       }

@@ -29,6 +29,15 @@ const neverAnswered: RpcHandler = async ({ methods }, forward) => {
   return answer;
 };
 
+/** Blocks come, and what waits is in none of them. */
+const crowded = (handler: RpcHandler = (_, forward) => forward()): RpcHandler => {
+  let blocks = 0;
+  return async (request, forward) => {
+    if (request.methods[0] !== "eth_blockNumber") return handler(request, forward);
+    return answerTo(request.body, { result: `0x${(1_000_000 + blocks++).toString(16)}` });
+  };
+};
+
 async function expectCut(sending: Promise<unknown>): Promise<void> {
   await sending.then(
     () => expect.fail("it was sent"),
@@ -118,6 +127,7 @@ describe("sending transactions", () => {
 
   it("replaces one that is not mined, by fee and under the same nonce (Chainlink 576: stuck transactions)", async () => {
     await noBlocks();
+    proxy.handle(crowded());
     const sending = sender(wallet, 1).send("propose/1/0", callTo(1));
     await until(async () => (await pending()).length >= 3);
     await mine();
@@ -261,11 +271,12 @@ describe("sending transactions", () => {
     ];
     await noBlocks();
     for (const [nonce, message] of spellings.entries()) {
-      proxy.handle(async ({ methods, body }, forward) => {
+      const refusing: RpcHandler = async ({ methods, body }, forward) => {
         const answer = await forward();
         if (methods[0] !== "eth_sendRawTransaction") return answer;
         return answerTo(body, { error: { code: -32000, message } });
-      });
+      };
+      proxy.handle(crowded(refusing));
       const sending = sender(wallet, 1).send(`propose/${nonce}/0`, callTo(1));
       await Promise.race([sending, until(async () => (await pending()).length >= 2)]);
       await mine();
@@ -288,8 +299,28 @@ describe("sending transactions", () => {
     expect([outcome, await sentBy(wallet)]).to.deep.equal(["mined", 1]);
   });
 
+  it("offers no more and ends where no block comes: the chain or the node stands still", async () => {
+    await noBlocks();
+    for (let run = 0; run < 2; run++) {
+      const ended = await sender(wallet, 1)
+        .send("propose/1/0", callTo(1))
+        .catch((error: unknown) => error);
+      expect(isStillWaiting(ended), String(ended)).to.equal(true);
+      expect(String(ended)).to.match(/shows no block after \d+/);
+    }
+    expect(await pending()).to.have.lengthOf(1);
+    proxy.handle(async ({ methods }, forward) => {
+      const answer = await forward();
+      if (methods.includes("eth_sendRawTransaction")) await mine();
+      return answer;
+    });
+    const { outcome } = await sender().send("propose/1/0", callTo(1));
+    expect([outcome, await sentBy(wallet)]).to.deep.equal(["mined", 1]);
+  });
+
   it("never offers more than the ceiling, in however many runs, and says that it waits (go-livepeer 1568)", async () => {
     await noBlocks();
+    proxy.handle(crowded());
     const ceiling = 5n * 10n ** 9n;
     for (let run = 0; run < 2; run++) {
       const ended = await sender(wallet, 1, ceiling)
