@@ -51,6 +51,12 @@ export function closeCommand() {
       ).argParser(decimals),
     )
     .addOption(
+      new Option(
+        "--peer-patience <seconds>",
+        "how long after the seal a peer that does not answer is waited for: it may have receipts that nobody else has (default: half the proposal timeout)",
+      ).argParser(wholeNumber),
+    )
+    .addOption(
       new Option("--lease-seconds <n>", "how long a killed run keeps others from working")
         .default(DEFAULT_LEASE_SECONDS)
         .argParser(wholeNumber),
@@ -77,6 +83,7 @@ export function closeCommand() {
           sender,
           collect,
           guards: { leastShareBps: options.leastShareBps, accountShareBps: ACCOUNT_SHARE_BPS },
+          peerPatience: options.peerPatience,
           release: options.release,
           holder: `${hostname()}:${process.pid}:${randomUUID()}`,
           leaseSeconds: options.leaseSeconds,

@@ -45,6 +45,7 @@ export type CloseOptions = {
   readonly sender: Sender;
   readonly collect: CollectTerms;
   readonly guards: Guards;
+  readonly peerPatience?: number | undefined;
   /** Passes over the guards and releases a held epoch, once a person has looked. */
   readonly release: boolean;
   readonly holder: string;
@@ -166,7 +167,7 @@ async function stepOf(
   actions: CloseAction[],
   recompute: () => boolean,
 ): Promise<StepOutcome> {
-  const { sender, release, guards } = options;
+  const { sender, release, guards, peerPatience } = options;
   if (row.epoch <= oracle.follower.law().lastFinal.epoch) return finalStep(oracle, row);
   if (HAVE_BUNDLE.includes(row.state)) {
     const reason = await bringBundle(oracle, row);
@@ -183,6 +184,7 @@ async function stepOf(
       const outcome = await attestStep(oracle, row, {
         guards: release ? undefined : guards,
         mayRecompute: recompute,
+        peerPatience,
       });
       return "abandon" in outcome ? abandon(oracle, sender, row, actions) : outcome;
     }

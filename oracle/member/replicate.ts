@@ -33,17 +33,23 @@ export async function replicateFrom(oracle: Oracle, url: string): Promise<Replic
   return taken;
 }
 
-/** From all peers at once. One that is down or sends rubbish costs nothing but what it alone has. */
-export async function replicateFromAll(oracle: Oracle, urls: readonly string[]): Promise<void> {
+/** From all peers at once. One that is down or sends rubbish costs nothing but what it alone has; resolves to those. */
+export async function replicateFromAll(
+  oracle: Oracle,
+  urls: readonly string[],
+): Promise<readonly string[]> {
+  const unread: string[] = [];
   await Promise.all(
     urls.map(async (url) => {
       try {
         await replicateFrom(oracle, url);
       } catch (error) {
         oracle.log("peer's arrivals cannot be read", { peer: url, reason: String(error) });
+        unread.push(url);
       }
     }),
   );
+  return unread;
 }
 
 async function readOn(

@@ -191,6 +191,8 @@ export type AttestOptions = {
   readonly guards: Guards | undefined;
   /** Whether the epoch may be computed anew with what others have: a peer that always has more must not go on for ever. */
   readonly mayRecompute: () => boolean;
+  /** How long a peer that does not answer is waited for, in seconds after the seal time or the attempt's beginning; half the proposal timeout when undefined. */
+  readonly peerPatience?: number | undefined;
 };
 
 /**
@@ -200,7 +202,7 @@ export type AttestOptions = {
 export async function attestStep(
   oracle: Oracle,
   row: EpochRow,
-  { guards, mayRecompute }: AttestOptions,
+  { guards, mayRecompute, peerPatience }: AttestOptions,
 ): Promise<StepOutcome | { readonly abandon: true }> {
   const { chain, follower, store } = oracle;
   const { manifest: bytes } = await oracle.bundles.bundle(row.epoch);
@@ -228,7 +230,7 @@ export async function attestStep(
     if (reason !== undefined) return { held: reason };
   }
   const threshold = Number(await chain.suite.quorum.threshold());
-  const agreed = await fetchWhatPeersMiss(oracle, report, threshold);
+  const { agreed, silent } = await fetchWhatPeersMiss(oracle, report, threshold);
   const examined = await examine(oracle, report);
   if ("declined" in examined) {
     if (examined.signedOther) return { abandon: true };
@@ -243,6 +245,8 @@ export async function attestStep(
       waiting: `${agreed} of ${threshold} signatures of active members for attempt ${attempt} can be had`,
     };
   }
+  const waited = silent.length > 0 && (await reasonToWait(oracle, silent, peerPatience));
+  if (waited) return { waiting: waited };
   const own = await signReport(oracle, report);
   if ("declined" in own && !own.forgone) return { abandon: true };
   const signatures = new Map<Address, Uint8Array>();
@@ -263,20 +267,46 @@ export async function attestStep(
 /** How long others are waited for once enough have agreed. */
 const REVIEW_GRACE_MS = 10_000;
 
-/** Asks all peers whether they would sign, and takes what arrived at those that would not. How many would, with us. */
+/**
+ * A peer that is away may have acknowledged what nobody else has, and one signature is all that an attempt has. So enough
+ * signatures are not reason enough while it may come back in time.
+ */
+async function reasonToWait(
+  { chain }: Oracle,
+  silent: readonly string[],
+  peerPatience: number | undefined,
+): Promise<string | undefined> {
+  const { ledger } = chain.suite;
+  const [{ abandonableAt }, timeout, head] = await Promise.all([
+    ledger.proposal(),
+    ledger.proposalTimeoutSeconds(),
+    chain.head(),
+  ]);
+  const begun = Number(abandonableAt - timeout);
+  const until = begun + (peerPatience ?? Math.floor(Number(timeout) / 2));
+  if (head.timestamp >= until) return undefined;
+  return `no answer from ${silent.join(", ")}, which may have receipts that nobody else has: waited for until ${until} (--peer-patience)`;
+}
+
+/**
+ * Asks all peers whether they would sign, and takes what arrived at those that would not. How many would, with us, and who
+ * did not answer.
+ */
 async function fetchWhatPeersMiss(
   oracle: Oracle,
   report: Report,
   threshold: number,
-): Promise<number> {
+): Promise<{ readonly agreed: number; readonly silent: readonly string[] }> {
   const { peers, log } = oracle;
   const declined: string[] = [];
+  const silent = new Set(peers.urls);
   let agreed = 1;
   const enough = signal();
   if (agreed >= threshold) enough.give();
   const review = async (url: string) => {
     try {
       const answer = await peers.review(url, report);
+      silent.delete(url);
       if ("agrees" in answer) agreed++;
       else {
         log("peer would not sign", { peer: url, epoch: report.epoch, reason: answer.declined });
@@ -289,8 +319,8 @@ async function fetchWhatPeersMiss(
   };
   const all = Promise.all(peers.urls.map(review));
   await Promise.race([all, enough.given.then(() => sleep(REVIEW_GRACE_MS, undefined, UNHELD))]);
-  await replicateFromAll(oracle, declined);
-  return agreed;
+  const unread = await replicateFromAll(oracle, declined);
+  return { agreed, silent: [...silent, ...unread] };
 }
 
 /** All at once, until enough have signed: one that hangs is not waited for where it is not needed. */

@@ -159,7 +159,8 @@ describe("three members of which two must sign", () => {
     const lies = `http://127.0.0.1:${(liar.address() as AddressInfo).port}`;
     await world.submit(urls[2], [{ epoch: 3 }, { epoch: 3 }]);
     await world.sealEpoch(3);
-    const { code, stderr } = await first.close(...peers(DOWN, lies, urls[2]));
+    const args = [...peers(DOWN, lies, urls[2]), "--peer-patience", "0"];
+    const { code, stderr } = await first.close(...args);
     expect(code).to.equal(0);
     expect(await signers()).to.deep.equal([0, 2]);
     expect(stderr).to.contain("peer does not answer").and.contain("a receipt was cut off");

@@ -16,6 +16,9 @@ import { proposals } from "../support/chronicle.ts";
 import { freePort } from "../support/free-port.ts";
 import type { MemberOracle, Serving } from "../support/member-oracle.ts";
 
+/** Nobody listens there. */
+const DOWN = "http://127.0.0.1:9";
+
 describe("three members, of whom one is killed", () => {
   let world: MemberWorld;
   let oracles: readonly [MemberOracle, MemberOracle, MemberOracle];
@@ -66,7 +69,7 @@ describe("three members, of whom one is killed", () => {
     await alone.kill();
     await world.submit(first.url, [{ epoch: 2, device: device(0), egressBytes: 4n }]);
     await world.sealEpoch(2);
-    const waits = await oracles[0].close("--peer", "http://127.0.0.1:9");
+    const waits = await oracles[0].close("--peer", DOWN);
     expect(waits.outcome.waiting, waits.stderr).to.contain("1 of 2 signatures");
     expect(await servedIn(2)).to.deep.equal([4n]);
     const back = await oracles[2].serve("--peer", first.url);
@@ -80,11 +83,57 @@ describe("three members, of whom one is killed", () => {
     third = back;
   });
 
+  it("propose nothing without it while it may still come back with what it alone has", async () => {
+    await world.passWindow();
+    await oracles[0].close("--peer", second.url, "--peer", third.url);
+    await third.kill();
+    const alone = await oracles[2].serve();
+    await world.submit(alone.url, [{ epoch: 3, device: device(1), egressBytes: 7n }]);
+    await alone.kill();
+    await world.submit(second.url, [{ epoch: 3, device: device(0), egressBytes: 6n }]);
+    await world.sealEpoch(3);
+    const port = String(await freePort());
+    const away = `http://127.0.0.1:${port}`;
+    const waits = await oracles[0].close("--peer", second.url, "--peer", away);
+    expect([waits.code, await proposals(world)]).to.deep.equal([
+      0,
+      [
+        [1, 0],
+        [2, 0],
+      ],
+    ]);
+    expect(waits.outcome.waiting, waits.stderr).to.contain(`no answer from ${away}`);
+    third = await oracles[2].serve("--port", port, "--peer", first.url);
+    const { code, stderr } = await oracles[0].close("--peer", second.url, "--peer", away);
+    expect(code, stderr).to.equal(0);
+    expect(await servedIn(3)).to.have.members([6n, 7n]);
+    expect(await proposals(world)).to.deep.include([3, 0]);
+  });
+
+  it("go on without it when half the proposal timeout is over, or what the operator says", async () => {
+    const { devnet } = world;
+    const { genesis, epochSeconds, graceSeconds, proposalTimeoutSeconds } = devnet.parameters;
+    await world.passWindow();
+    await oracles[0].close("--peer", second.url, "--peer", third.url);
+    await world.submit(second.url, [{ epoch: 4, egressBytes: 6n }]);
+    await world.sealEpoch(4);
+    const isWaiting = async (...more: string[]) => {
+      const { outcome } = await oracles[0].close("--peer", second.url, "--peer", DOWN, ...more);
+      return String(outcome.waiting).includes(`no answer from ${DOWN}`);
+    };
+    expect(await isWaiting()).to.equal(true);
+    const seal = genesis + 4 * epochSeconds + graceSeconds;
+    await devnet.warpTo(seal + proposalTimeoutSeconds / 2);
+    expect(await isWaiting("--peer-patience", "200")).to.equal(true);
+    expect(await isWaiting()).to.equal(false);
+    expect(await proposals(world)).to.deep.include([4, 0]);
+  });
+
   it("send strangers away at once, and sign while those flood them (three of them stopped every epoch)", async () => {
     await world.passWindow();
     await oracles[0].close("--peer", second.url, "--peer", third.url);
-    await world.submit(first.url, [{ epoch: 3, egressBytes: 6n }]);
-    await world.sealEpoch(3);
+    await world.submit(first.url, [{ epoch: 5, egressBytes: 6n }]);
+    await world.sealEpoch(5);
     const answers = new Set<number>();
     let isOver = false;
     const body = JSON.stringify({ report: {} });
