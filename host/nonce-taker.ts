@@ -5,8 +5,11 @@ import { isPruned } from "./chain/errors.ts";
 /** Full nodes keep the state of about this many blocks. */
 const STATE_BLOCKS = 100;
 
+/** The mined transaction that used up a nonce. */
+type Taker = { readonly hash: Hex; readonly block: number };
+
 /**
- * The hash of the mined transaction that used up a nonce, found in the blocks themselves: receipts may be missing at a node
+ * Who used up a nonce, found in the blocks themselves: receipts may be missing at a node
  * that lags behind another of its kind, and then say nothing about what was mined. `long-ago`: in a block whose state the
  * node has thrown away. Undefined when this node does not see it mined.
  */
@@ -14,7 +17,7 @@ export async function takerOf(
   provider: JsonRpcProvider,
   address: string,
   nonce: number,
-): Promise<Hex | "long-ago" | undefined> {
+): Promise<Taker | "long-ago" | undefined> {
   const head = await provider.getBlockNumber();
   const isUsedAt = async (block: number) =>
     (await provider.getTransactionCount(address, block)) > nonce;
@@ -32,7 +35,7 @@ export async function takerOf(
     const taker = block?.prefetchedTransactions.find(
       (each) => each.nonce === nonce && lowercaseHex(each.from) === lowercaseHex(address),
     );
-    return taker === undefined ? undefined : lowercaseHex(taker.hash);
+    return taker === undefined ? undefined : { hash: lowercaseHex(taker.hash), block: used };
   } catch (error) {
     if (isPruned(error)) return "long-ago";
     throw error;

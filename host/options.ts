@@ -44,6 +44,23 @@ export function feeCeilingOption() {
     .argParser(gwei);
 }
 
+export function journalOption() {
+  return new Option(
+    "--journal <file>",
+    "where transactions are kept from before they are sent until their fate is known; beside the key when not given",
+  );
+}
+
+/** An amount with up to 18 decimals, in the smallest unit. */
+export function decimals(text: string): bigint {
+  try {
+    if (/^[0-9]/.test(text)) return parseUnits(text);
+  } catch {
+    // Told below.
+  }
+  throw new InvalidArgumentError("must be a number with at most 18 decimals, such as 0.05");
+}
+
 function gwei(text: string): bigint {
   try {
     if (/^[0-9]/.test(text) && parseUnits(text, "gwei") > 0n) return parseUnits(text, "gwei");

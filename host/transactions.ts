@@ -56,6 +56,16 @@ export type Sender = {
    * StillWaiting when it is not mined in the time of a run, or no block comes at all.
    */
   send(purpose: string, call: Call): Promise<Settled>;
+  /**
+   * As `send`, of a call that is made once its nonce is chosen. What another run with this key does meanwhile takes that
+   * nonce, so that of two runs at once one sends. Undefined, and nothing sent, when there is no call any more.
+   */
+  sendIfDue(
+    purpose: string,
+    callNow: () => Promise<Call | undefined>,
+  ): Promise<Settled | undefined>;
+  /** Brings to its end whatever earlier runs have sent. Throws StillWaiting when that takes longer than a run. */
+  finish(): Promise<void>;
 };
 
 export type Settled = { readonly hash: Hex; readonly outcome: "mined" | "reverted" };
@@ -67,17 +77,29 @@ export function isStillWaiting(error: unknown): error is StillWaiting {
   return error instanceof Error && "stillWaiting" in error;
 }
 
+const UNCERTAIN = {
+  "mined-unseen":
+    "its nonce is used, and the RPC node has no receipt that says how; use another node, or wait",
+  overtaken:
+    "another transaction of this key has its nonce, in a block that is not final yet; the next run goes on",
+};
+
 function stillWaiting(message: string): StillWaiting {
   return Object.assign(new Error(message), { stillWaiting: true as const });
 }
 
-/** `foreign`: another transaction of this key was mined under the nonce. `mined-unseen`: one of ours, its receipt is missing. */
-type Fate = Settled | "foreign" | "mined-unseen" | "waiting";
+/**
+ * `overtaken`: another transaction of this key was mined under the nonce, in a block that a reorg can still undo; `foreign`:
+ * in one that is final. `mined-unseen`: one of ours was, its receipt is missing.
+ */
+type Fate = Settled | "foreign" | "overtaken" | "mined-unseen" | "waiting";
 
 export type SenderOptions = {
   readonly provider: JsonRpcProvider;
   readonly wallet: BaseWallet;
   readonly journal: TransactionJournal;
+  /** The newest block that no reorg undoes: only in it another transaction has a nonce for good. */
+  readonly finalized: () => Promise<{ readonly number: number }>;
   readonly onEvent?: (event: string, details: Record<string, unknown>) => void;
   /** The most that is offered for a unit of gas, in wei, however long a transaction waits. */
   readonly feeCeiling?: bigint | undefined;
@@ -85,7 +107,7 @@ export type SenderOptions = {
 };
 
 export function createSender(options: SenderOptions): Sender {
-  const { provider, wallet, journal, onEvent = () => undefined } = options;
+  const { provider, wallet, journal, finalized, onEvent = () => undefined } = options;
   const { replaceAfterMs = REPLACE_AFTER_MS, feeCeiling = DEFAULT_FEE_CEILING } = options;
   const sender = lowercaseHex(wallet.address);
   /** How often a nonce was found used, with no receipt and no block to tell by whom. */
@@ -115,9 +137,12 @@ export function createSender(options: SenderOptions): Sender {
   async function fateByBlocks(
     rivals: readonly StoredTransaction[],
     nonce: number,
-  ): Promise<"foreign" | "mined-unseen"> {
-    const taker = await takerOf(provider, wallet.address, nonce);
-    if (taker === undefined || rivals.some(({ hash }) => hash === taker)) return "mined-unseen";
+  ): Promise<"foreign" | "overtaken" | "mined-unseen"> {
+    const taken = await takerOf(provider, wallet.address, nonce);
+    const taker = typeof taken === "object" ? taken.hash : taken;
+    if (taken === undefined || rivals.some(({ hash }) => hash === taker)) return "mined-unseen";
+    // Given up, ours would be sent a second time should a reorg bring the first one back.
+    if (typeof taken === "object" && taken.block > (await finalized()).number) return "overtaken";
     const looks = (absent.get(nonce) ?? 0) + 1;
     absent.set(nonce, looks);
     if (taker === "long-ago" && looks < ABSENT_LOOKS) return "mined-unseen";
@@ -137,17 +162,16 @@ export function createSender(options: SenderOptions): Sender {
     return pendingOf();
   }
 
-  /** Waits for the receipt of what is mined. Nothing is sent meanwhile: it would be sent a second time. */
-  async function seen(rivals: readonly StoredTransaction[], purpose: string): Promise<Fate> {
+  /** Waits until it is certain who used up the nonce. Nothing is sent meanwhile: it would be sent a second time. */
+  async function seen(
+    rivals: readonly StoredTransaction[],
+    purpose: string,
+  ): Promise<Exclude<Fate, "mined-unseen" | "overtaken">> {
     const deadline = Date.now() + RECEIPT_PATIENCE_MS;
     for (;;) {
       const fate = await fateOf(rivals);
-      if (fate !== "mined-unseen") return fate;
-      if (Date.now() > deadline) {
-        throw stillWaiting(
-          `${purpose}: its nonce is used, and the RPC node has no receipt that says how; use another node, or wait`,
-        );
-      }
+      if (fate !== "mined-unseen" && fate !== "overtaken") return fate;
+      if (Date.now() > deadline) throw stillWaiting(`${purpose}: ${UNCERTAIN[fate]}`);
       await sleep(POLL_MS);
     }
   }
@@ -261,13 +285,18 @@ export function createSender(options: SenderOptions): Sender {
     }
   }
 
-  /** What is stored for the purpose, or a new transaction for it. */
-  async function attemptsFor(purpose: string, call: Call): Promise<StoredTransaction[]> {
+  /** What is stored for the purpose, or a new transaction for it; undefined when it has no call any more. */
+  async function attemptsFor(
+    purpose: string,
+    callNow: () => Promise<Call | undefined>,
+  ): Promise<StoredTransaction[] | undefined> {
     const pending = await settle();
     const attempts = pending.filter((transaction) => transaction.purpose === purpose);
     if (attempts.length > 0) return attempts;
     const latest = await provider.getTransactionCount(wallet.address, "latest");
     const nonce = Math.max(latest, ...pending.map((transaction) => transaction.nonce + 1));
+    const call = await callNow();
+    if (call === undefined) return undefined;
     const gasLimit = await gasFor(call);
     return [await sign(purpose, { ...call, nonce, gasLimit }, await priceNow())];
   }
@@ -281,9 +310,34 @@ export function createSender(options: SenderOptions): Sender {
     return byNonce(others);
   }
 
+  async function sendIfDue(
+    purpose: string,
+    callNow: () => Promise<Call | undefined>,
+    call?: Call,
+  ): Promise<Settled | undefined> {
+    for (;;) {
+      const attempts = await attemptsFor(purpose, callNow);
+      if (attempts === undefined) return undefined;
+      const ended = await bringToEnd(attempts, call);
+      // Something else that this key sent took the nonce, so this was not mined and never will be.
+      if (ended !== "foreign") return ended;
+    }
+  }
+
   async function send(purpose: string, call: Call): Promise<Settled> {
-    const attempts = await attemptsFor(purpose, call);
-    const { nonce } = attempts[0] as StoredTransaction;
+    return (await sendIfDue(purpose, async () => call, call)) as Settled;
+  }
+
+  async function finish(): Promise<void> {
+    for (const attempts of byNonce(await settle())) await bringToEnd(attempts);
+  }
+
+  /** `call`: what a replacement is to say instead. */
+  async function bringToEnd(
+    attempts: StoredTransaction[],
+    call?: Call,
+  ): Promise<Settled | "foreign"> {
+    const { nonce, purpose } = attempts[0] as StoredTransaction;
     for (const others of await before(nonce)) await offer(others);
     for (let replacements = 0; ; replacements++) {
       await offer(attempts, call);
@@ -291,10 +345,9 @@ export function createSender(options: SenderOptions): Sender {
       const deadline = Date.now() + replaceAfterMs;
       do {
         const fate = await fateOf(attempts);
-        const known = fate === "mined-unseen" ? await seen(attempts, purpose) : fate;
-        // Something else that this key sent took the nonce, so this was not mined and never will be.
-        if (known === "foreign") return send(purpose, call);
-        if (typeof known === "object") return known;
+        const isUncertain = fate === "mined-unseen" || fate === "overtaken";
+        const known = isUncertain ? await seen(attempts, purpose) : fate;
+        if (known !== "waiting") return known;
         await sleep(POLL_MS);
       } while (Date.now() < deadline);
       const { hash } = attempts.at(-1) as StoredTransaction;
@@ -308,10 +361,27 @@ export function createSender(options: SenderOptions): Sender {
         const reason = isCeilingTold ? `; it offers the most that --max-fee allows` : "";
         throw stillWaiting(`${purpose}: not mined yet (${hash})${reason}; the next run goes on`);
       }
+      await fill(nonce);
       for (const others of await before(nonce)) {
-        if ((await fateOf(others)) === "waiting") await raise(others);
+        if ((await fateOf(others)) !== "waiting") continue;
+        await raise(others);
+        await offer(others);
       }
       await raise(attempts, call);
+    }
+  }
+
+  /** What a reorg undid may be lost, and what comes after it is not mined before its nonce is used by something. */
+  async function fill(nonce: number): Promise<void> {
+    const first = await provider.getTransactionCount(wallet.address, "latest");
+    const pending = new Set((await pendingOf()).map((transaction) => transaction.nonce));
+    const nothing: Call = { to: wallet.address, data: "0x" };
+    for (let gap = first; gap < nonce; gap++) {
+      if (pending.has(gap)) continue;
+      const gasLimit = await gasFor(nothing);
+      await offer([
+        await sign(`fill/${gap}`, { ...nothing, nonce: gap, gasLimit }, await priceNow()),
+      ]);
     }
   }
 
@@ -320,10 +390,9 @@ export function createSender(options: SenderOptions): Sender {
     const replacement = await replace(newest, call, await priceNow());
     if (replacement === undefined) return;
     attempts.push(replacement);
-    if (call === undefined) await offer(attempts);
   }
 
-  return { address: wallet.address, send };
+  return { address: wallet.address, send, sendIfDue, finish };
 }
 
 function byNonce(transactions: readonly StoredTransaction[]): StoredTransaction[][] {

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
-import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { Option } from "@commander-js/extra-typings";
 import { openSigner } from "@link-rewards/host/keys";
-import { feeCeilingOption, wholeNumber } from "@link-rewards/host/options";
+import { decimals, feeCeilingOption, wholeNumber } from "@link-rewards/host/options";
 import { EXIT } from "@link-rewards/host/program";
 import { createSender } from "@link-rewards/host/transactions";
 import { parseEther } from "ethers";
@@ -76,6 +76,7 @@ export function closeCommand() {
           provider: oracle.chain.provider,
           wallet: paying.wallet(oracle.chain.provider),
           journal: oracle.store,
+          finalized: oracle.chain.finalized,
           feeCeiling: options.maxFee,
           onEvent: (event, details) => log.info(details, event),
         });
@@ -92,16 +93,6 @@ export function closeCommand() {
       print(options.json, outcome, () => render(outcome));
       process.exitCode = outcome.held === undefined ? EXIT.ok : EXIT.differs;
     });
-}
-
-/** An amount with up to 18 decimals, in the smallest unit. */
-function decimals(text: string): bigint {
-  try {
-    if (/^[0-9]/.test(text)) return parseEther(text);
-  } catch {
-    // Told below.
-  }
-  throw new InvalidArgumentError("must be a number with at most 18 decimals, such as 0.05");
 }
 
 function render({ executed, actions, epoch, waiting, held }: CloseOutcome): string {

@@ -4,17 +4,16 @@ import { isRefused } from "@link-rewards/core/encoding/refusal";
 import { type KeptWord, parseKeptWords } from "@link-rewards/core/signed/kept-word";
 import type { Envelope } from "@link-rewards/core/signed/submission";
 import { reasonOf } from "@link-rewards/host/chain/errors";
-import { openSigner } from "@link-rewards/host/keys";
-import { keyOptions } from "@link-rewards/host/options";
 import { EXIT } from "@link-rewards/host/program";
-import type { BaseWallet } from "ethers";
+import type { Sender } from "@link-rewards/host/transactions";
 import { openBundles } from "../edge/bundles.ts";
 import { type CheckedWord, checkWords } from "../outsider/omission.ts";
 import { bundlesCommand, withChain } from "./options.ts";
 import { checksummed, print, table } from "./print.ts";
+import { openSenderIfKey, senderOptions } from "./sender.ts";
 
 export function omissionCommand() {
-  const key = keyOptions();
+  const sends = senderOptions();
   return bundlesCommand("omission")
     .summary("find receipts that a member acknowledged and left out, and prove it")
     .description(
@@ -24,26 +23,29 @@ export function omissionCommand() {
       "--receipts <path...>",
       "files of acknowledgements, or a folder of them, as a device keeps them",
     )
-    .addOption(key.keystore)
-    .addOption(key.passwordFile)
-    .addOption(key.keyFile)
+    .addOption(sends.keystore)
+    .addOption(sends.passwordFile)
+    .addOption(sends.keyFile)
+    .addOption(sends.journal)
+    .addOption(sends.maxFee)
     .addHelpText(
       "after",
       "\nExample:\n  link-oracle omission --receipts device-state/acknowledgements --bundles https://example.org/bundles\n\nTo send a proof with another tool, give `to` and `calldata` of --json to any wallet, or to cast:\n  cast send $TO $CALLDATA --rpc-url $LINK_RPC",
     )
-    .action((options) =>
-      withChain(options, async (chain) => {
+    .action(async (options) => {
+      const opened = await openSenderIfKey(options);
+      await withChain(options, async (chain) => {
+        const sender = opened?.connect(chain);
+        await sender?.finish();
         const { chainId, contracts } = chain.deployment;
         const served = { chainId, registry: contracts.deviceRegistry };
         const words = await readWords(options.receipts, served);
-        const hasKey = options.keyFile !== undefined || options.keystore !== undefined;
-        const signer = hasKey ? await openSigner(options) : undefined;
         const checked = await checkWords(chain, options.bundles.map(openBundles), words);
-        const proven = await prove(checked, signer?.wallet(chain.provider));
+        const proven = await prove(checked, sender);
         print(options.json, { words: proven }, () => render(proven));
         process.exitCode = exitCodeOf(proven);
-      }),
-    );
+      });
+    });
 }
 
 async function readWords(paths: readonly string[], served: Envelope): Promise<readonly KeptWord[]> {
@@ -67,16 +69,16 @@ type Proven = CheckedWord & { readonly transaction?: string; readonly notSent?: 
 /** One proof for each member: with it the whole bond is gone, and every other proof against it would be refused. */
 async function prove(
   checked: readonly CheckedWord[],
-  wallet: BaseWallet | undefined,
+  sender: Sender | undefined,
 ): Promise<readonly Proven[]> {
   const slashed = new Set<string>();
   const proven: Proven[] = [];
   for (const word of checked) {
-    if (wallet === undefined || word.call === undefined || slashed.has(String(word.member))) {
+    if (sender === undefined || word.call === undefined || slashed.has(String(word.member))) {
       proven.push(word);
       continue;
     }
-    const sent = await send(wallet, word.call);
+    const sent = await send(sender, word, word.call);
     if (sent.notSent === undefined) slashed.add(String(word.member));
     proven.push({ ...word, ...sent });
   }
@@ -84,18 +86,18 @@ async function prove(
 }
 
 async function send(
-  wallet: BaseWallet,
+  sender: Sender,
+  { epoch, member }: CheckedWord,
   { to, calldata }: NonNullable<CheckedWord["call"]>,
 ): Promise<Pick<Proven, "transaction" | "notSent">> {
-  let transaction: string | undefined;
   try {
-    const sent = await wallet.sendTransaction({ to, data: calldata });
-    transaction = sent.hash;
-    await sent.wait();
-    return { transaction };
+    const call = { to, data: calldata };
+    const { hash, outcome } = await sender.send(`omission/${epoch}/${member}`, call);
+    if (outcome === "mined") return { transaction: hash };
+    return { transaction: hash, notSent: `${hash} was reverted` };
   } catch (error) {
     // Somebody was faster, or the node is down.
-    return { ...(transaction !== undefined && { transaction }), notSent: reasonOf(error) };
+    return { notSent: reasonOf(error) };
   }
 }
 

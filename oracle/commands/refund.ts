@@ -1,16 +1,19 @@
 import { Argument } from "@commander-js/extra-typings";
+import type { Chain } from "@link-rewards/host/chain/chain";
 import { reasonOf } from "@link-rewards/host/chain/errors";
-import { openSigner } from "@link-rewards/host/keys";
-import { address, keyOptions, wholeNumber } from "@link-rewards/host/options";
+import { address, wholeNumber } from "@link-rewards/host/options";
 import { EXIT } from "@link-rewards/host/program";
-import type { BaseWallet } from "ethers";
+import type { Sender } from "@link-rewards/host/transactions";
+import { costOf, isWorth } from "@link-rewards/host/worth";
 import { openBundles } from "../edge/bundles.ts";
 import { type RefundCall, refundsOf } from "../outsider/refund.ts";
+import { linkPriceOption } from "./claim.ts";
 import { bundlesCommand, withChain } from "./options.ts";
 import { exactTokens, print, table } from "./print.ts";
+import { openSenderIfKey, senderOptions } from "./sender.ts";
 
 export function refundCommand() {
-  const key = keyOptions();
+  const sends = senderOptions();
   return bundlesCommand("refund")
     .summary("bring back what a customer paid beyond what counted")
     .description(
@@ -18,17 +21,21 @@ export function refundCommand() {
     )
     .addArgument(new Argument("<customer>", "the customer's address").argParser(address))
     .addArgument(new Argument("[epoch]", "a final epoch").argParser(wholeNumber))
-    .addOption(key.keystore)
-    .addOption(key.passwordFile)
-    .addOption(key.keyFile)
+    .addOption(linkPriceOption())
+    .addOption(sends.keystore)
+    .addOption(sends.passwordFile)
+    .addOption(sends.keyFile)
+    .addOption(sends.journal)
+    .addOption(sends.maxFee)
     .addHelpText(
       "after",
       "\nTo send it with another tool, give `to` and `calldata` of --json to any wallet, or to cast:\n  cast send $TO $CALLDATA --rpc-url $LINK_RPC",
     )
-    .action((customer, epoch, options) =>
-      withChain(options, async (chain) => {
-        const hasKey = options.keyFile !== undefined || options.keystore !== undefined;
-        const signer = hasKey ? await openSigner(options) : undefined;
+    .action(async (customer, epoch, options) => {
+      const opened = await openSenderIfKey(options);
+      await withChain(options, async (chain) => {
+        const sender = opened?.connect(chain);
+        await sender?.finish();
         const { refunds: calls, failed } = await refundsOf(
           chain,
           options.bundles.map(openBundles),
@@ -37,9 +44,8 @@ export function refundCommand() {
         );
         const failures = [...failed];
         const refunds: (RefundCall & { readonly transaction?: string })[] = [];
-        const wallet = signer?.wallet(chain.provider);
         for (const call of calls) {
-          const { sent, reason } = wallet === undefined ? {} : await send(wallet, call);
+          const { sent, reason } = sender ? await send(chain, sender, call, options.linkPrice) : {};
           refunds.push(sent === undefined ? call : { ...call, transaction: sent });
           if (reason !== undefined) failures.push({ epoch: call.epoch, reason });
         }
@@ -52,7 +58,7 @@ export function refundCommand() {
                 exactTokens(paid),
                 exactTokens(counted),
                 exactTokens(amount),
-                transaction ?? (wallet ? "not sent" : "not sent: give a key"),
+                transaction ?? (sender ? "not sent" : "not sent: give a key"),
               ]),
             ),
             ...(refunds.length === 0 && failures.length === 0
@@ -63,23 +69,26 @@ export function refundCommand() {
         for (const { epoch: of, reason } of failures)
           process.stderr.write(`epoch ${of}: ${reason}\n`);
         if (failures.length > 0) process.exitCode = EXIT.unavailable;
-      }),
-    );
+      });
+    });
 }
 
 /** Both when it was sent and reverted, as when somebody else's came first. */
 async function send(
-  wallet: BaseWallet,
-  { to, calldata }: RefundCall,
+  { provider }: Chain,
+  sender: Sender,
+  { epoch, customer, amount, to, calldata }: RefundCall,
+  linkPrice: bigint | undefined,
 ): Promise<{ readonly sent?: string; readonly reason?: string }> {
-  let sent: string | undefined;
+  const call = { to, data: calldata };
   try {
-    const transaction = await wallet.sendTransaction({ to, data: calldata });
-    sent = transaction.hash;
-    await transaction.wait();
-    return { sent };
+    if (linkPrice !== undefined) {
+      const gas = await provider.estimateGas({ ...call, from: sender.address });
+      if (!isWorth(linkPrice, amount, await costOf(provider, gas))) return {};
+    }
+    const { hash, outcome } = await sender.send(`refund/${epoch}/${customer}`, call);
+    return outcome === "mined" ? { sent: hash } : { sent: hash, reason: `${hash} was reverted` };
   } catch (error) {
-    const reason = reasonOf(error);
-    return sent === undefined ? { reason } : { sent, reason };
+    return { reason: reasonOf(error) };
   }
 }

@@ -54,6 +54,7 @@ export function serveCommand() {
           provider: oracle.chain.provider,
           wallet: signer.wallet(oracle.chain.provider),
           journal: oracle.store,
+          finalized: oracle.chain.finalized,
           feeCeiling: options.maxFee,
           onEvent: (event, details) => log.info(details, event),
         });

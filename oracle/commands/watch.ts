@@ -1,12 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { Option } from "@commander-js/extra-typings";
 import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
-import type { Chain } from "@link-rewards/host/chain/chain";
-import { openJournal } from "@link-rewards/host/journal";
-import { type KeyFiles, openSigner } from "@link-rewards/host/keys";
-import { feeCeilingOption, keyOptions, wholeNumber } from "@link-rewards/host/options";
+import {
+  decimals,
+  feeCeilingOption,
+  journalOption,
+  keyOptions,
+  wholeNumber,
+} from "@link-rewards/host/options";
 import { EXIT } from "@link-rewards/host/program";
-import { createSender, type Sender } from "@link-rewards/host/transactions";
 import { formatEther, parseEther } from "ethers";
 import { openBundles } from "../edge/bundles.ts";
 import { type Demanded, nameOf, WAITING } from "../edge/demands.ts";
@@ -27,6 +29,7 @@ import {
   withChain,
 } from "./options.ts";
 import { print, toJson, utc, verdictText, warnOfSlowness } from "./print.ts";
+import { openSender } from "./sender.ts";
 
 const DEFAULT_INTERVAL_SECONDS = 30;
 /** In the chain's coin. A walk through hidden tables takes some tens of demands, of which each has a bond. */
@@ -59,25 +62,20 @@ With --defend and a funded key it goes on and acts: it convicts unlawful rows, o
         "the most of the chain's coin that may be bonded at once",
       )
         .default(parseEther(DEFAULT_DEMAND_LIMIT), DEFAULT_DEMAND_LIMIT)
-        .argParser(coins),
+        .argParser(decimals),
     )
-    .addOption(
-      new Option(
-        "--journal <file>",
-        "where transactions are kept from before they are sent until their fate is known; beside the key when not given",
-      ),
-    )
+    .addOption(journalOption())
     .addOption(feeCeilingOption())
     .addOption(key.keystore)
     .addOption(key.passwordFile)
     .addOption(key.keyFile)
     .action(async (options) => {
       // Before anything is at stake: a watcher that finds a fraud and then lacks its key defends nothing.
-      const openSender = options.defend ? await prepareSender(options) : undefined;
+      const connect = options.defend ? (await openSender(options)).connect : undefined;
       process.exitCode = await withChain(options, async (chain) => {
         const mirrors = options.bundles.map(openBundles);
         const { demandLimit } = options;
-        const sender = openSender?.(chain);
+        const sender = connect?.(chain);
         const own = sender && lowercaseHex(sender.address);
         const watcher = createWatcher(chain, mirrors, {
           own,
@@ -89,20 +87,6 @@ With --defend and a funded key it goes on and acts: it convicts unlawful rows, o
         const defender = sender && createDefender({ chain, mirrors, sender, demandLimit, log });
         return keepWatching(options, () => watcher.look(), defender);
       });
-    });
-}
-
-/** The key and the journal are opened before the chain is asked for anything. */
-async function prepareSender(
-  options: KeyFiles & { readonly journal?: string | undefined; readonly maxFee: bigint },
-): Promise<(chain: Chain) => Sender> {
-  const signer = await openSigner(options);
-  const keyPath = options.keyFile ?? options.keystore;
-  const journal = await openJournal(options.journal ?? `${keyPath}.journal`);
-  return ({ provider }) =>
-    createSender({
-      ...{ provider, wallet: signer.wallet(provider), journal },
-      feeCeiling: options.maxFee,
     });
 }
 
@@ -260,14 +244,4 @@ function isForTheGuardian({ open, verdict, unlawful, search, waiting }: Watched)
 
 function sentText(done: string, sent: Sent): string {
   return "transaction" in sent ? `${done} ${sent.transaction}` : `not sent: ${sent.notSent}`;
-}
-
-/** An amount of the chain's coin, in its smallest unit. */
-function coins(text: string): bigint {
-  try {
-    if (/^[0-9]/.test(text)) return parseEther(text);
-  } catch {
-    // Told below.
-  }
-  throw new InvalidArgumentError("must be a number with at most 18 decimals, such as 0.5");
 }

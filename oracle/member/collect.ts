@@ -14,6 +14,7 @@ import type { Chain } from "@link-rewards/host/chain/chain";
 import { revertReason } from "@link-rewards/host/chain/errors";
 import { loadSecp256k1 } from "@link-rewards/host/secp256k1";
 import type { Sender } from "@link-rewards/host/transactions";
+import { costOf, worthSending } from "@link-rewards/host/worth";
 import type { Oracle } from "./oracle.ts";
 import {
   type PlannedRefund,
@@ -22,7 +23,7 @@ import {
   type Shortfall,
   sendRefund,
 } from "./refund.ts";
-import { type CollectTerms, costOf, isWorth } from "./terms.ts";
+import type { CollectTerms } from "./terms.ts";
 
 /** About five million gas: well inside any block. */
 const VOUCHERS_PER_TRANSACTION = 100;
@@ -187,32 +188,24 @@ async function tryAlone(
   );
 }
 
-/** Leaves out what brings less than its share of the gas: the others' shares grow by that, so they are looked at again. */
 async function dropUnworthy(
   { suite: { escrow }, provider }: Chain,
   all: readonly Due[],
-  terms: CollectTerms,
+  { linkPrice }: CollectTerms,
 ): Promise<Sorted> {
-  if (terms.linkPrice === undefined) return { due: all, left: [] };
-  const dropped: CollectAction[] = [];
-  let due = all;
-  while (due.length > 0) {
-    let gas: bigint;
-    try {
-      gas = await escrow.collect.estimateGas(...argumentsFor(due));
-    } catch (error) {
-      return { due: [], left: [...dropped, ...leftAfter(error, due)] };
-    }
-    const share = (await costOf(provider, gas)) / BigInt(due.length);
-    const isDue = ({ amount }: Due) => isWorth(terms, amount, share);
-    const unworthy = due.filter((one) => !isDue(one));
-    if (unworthy.length === 0) break;
-    const reason = ({ amount }: Due) =>
+  try {
+    const { due, left: unworthy } = await worthSending(all, linkPrice, async (some) =>
+      costOf(provider, await escrow.collect.estimateGas(...argumentsFor(some))),
+    );
+    const reason = (amount: bigint, share: bigint) =>
       `it would bring ${amount} wei of LinkToken, which is less than the ${share} wei of its gas`;
-    dropped.push(...unworthy.map((one) => left(one.signed, reason(one))));
-    due = due.filter(isDue);
+    return {
+      due,
+      left: unworthy.map(({ one, share }) => left(one.signed, reason(one.amount, share))),
+    };
+  } catch (error) {
+    return { due: [], left: leftAfter(error, all) };
   }
-  return { due, left: dropped };
 }
 
 /** One transaction, of which the same vouchers have no second: it is named by what is in it. */

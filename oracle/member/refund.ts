@@ -8,8 +8,9 @@ import type { Address } from "@link-rewards/core/encoding/bytes";
 import { isInspectorAt, paid } from "@link-rewards/core/law/law";
 import { reasonOf, revertReason } from "@link-rewards/host/chain/errors";
 import type { Sender } from "@link-rewards/host/transactions";
+import { costOf, isWorth } from "@link-rewards/host/worth";
 import type { Oracle } from "./oracle.ts";
-import { type CollectTerms, costOf, isWorth } from "./terms.ts";
+import type { CollectTerms } from "./terms.ts";
 
 /**
  * Who pays far more for an epoch than it owes has parked its balance there: the next epoch's voucher finds nothing, and
@@ -106,12 +107,12 @@ async function openRefund(
 async function isWorthItsGas(
   { chain: { provider, suite }, log }: Oracle,
   { refund, brings }: PlannedRefund,
-  terms: CollectTerms,
+  { linkPrice }: CollectTerms,
 ): Promise<boolean> {
-  if (terms.linkPrice === undefined) return true;
+  if (linkPrice === undefined) return true;
   try {
     const gas = await suite.escrow.refund.estimateGas(...refundArguments(refund));
-    return isWorth(terms, brings, await costOf(provider, gas));
+    return isWorth(linkPrice, brings, await costOf(provider, gas));
   } catch (error) {
     logReverted(log, refund, error);
     return false;

@@ -52,6 +52,15 @@ export async function claimOf(
   };
 }
 
+/** Those that were not drawn meanwhile, by whomever. */
+export async function stillDue(
+  { suite: { distributor } }: Chain,
+  claims: readonly Claimable[],
+): Promise<readonly Claimable[]> {
+  const claimed = await Promise.all(claims.map(({ account }) => distributor.claimed(account)));
+  return claims.filter(({ cumulative }, i) => (claimed[i] ?? 0n) < cumulative);
+}
+
 /** One transaction for many accounts. */
 export async function claimCall(chain: Chain, claims: readonly Claim[]): Promise<Call> {
   return chain.suite.distributor.claim.populateTransaction(claims.map(argumentOf));

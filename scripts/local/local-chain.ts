@@ -38,8 +38,8 @@ const ANVIL = fileURLToPath(
 const ANVIL_ARGS = ["--port", "0", "--accounts", "20", "--slots-in-an-epoch", "1"];
 
 /** A second chain, by other people. */
-export async function startAnvilChain(): Promise<LocalChain> {
-  const child = spawn(process.execPath, [ANVIL, ...ANVIL_ARGS], {
+export async function startAnvilChain(...more: readonly string[]): Promise<LocalChain> {
+  const child = spawn(process.execPath, [ANVIL, ...ANVIL_ARGS, ...more], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const exited = once(child, "exit");

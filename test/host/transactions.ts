@@ -2,6 +2,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
+import { NodeProvider } from "@link-rewards/host/chain/node-provider";
+import { openJournal } from "@link-rewards/host/journal";
 import {
   type Call,
   createSender,
@@ -13,6 +15,7 @@ import { type HDNodeWallet, JsonRpcProvider, Transaction, type TransactionReceip
 import { openSqliteStore } from "../../oracle/store/sqlite.ts";
 import type { Store } from "../../oracle/store/store.ts";
 import { type Devnet, startDevnet } from "../../scripts/local/devnet.ts";
+import { startAnvilChain } from "../../scripts/local/local-chain.ts";
 import { type RpcHandler, type RpcProxy, startRpcProxy } from "../oracle/support/rpc-proxy.ts";
 
 /** Longer than any of these tests, but for the one that is about it. */
@@ -55,6 +58,7 @@ describe("sending transactions", () => {
   let folder: string;
   let store: Store;
   let events: string[];
+  let finalizedNumber: () => Promise<number>;
   let walletIndex = 0;
 
   before(async () => {
@@ -76,6 +80,7 @@ describe("sending transactions", () => {
     folder = await mkdtemp(join(tmpdir(), "link-rewards-transactions-"));
     store = await openSqliteStore(folder);
     events = [];
+    finalizedNumber = () => devnet.provider.getBlockNumber();
     proxy.handle((_, forward) => forward());
   });
   afterEach(async () => {
@@ -87,14 +92,15 @@ describe("sending transactions", () => {
 
   /** A process's sender; a second one is that of the process started after it. */
   const sender = (key = wallet, replaceAfterMs = PATIENT_MS, feeCeiling?: bigint) =>
-    createSender({
-      provider,
-      wallet: key,
-      journal: store,
-      replaceAfterMs,
-      feeCeiling,
-      onEvent: (event) => events.push(event),
-    });
+    createSender({ ...parts(), wallet: key, replaceAfterMs, feeCeiling });
+  const parts = () => ({
+    provider,
+    wallet,
+    journal: store,
+    finalized: async () => ({ number: await finalizedNumber() }),
+    replaceAfterMs: PATIENT_MS,
+    onEvent: (event: string) => void events.push(event),
+  });
   const callTo = (tag: number): Call => ({
     to: devnet.role("treasury").address,
     data: `0x${tag.toString(16).padStart(8, "0")}`,
@@ -214,12 +220,139 @@ describe("sending transactions", () => {
     expect(await pending()).to.deep.equal([]);
   });
 
+  it("gives its nonce up only when what took it is final, and is mined itself when a reorg undoes that", async () => {
+    const undo = await devnet.provider.send("evm_snapshot", []);
+    const unfinal = await devnet.provider.getBlockNumber();
+    finalizedNumber = async () => unfinal;
+    await noBlocks();
+    const sending = sender().send("propose/1/0", callTo(1));
+    await until(() => events.length > 0);
+    const fees = { maxFeePerGas: 10n ** 12n, maxPriorityFeePerGas: 10n ** 12n };
+    await wallet.sendTransaction({ ...callTo(9), nonce: 0, ...fees });
+    const searched = Promise.withResolvers<void>();
+    proxy.handle(async ({ methods }, forward) => {
+      const answer = await forward();
+      // The block in which it finds the other one.
+      if (answer.includes('"transactions":[{')) searched.resolve();
+      return methods.length > 0 ? answer : forward();
+    });
+    await mine();
+    await Promise.race([sending, searched.promise]);
+    expect((await pending()).map(({ nonce }) => nonce)).to.deep.equal([0]);
+    expect(events).not.to.include("nonce taken by a transaction that was not sent from here");
+    await devnet.provider.send("evm_revert", [undo]);
+    await devnet.provider.send("evm_setAutomine", [true]);
+    await devnet.provider.send("eth_sendRawTransaction", [(await pending())[0]?.raw]);
+    const { hash, outcome } = await sending;
+    expect([outcome, await nonceOf(hash), await sentBy(wallet)]).to.deep.equal(["mined", 0, 1]);
+  });
+
+  it("makes the call once its nonce is chosen: of two at once, one is sent", async () => {
+    const bothHaveNonces = Promise.withResolvers<void>();
+    let asked = 0;
+    const callNow = async () => {
+      if (++asked === 2) bothHaveNonces.resolve();
+      await bothHaveNonces.promise;
+      return asked > 2 ? undefined : callTo(1);
+    };
+    // Two programs that share a key, and not even a journal.
+    const other = await openJournal(join(folder, "other.journal"));
+    const ended = await Promise.all([
+      sender().sendIfDue("claim/1", callNow),
+      createSender({ ...parts(), journal: other }).sendIfDue("claim/1", callNow),
+    ]);
+    const hashes = ended.flatMap((settled) => settled?.hash ?? []);
+    expect(new Set(hashes).size).to.equal(1);
+    expect(await sentBy(wallet)).to.equal(1);
+  });
+
+  it("brings to its end what an earlier run has sent, before anything else", async () => {
+    proxy.handle(neverSent);
+    await expectCut(sender().send("claim/1", callTo(1)));
+    proxy.handle((_, forward) => forward());
+    await sender().finish();
+    expect([await sentBy(wallet), await pending()]).to.deep.equal([1, []]);
+  });
+
+  it("gets past a nonce whose transaction a reorg has lost", async () => {
+    const undo = await devnet.provider.send("evm_snapshot", []);
+    await sender().send("propose/1/0", callTo(1));
+    await noBlocks();
+    const sending = sender(wallet, 1).send("finalize/1/0", callTo(2));
+    await until(async () => (await pending()).some(({ nonce }) => nonce === 1));
+    await devnet.provider.send("evm_revert", [undo]);
+    await until(async () => (await pending()).some(({ purpose }) => purpose === "fill/0"));
+    const mined = until(async () => {
+      await mine();
+      return (await sentBy(wallet)) === 2;
+    });
+    await Promise.race([sending, mined]);
+    const { hash, outcome } = await sending;
+    expect([outcome, await nonceOf(hash), await sentBy(wallet)]).to.deep.equal(["mined", 1, 2]);
+  });
+
+  it("raises what waits under a lower nonce too, without which its own is never mined", async () => {
+    await noBlocks();
+    const first = sender(wallet, 1, 3n * 10n ** 9n).send("collect/1", callTo(1));
+    expect(isStillWaiting(await first.catch((error: unknown) => error))).to.equal(true);
+    const before = (await pending()).length;
+    const sending = sender(wallet, 1).send("propose/1/0", callTo(2));
+    await until(async () => (await pending()).filter(({ nonce }) => nonce === 0).length > before);
+    await mine();
+    await Promise.race([sending, until(async () => (await sentBy(wallet)) === 2)]);
+    await mine();
+    const { hash, outcome } = await sending;
+    expect([outcome, await nonceOf(hash), await sentBy(wallet)]).to.deep.equal(["mined", 1, 2]);
+  });
+
+  it("gets out of a fee of zero, which blocks with a base fee of zero ask for and none of more takes (yagna 2270)", async () => {
+    const fees: bigint[] = [];
+    proxy.handle(async ({ methods, body }, forward) => {
+      const [method] = methods;
+      if (method === "eth_maxPriorityFeePerGas") return answerTo(body, { result: "0x0" });
+      if (method === "eth_sendRawTransaction") {
+        const { maxFeePerGas } = Transaction.from(JSON.parse(body).params[0]);
+        fees.push(maxFeePerGas as bigint);
+        if (maxFeePerGas === 0n) return answerTo(body, { result: `0x${"0".repeat(64)}` });
+      }
+      const answer = await forward();
+      return method === "eth_getBlockByNumber"
+        ? answer.replace(/"baseFeePerGas":"0x[0-9a-f]+"/, '"baseFeePerGas":"0x0"')
+        : answer;
+    });
+    const { outcome } = await sender(wallet, 1).send("propose/1/0", callTo(1));
+    expect([outcome, await sentBy(wallet), fees[0]]).to.deep.equal(["mined", 1, 0n]);
+    expect(Number(fees.at(-1))).to.be.at.least(10 ** 9);
+  });
+
+  it("ends a transaction whose nonce was used longer ago than the node keeps state", async () => {
+    proxy.handle(neverSent);
+    await expectCut(sender().send("propose/1/0", callTo(1)));
+    const fees = { maxFeePerGas: 10n ** 12n, maxPriorityFeePerGas: 10n ** 12n };
+    proxy.handle((_, forward) => forward());
+    await (await wallet.sendTransaction({ ...callTo(9), nonce: 0, ...fees })).wait();
+    await devnet.provider.send("hardhat_mine", ["0xc8"]);
+    const head = await devnet.provider.getBlockNumber();
+    proxy.handle(async ({ methods, body }, forward) => {
+      const [method] = methods;
+      const { params } = JSON.parse(body);
+      if (method === "eth_getTransactionCount" && Number(params[1]) < head - 2)
+        return answerTo(body, { error: { code: -32000, message: "missing trie node 12ab" } });
+      return forward();
+    });
+    const { hash, outcome } = await sender().send("propose/1/0", callTo(1));
+    expect([outcome, await nonceOf(hash), await sentBy(wallet)]).to.deep.equal(["mined", 1, 2]);
+    expect(events).to.include("nonce taken by a transaction that was not sent from here");
+  });
+
   it("takes no account of another key's nonces", async () => {
     await sender().send("propose/1/0", callTo(1));
     proxy.handle(neverSent);
     await expectCut(sender().send("propose/2/0", callTo(1)));
     proxy.handle((_, forward) => forward());
-    const { hash } = await sender(devnet.wallet(walletIndex++)).send("finalize/1/0", callTo(2));
+    const another = devnet.wallet(walletIndex++);
+    await devnet.provider.send("hardhat_setBalance", [another.address, FUNDS]);
+    const { hash } = await sender(another).send("finalize/1/0", callTo(2));
     expect(await nonceOf(hash)).to.equal(0);
     expect((await pending()).map(({ purpose }) => purpose)).to.deep.equal(["propose/2/0"]);
   });
@@ -332,6 +465,24 @@ describe("sending transactions", () => {
     for (const fee of fees) expect(fee <= ceiling).to.equal(true);
     const told = events.filter((event) => event.startsWith("fee ceiling reached"));
     expect(told).to.have.lengthOf(2);
+  });
+
+  it("serves a chain before EIP-1559: anvil's berlin", async () => {
+    const chain = await startAnvilChain("--hardfork", "berlin");
+    const berlin = new NodeProvider([chain.rpcUrl], 31337);
+    try {
+      const key = wallet.connect(berlin);
+      await berlin.send("anvil_setBalance", [key.address, FUNDS]);
+      const { hash, outcome } = await createSender({
+        ...{ ...parts(), provider: berlin, wallet: key },
+        finalized: async () => ({ number: await berlin.getBlockNumber() }),
+      }).send("propose/1/0", callTo(1));
+      const sent = await berlin.getTransaction(hash);
+      expect([outcome, sent?.type, sent?.blockNumber]).to.deep.equal(["mined", 0, 1]);
+    } finally {
+      berlin.destroy();
+      await chain.close();
+    }
   });
 
   it("serves a chain whose blocks have no base fee", async () => {
