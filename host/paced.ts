@@ -22,7 +22,7 @@ export type PacedAnswer = {
 /**
  * Fetches a whole answer, from there and nowhere else: a server could else have this machine ask others, which only this
  * machine can reach. It is bounded in bytes and by a least throughput: a peer that drips costs seconds, one that sends much
- * may take as long as that takes. Throws when it is too late or too slow.
+ * may take as long as that takes. Throws when it is too late or too slow, or when `init.signal` ends it.
  */
 export async function fetchPaced(
   url: URL | string,
@@ -36,7 +36,8 @@ export async function fetchPaced(
   );
   let pace: NodeJS.Timeout | undefined;
   try {
-    const response = await fetch(url, { ...init, redirect: "manual", signal: cut.signal });
+    const signal = init.signal ? AbortSignal.any([init.signal, cut.signal]) : cut.signal;
+    const response = await fetch(url, { ...init, redirect: "manual", signal });
     clearTimeout(late);
     const begun = performance.now();
     const parts: Uint8Array[] = [];

@@ -1,5 +1,4 @@
 import { type Hex, toHex } from "../encoding/bytes.ts";
-import { isRefused } from "../encoding/refusal.ts";
 import { buildTree, hashRecords, rootOf } from "../encoding/tree.ts";
 import {
   bundleHashOf,
@@ -8,7 +7,6 @@ import {
   fileEntry,
   MANIFEST_FILE,
   type Manifest,
-  parseManifest,
   type Sha256,
   sha256,
 } from "./manifest.ts";
@@ -87,14 +85,4 @@ function treeOver(content: BundleContent, table: Table) {
 function entriesOf(files: Record<DataFile, Uint8Array>, hash: Sha256): Manifest["files"] {
   const entries = Object.entries(files).map(([name, bytes]) => [name, fileEntry(bytes, hash)]);
   return Object.fromEntries(entries) as Manifest["files"];
-}
-
-/** Whether the files are those that the manifest names, byte for byte: says nothing about whether they are true. */
-export function isIntact({ manifest, files }: PublishedBundle, sha256: Sha256): boolean {
-  const parsed = parseManifest(manifest);
-  if (isRefused(parsed)) return false;
-  return Object.entries(parsed.files).every(([name, entry]) => {
-    const file = files.get(name as DataFile);
-    return file?.length === entry.bytes && toHex(sha256(file)) === entry.sha256;
-  });
 }

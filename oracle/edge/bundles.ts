@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { cutRange, readBundle } from "@link-rewards/client/bundle";
 import { equalBytes, type Hex, toHex } from "@link-rewards/core/encoding/bytes";
 import { isRefused } from "@link-rewards/core/encoding/refusal";
@@ -57,16 +58,16 @@ export type BundleSource = {
   bundle(epoch: number): Promise<PublishedBundle>;
   /**
    * The files whose manifest has that hash, each checked by the hash that the manifest has of it before anything looks into
-   * it. Throws BundleUnavailable, which names the file that is missing or damaged.
+   * it. Throws BundleUnavailable, which names the file that is missing or damaged. `end` ends the reading.
    */
-  signed(epoch: number, bundleHash: Hex): Promise<PublishedBundle>;
+  signed(epoch: number, bundleHash: Hex, end?: AbortSignal): Promise<PublishedBundle>;
   /** The files whose manifest has that hash; undefined when they are not here. */
   named(epoch: number, bundleHash: Hex): Promise<RangeReader | undefined>;
 };
 
 /** The files in one folder of a source. Undefined in place of a file that is longer than `limit`. */
 type Place = {
-  read(file: string, limit: number): Promise<Uint8Array | undefined>;
+  read(file: string, limit: number, end?: AbortSignal): Promise<Uint8Array | undefined>;
   range(file: string, from: number, length: number): Promise<Uint8Array>;
 };
 
@@ -83,18 +84,24 @@ export function openBundles(location: string): BundleSource {
 function sourceOf(location: string, at: (place: string) => Place): BundleSource {
   const inPlace = (epoch: number) => at(String(epoch));
 
-  async function readFrom(place: Place, epoch: number, file: string, limit: number) {
-    const bytes = await place.read(file, limit);
+  async function readFrom(
+    place: Place,
+    epoch: number,
+    file: string,
+    limit: number,
+    end?: AbortSignal,
+  ) {
+    const bytes = await place.read(file, limit, end);
     if (bytes !== undefined) return bytes;
     throw damaged(location, epoch, file, `has more than ${limit} bytes`);
   }
 
   /** Where the manifest of that hash is. Throws BundleUnavailable where there is none. */
-  async function placeOf(epoch: number, bundleHash: Hex) {
+  async function placeOf(epoch: number, bundleHash: Hex, end?: AbortSignal) {
     let failure: BundleUnavailable | undefined;
     for (const place of [inPlace(epoch), at(asideOf(epoch, bundleHash))]) {
       try {
-        const manifest = await readFrom(place, epoch, MANIFEST_FILE, MAX_MANIFEST_BYTES);
+        const manifest = await readFrom(place, epoch, MANIFEST_FILE, MAX_MANIFEST_BYTES, end);
         const found = bundleHashOf(manifest);
         if (found === bundleHash) return { place, manifest };
         if (isManifestOf(epoch, manifest))
@@ -114,15 +121,15 @@ function sourceOf(location: string, at: (place: string) => Place): BundleSource 
     read: (epoch, file, limit = limitOf(file)) => readFrom(inPlace(epoch), epoch, file, limit),
     range: (epoch, file, from, length) => inPlace(epoch).range(file, from, length),
     bundle: (epoch) => readBundle((file) => readFrom(inPlace(epoch), epoch, file, limitOf(file))),
-    async signed(epoch, bundleHash) {
-      const { place, manifest } = await placeOf(epoch, bundleHash);
+    async signed(epoch, bundleHash, end) {
+      const { place, manifest } = await placeOf(epoch, bundleHash, end);
       const parsed = parseManifest(manifest);
       // Signed as it is: whoever checks it names it.
       if (isRefused(parsed)) return { manifest, files: new Map() };
       return readBundle(async (file) => {
         if (file === MANIFEST_FILE) return manifest;
         const { bytes, sha256 } = parsed.files[file as DataFile];
-        const found = await readFrom(place, epoch, file, Math.min(bytes, MAX_FILE_BYTES));
+        const found = await readFrom(place, epoch, file, Math.min(bytes, MAX_FILE_BYTES), end);
         if (found.length !== bytes)
           throw damaged(location, epoch, file, `has ${found.length} bytes, signed are ${bytes}`);
         const hash = toHex(nativeSha256(found));
@@ -157,19 +164,44 @@ function limitOf(file: string): number {
   return file === MANIFEST_FILE ? MAX_MANIFEST_BYTES : MAX_FILE_BYTES;
 }
 
-/** The first mirror that has what was signed, each file of it. Throws BundleUnavailable with what was wrong at each. */
+/** How long one mirror is waited for alone: one that trickles would else hold whoever asks for hours. */
+const PATIENCE_MS = 10_000;
+
+/**
+ * What was signed, each file of it, from the mirror that has it first: they are asked in their order, the next when one has
+ * failed, or beside it when that takes long. Throws BundleUnavailable with what was wrong at each.
+ */
 export async function signedBundle(
   mirrors: readonly BundleSource[],
   { epoch, bundleHash }: { readonly epoch: number; readonly bundleHash: Hex },
+  patienceMs = PATIENCE_MS,
 ): Promise<PublishedBundle> {
   const failures: BundleUnavailable[] = [];
-  for (const source of mirrors) {
+  const end = new AbortController();
+  const found = Promise.withResolvers<PublishedBundle>();
+  let published: PublishedBundle | undefined;
+  const askAt = async (source: BundleSource) => {
     try {
-      return await source.signed(epoch, bundleHash);
+      published ??= await source.signed(epoch, bundleHash, end.signal);
+      found.resolve(published);
     } catch (error) {
-      if (!isBundleUnavailable(error)) throw error;
-      failures.push(error);
+      if (isBundleUnavailable(error)) failures.push(error);
+      else found.reject(error);
     }
+  };
+  try {
+    const asked: Promise<void>[] = [];
+    for (const source of mirrors) {
+      if (published !== undefined) break;
+      const answer = askAt(source);
+      asked.push(answer);
+      const passed = sleep(patienceMs, undefined, { signal: end.signal, ref: false });
+      await Promise.race([found.promise, answer, passed]);
+    }
+    await Promise.race([found.promise, Promise.all(asked)]);
+    if (published !== undefined) return published;
+  } finally {
+    end.abort();
   }
   const isDamaged = failures.some((failure) => failure.isDamaged);
   throw unavailable(failures.map(({ message }) => message).join("; "), failures[0], isDamaged);
@@ -242,14 +274,14 @@ function webPlace(base: string, place: string): Place {
   /** `limitOf`: by the status, before the body is read. */
   const get = async (
     file: string,
-    headers: Record<string, string>,
+    { headers = {}, signal }: Pick<RequestInit, "headers" | "signal">,
     limitOf: (status: number) => number,
   ) => {
     const url = new URL(`${place}/${file}`, root);
     try {
       const answer = await fetchPaced(
         url,
-        { headers },
+        { headers, ...(signal && { signal }) },
         { answerMs: FETCH_TIMEOUT_MS, maxBytes: limitOf },
       );
       refuseRedirect(answer);
@@ -260,11 +292,14 @@ function webPlace(base: string, place: string): Place {
     }
   };
   return {
-    read: async (file, limit) => (await get(file, {}, () => limit)).bytes,
+    read: async (file, limit, end) =>
+      (await get(file, end ? { signal: end } : {}, () => limit)).bytes,
     async range(file, from, length) {
       const range = { range: `bytes=${from}-${from + length - 1}` };
       // A server without ranges answers with the whole file.
-      const answer = await get(file, range, (status) => (status === 206 ? length : MAX_FILE_BYTES));
+      const answer = await get(file, { headers: range }, (status) =>
+        status === 206 ? length : MAX_FILE_BYTES,
+      );
       const { status, bytes = new Uint8Array() } = answer;
       const cut = cutRange({ status, bytes }, from, length);
       if (cut.length === length) return cut;

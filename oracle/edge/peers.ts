@@ -12,6 +12,7 @@ import {
   bodyHashOf,
   commonVersion,
   MEMBER_VERSIONS,
+  type MemberVersions,
   memberAuthorization,
   memberRequestDigest,
   requestTarget,
@@ -43,10 +44,13 @@ export type ArrivedPage = { readonly packed: Uint8Array; readonly cursor: string
 export type Peers = {
   readonly urls: readonly string[];
   introduce(url: string): Promise<Introduction>;
-  /** The peer fetches the bundle from the members it knows and verifies it from scratch before it signs. */
-  attest(url: string, report: Report): Promise<Attestation | Declined>;
+  /**
+   * The peer fetches the bundle from the members it knows and verifies it from scratch before it signs. `end` ends the
+   * waiting: as long as that takes, one that hangs would keep whoever asks from ending.
+   */
+  attest(url: string, report: Report, end: AbortSignal): Promise<Attestation | Declined>;
   /** The same, and it signs nothing: whether it would. */
-  review(url: string, report: Report): Promise<Reviewed | Declined>;
+  review(url: string, report: Report, end: AbortSignal): Promise<Reviewed | Declined>;
   /** A page of what arrived there after `cursor`; undefined when the peer's store is not the one the cursor is of. */
   arrivals(
     url: string,
@@ -62,9 +66,12 @@ export type PeersOptions = {
     readonly address: Address;
     readonly sign: (digest: Uint8Array) => Uint8Array;
   };
+  /** Of the members' protocol that this member speaks: the program's. */
+  readonly versions?: MemberVersions;
 };
 
-export function connectPeers({ urls, deployment, member }: PeersOptions): Peers {
+export function connectPeers(options: PeersOptions): Peers {
+  const { urls, deployment, member, versions: ours = MEMBER_VERSIONS } = options;
   const domain = ledgerDomain(deployment);
   const known = new Map<string, Introduction>();
 
@@ -92,11 +99,11 @@ export function connectPeers({ urls, deployment, member }: PeersOptions): Peers 
 
   async function signed(url: string, method: string, path: string, body: Uint8Array) {
     const { member: recipient, versions } = await introduced(url);
-    const version = commonVersion(MEMBER_VERSIONS, versions);
+    const version = commonVersion(ours, versions);
     if (version === undefined) {
       known.delete(url);
       throw new Error(
-        `it speaks versions ${versions.oldest} to ${versions.newest} of the members' protocol, this program ${MEMBER_VERSIONS.oldest} to ${MEMBER_VERSIONS.newest}: update the older of the two`,
+        `it speaks versions ${versions.oldest} to ${versions.newest} of the members' protocol, this program ${ours.oldest} to ${ours.newest}: update the older of the two`,
       );
     }
     const request = {
@@ -113,20 +120,26 @@ export function connectPeers({ urls, deployment, member }: PeersOptions): Peers 
 
   async function ask(
     url: string,
-    { method, path, body, answerMs = ANSWER_TIMEOUT_MS, maxBytes = MAX_ANSWER_BYTES }: Asked,
+    { method, path, body, end, answerMs = ANSWER_TIMEOUT_MS, maxBytes = MAX_ANSWER_BYTES }: Asked,
   ) {
     const bytes = body === undefined ? new Uint8Array() : utf8(JSON.stringify(body));
     const authorization = await signed(url, method, path, bytes);
     const headers = { authorization, ...(body !== undefined && JSON_TYPE) };
-    const init = { method, headers, ...(body !== undefined && { body: bytes as BodyInit }) };
+    const sent = body !== undefined && { body: bytes as BodyInit };
+    const init = { method, headers, ...sent, ...(end && { signal: end }) };
     const answer = await fetchAnswer(new URL(path, url), init, { answerMs, maxBytes });
     if (answer.status === 401 || answer.status === 426) known.delete(url);
     return answer;
   }
 
-  async function verify(url: string, path: string, report: Report): Promise<unknown | Declined> {
+  async function verify(
+    url: string,
+    path: string,
+    report: Report,
+    end: AbortSignal,
+  ): Promise<unknown | Declined> {
     const body = { report: reportToJson(report) };
-    const asked = { method: "POST", path, body, answerMs: VERIFY_TIMEOUT_MS };
+    const asked = { method: "POST", path, body, end, answerMs: VERIFY_TIMEOUT_MS };
     const { ok, status, bytes } = await ask(url, asked);
     return ok ? jsonOf(bytes) : { declined: reasonIn(bytes, status) };
   }
@@ -134,16 +147,16 @@ export function connectPeers({ urls, deployment, member }: PeersOptions): Peers 
   return {
     urls,
     introduce,
-    async attest(url, report) {
-      const answer = await verify(url, "/v1/attestations", report);
+    async attest(url, report, end) {
+      const answer = await verify(url, "/v1/attestations", report, end);
       if (isDeclined(answer)) return answer;
       const parsed = ANSWERS.Attestation.safeParse(answer);
       if (!parsed.success) return { declined: "its answer has no member and signature" };
       const { member, signature } = parsed.data;
       return { member: lowercaseHex(member), signature: fromHex(lowercaseHex(signature)) };
     },
-    async review(url, report) {
-      const answer = await verify(url, "/v1/reviews", report);
+    async review(url, report, end) {
+      const answer = await verify(url, "/v1/reviews", report, end);
       if (isDeclined(answer)) return answer;
       const parsed = ANSWERS.Review.safeParse(answer);
       return parsed.success ? parsed.data : { declined: "its answer is no review" };
@@ -181,6 +194,7 @@ type Asked = {
   readonly method: string;
   readonly path: string;
   readonly body?: unknown;
+  readonly end?: AbortSignal;
   readonly answerMs?: number;
   readonly maxBytes?: number;
 };

@@ -1,4 +1,3 @@
-import { isIntact } from "@link-rewards/core/epoch/bundle";
 import { bundleHashOf, MANIFEST_FILE } from "@link-rewards/core/epoch/manifest";
 import { checkBundle } from "@link-rewards/core/judge/divergence";
 import { sealBlockOf } from "@link-rewards/host/chain/chain";
@@ -29,9 +28,9 @@ export async function adoptFinal(
   const ownHash = own && bundleHashOf(own);
   if (ownHash !== undefined && ownHash !== bundleHash) await bundles.putAside(epoch, ownHash);
   const published = await findBundle(oracle, { epoch, bundleHash }, more);
-  if (published === undefined || !isIntact(published, nativeSha256)) {
+  if ("amiss" in published) {
     return {
-      amiss: `epoch ${epoch} is final with bundle ${bundleHash}, which is neither in ${bundles.location} nor whole at a peer: take it from any mirror with adopt ${epoch} --bundles <location>`,
+      amiss: `epoch ${epoch} is final with bundle ${bundleHash}, which is not to be had: ${published.amiss}; take it from any mirror with adopt ${epoch} --bundles <location>`,
     };
   }
   const sealBlock = await sealBlockOf(chain, epoch);

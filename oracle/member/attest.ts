@@ -1,7 +1,6 @@
 import { type Address, type Hex, toHex, ZERO_HASH } from "@link-rewards/core/encoding/bytes";
-import { isIntact, type PublishedBundle } from "@link-rewards/core/epoch/bundle";
+import type { PublishedBundle } from "@link-rewards/core/epoch/bundle";
 import type { ComputedEpoch } from "@link-rewards/core/epoch/compute-epoch";
-import { bundleHashOf, MANIFEST_FILE } from "@link-rewards/core/epoch/manifest";
 import { checkBundle } from "@link-rewards/core/judge/divergence";
 import { missingFrom } from "@link-rewards/core/judge/missing";
 import type { BlockMark } from "@link-rewards/core/law/block";
@@ -20,6 +19,7 @@ import {
   isBundleUnavailable,
   nativeSha256,
   openBundles,
+  signedBundle,
 } from "../edge/bundles.ts";
 import { recoverContributions } from "../edge/recover-pool.ts";
 import { type Oracle, receiptContext } from "./oracle.ts";
@@ -49,8 +49,11 @@ export async function examine(oracle: Oracle, report: Report): Promise<Examined>
       signedOther: true,
     };
   const published = await findBundle(oracle, report);
-  if (published === undefined)
+  if ("amiss" in published) {
+    // Not for others: it names this machine's folders.
+    oracle.log("bundle not to be had", { epoch, reason: published.amiss });
     return { declined: `no bundle ${report.bundleHash} here or at a peer` };
+  }
   const outcome = await checkFiles(oracle, { report, published, sealBlock });
   if (!outcome.agrees)
     return { declined: `${outcome.divergence.file}: ${outcome.divergence.message}` };
@@ -200,44 +203,19 @@ export function createAttester(oracle: Oracle): Attester {
   };
 }
 
-/**
- * The bundle of that hash: our own, or a peer's. One whose files are not what its manifest says is taken only when nobody
- * has better ones: whoever checks it then names the file.
- */
+/** The bundle of that hash, as it was signed: our own, out of `more`, or a peer's; else what is wrong at each. */
 export async function findBundle(
-  oracle: Oracle,
-  { epoch, bundleHash }: Pick<Report, "epoch" | "bundleHash">,
-  more: readonly BundleSource[] = [],
-): Promise<PublishedBundle | undefined> {
-  let spoilt: PublishedBundle | undefined;
-  for (const source of await sourcesOf(oracle, epoch, bundleHash, more)) {
-    try {
-      const published = await source.bundle(epoch);
-      if (bundleHashOf(published.manifest) !== bundleHash) continue;
-      if (isIntact(published, nativeSha256)) return published;
-      spoilt ??= published;
-    } catch (error) {
-      if (!isBundleUnavailable(error)) throw error;
-    }
-  }
-  return spoilt;
-}
-
-/** Those whose manifest has that hash: asked all at once, before any of their files is. */
-async function sourcesOf(
   { bundles, peers }: Oracle,
-  epoch: number,
-  bundleHash: Hex,
-  more: readonly BundleSource[],
-): Promise<readonly BundleSource[]> {
-  if ((await bundles.named(epoch, bundleHash)) !== undefined) {
-    // Put aside, it is no more where `bundle` looks.
-    const manifest = await bundles.read(epoch, MANIFEST_FILE).catch(() => undefined);
-    if (manifest !== undefined && bundleHashOf(manifest) === bundleHash) more = [bundles, ...more];
+  wanted: Pick<Report, "epoch" | "bundleHash">,
+  more: readonly BundleSource[] = [],
+): Promise<PublishedBundle | { readonly amiss: string }> {
+  const ofPeers = peers.urls.map((url) => openBundles(new URL("/bundles", url).href));
+  try {
+    return await signedBundle([bundles, ...more, ...ofPeers], wanted);
+  } catch (error) {
+    if (!isBundleUnavailable(error)) throw error;
+    return { amiss: error.message };
   }
-  const sources = [...more, ...peers.urls.map((url) => openBundles(new URL("/bundles", url).href))];
-  const named = await Promise.all(sources.map((source) => source.named(epoch, bundleHash)));
-  return sources.filter((_, i) => named[i] !== undefined);
 }
 
 /** rewards.bin of the last final epoch; its root is checked by whoever computes with it. */
@@ -250,10 +228,11 @@ export async function previousRewards(oracle: Oracle, epoch: number): Promise<Ui
 /** The bundle that became final, wherever it is: a member that was away has not published it itself. */
 export async function finalBundle(oracle: Oracle, epoch: number): Promise<PublishedBundle> {
   const bundleHash = oracle.follower.law().finals.get(epoch)?.bundleHash;
-  const found = bundleHash && (await findBundle(oracle, { epoch, bundleHash }));
-  if (found) return found;
+  if (bundleHash === undefined) throw new Error(`epoch ${epoch} is not final`);
+  const found = await findBundle(oracle, { epoch, bundleHash });
+  if (!("amiss" in found)) return found;
   throw new Error(
-    `the bundle of epoch ${epoch} (${bundleHash}) is neither in ${oracle.bundles.location} nor at a peer; copy it from any mirror`,
+    `the bundle of epoch ${epoch} (${bundleHash}) is not to be had: ${found.amiss}; take it from any mirror with adopt ${epoch} --bundles <location>`,
   );
 }
 

@@ -24,8 +24,12 @@ export type Replicated = { readonly receipts: number; readonly vouchers: number 
  * sent it, but also when its epoch takes no more from those: a peer took it while it was open. Where it ended is
  * remembered page by page, so that a round can be cut off anywhere. Throws when the peer does not answer as it should.
  */
-export async function replicateFrom(oracle: Oracle, url: string): Promise<Replicated> {
-  const deadline = performance.now() + ROUND_MS;
+export async function replicateFrom(
+  oracle: Oracle,
+  url: string,
+  roundMs = ROUND_MS,
+): Promise<Replicated> {
+  const deadline = performance.now() + roundMs;
   const taken = { receipts: 0, vouchers: 0 };
   for (const table of ARRIVAL_TABLES) taken[table] = await readOn(oracle, url, table, deadline);
   if (taken.receipts + taken.vouchers > 0)

@@ -302,10 +302,11 @@ async function fetchWhatPeersMiss(
   const silent = new Set(peers.urls);
   let agreed = 1;
   const enough = signal();
+  const end = new AbortController();
   if (agreed >= threshold) enough.give();
   const review = async (url: string) => {
     try {
-      const answer = await peers.review(url, report);
+      const answer = await peers.review(url, report, end.signal);
       silent.delete(url);
       if ("agrees" in answer) agreed++;
       else {
@@ -319,6 +320,7 @@ async function fetchWhatPeersMiss(
   };
   const all = Promise.all(peers.urls.map(review));
   await Promise.race([all, enough.given.then(() => sleep(REVIEW_GRACE_MS, undefined, UNHELD))]);
+  end.abort(NOT_WAITED_FOR);
   const unread = await replicateFromAll(oracle, declined);
   return { agreed, silent: [...silent, ...unread] };
 }
@@ -331,8 +333,9 @@ async function askPeers(
   threshold: number,
 ): Promise<void> {
   const enough = signal();
+  const end = new AbortController();
   const ask = async (url: string) => {
-    const answer = await askPeer(oracle, url, report);
+    const answer = await askPeer(oracle, url, report, end.signal);
     // What comes later is one more than the contract needs, and costs gas.
     if (answer !== undefined && signatures.size < threshold)
       signatures.set(answer.member, answer.signature);
@@ -340,7 +343,11 @@ async function askPeers(
   };
   if (signatures.size >= threshold) return;
   await Promise.race([Promise.all(oracle.peers.urls.map(ask)), enough.given]);
+  end.abort(NOT_WAITED_FOR);
 }
+
+/** Left open, a request would keep the process from ending for as long as a peer may verify. */
+const NOT_WAITED_FOR = new Error("enough others have answered, and it is not waited for");
 
 /** A timer that alone keeps no process from ending. */
 const UNHELD = { ref: false };
@@ -480,9 +487,9 @@ async function retry(store: Store, row: EpochRow): Promise<StepOutcome> {
   return MOVED;
 }
 
-async function askPeer(oracle: Oracle, url: string, report: Report) {
+async function askPeer(oracle: Oracle, url: string, report: Report, end: AbortSignal) {
   try {
-    const answer = await oracle.peers.attest(url, report);
+    const answer = await oracle.peers.attest(url, report, end);
     if ("declined" in answer) {
       oracle.log("peer did not sign", { peer: url, epoch: report.epoch, reason: answer.declined });
       return undefined;

@@ -39,6 +39,10 @@ const PACK: Readonly<Record<ArrivalTable, (row: Row) => Uint8Array>> = {
   receipts: ({ signed }) => signed as Uint8Array,
   vouchers: (row) => packSignedVoucher(toSignedVoucher(row)),
 };
+const LAST_OF = {
+  receipts: "SELECT MAX(arrival) AS last FROM receipts",
+  vouchers: "SELECT MAX(last) AS last FROM voucher_arrivals",
+} as const;
 const GET_LIVES = "SELECT id, receipts, vouchers FROM lives ORDER BY number";
 const BEGIN_LIFE = `
   INSERT INTO lives (id, number, receipts, vouchers) VALUES (?,
@@ -55,6 +59,8 @@ export function arrivalTable({
   query,
   write,
 }: Engine): Pick<Store, "arrivals" | "beginLife" | "peerCursor" | "setPeerCursor"> {
+  const lastGiven = async (table: ArrivalTable) =>
+    ((await query(LAST_OF[table]))[0]?.last as number | null) ?? 0;
   return {
     arrivals: async (table, cursor) => {
       const lives = (await query(GET_LIVES)).map(
@@ -63,8 +69,11 @@ export function arrivalTable({
       const after = arrivalAt(cursor, lives);
       if (after === undefined) return undefined;
       const rows = await query(PAGE_OF[table], [after]);
-      const last = (rows.at(-1)?.arrival as number | undefined) ?? after;
-      return { packed: concatBytes(...rows.map(PACK[table])), cursor: cursorAt(last, lives) };
+      const last = rows.at(-1)?.arrival as number | undefined;
+      // Nothing after it: because all was read, or because it names what was never given out.
+      if (last === undefined && after > (await lastGiven(table))) return undefined;
+      const packed = concatBytes(...rows.map(PACK[table]));
+      return { packed, cursor: cursorAt(last ?? after, lives) };
     },
     beginLife: () =>
       write(async (q) => void (await q(BEGIN_LIFE, [randomBytes(16).toString("hex")]))),

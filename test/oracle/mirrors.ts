@@ -112,6 +112,40 @@ describe("a mirror", () => {
     expect(asked).to.equal(0);
   });
 
+  it("that trickles is not waited for: the next one is asked beside it, and it is left when that has all", async () => {
+    const left = Promise.withResolvers<void>();
+    let isOpen = false;
+    // Enough each second to be kept, and it would take days.
+    const trickle: Answer = (_, response) => {
+      isOpen = true;
+      const drops = setInterval(() => response.write(Buffer.alloc(8 * 1024)), 100);
+      response.on("close", () => {
+        clearInterval(drops);
+        left.resolve();
+      });
+    };
+    const slow = await mirror(except("manifest.json", trickle));
+    const late = await mirror((request, response, file) => {
+      expect(isOpen).to.equal(true);
+      honestly(request, response, file);
+    });
+    const mirrors = [slow, late].map(openBundles);
+    const { files } = await signedBundle(mirrors, { epoch: 1, bundleHash }, 100);
+    expect(files.get("rewards.bin")).to.deep.equal(bundle.files.get("rewards.bin"));
+    await left.promise;
+  });
+
+  it("that is asked after one that has what was signed is not asked at all", async () => {
+    const first = await mirror(honestly);
+    let asked = 0;
+    const second = await mirror((_, response) => {
+      asked += 1;
+      response.end();
+    });
+    await signedBundle([first, second].map(openBundles), { epoch: 1, bundleHash });
+    expect(asked).to.equal(0);
+  });
+
   it("that has a page for everything is no copy, and the next one is asked", async () => {
     const page = await mirror((_, response) => response.end("<html>not found</html>"));
     const { message, isDamaged } = await failureAt(page);

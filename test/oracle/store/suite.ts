@@ -464,6 +464,13 @@ export function storeSuite(engine: StoreEngine): void {
         expect((await read(cursor)).sequences).to.deep.equal([2]);
         const elsewhere = cursor.replace(/^.{32}/, "0".repeat(32));
         expect(await store.arrivals("receipts", elsewhere)).to.equal(undefined);
+        // Of this life, and it was never given out: else whoever has it would wait for good, and be told nothing.
+        const { cursor: last } = await read(cursor);
+        const never = last.replace(/[0-9]+$/, (arrival) => String(Number(arrival) + 1));
+        expect(await store.arrivals("receipts", never)).to.equal(undefined);
+        expect(await store.arrivals("vouchers", never)).to.equal(undefined);
+        for (const word of ["", "x", `${last}0000`, `${last}.5`, last.replace("-", "--")])
+          expect(await store.arrivals("receipts", word), word).to.equal(undefined);
         // As one had it that read on before this store went back to a copy.
         const beyond = cursor.replace(/[0-9]+$/, "1000");
         expect(await store.arrivals("receipts", beyond)).to.equal(undefined);
