@@ -10,6 +10,7 @@ import { openBundles } from "../../../oracle/edge/bundles.ts";
 import { LTK, type MemberWorld, startMemberWorld } from "../../worlds/network.ts";
 import { lastFinalEpoch, proposals, publishedFiles } from "../support/chronicle.ts";
 import { freePort } from "../support/free-port.ts";
+import { drip, startLiar } from "../support/liar.ts";
 import {
   type Closed,
   type MemberOracle,
@@ -29,7 +30,7 @@ describe("three members of which two must sign", () => {
   let urls: readonly [string, string, string];
   let services: Serving[];
   let liar: Server;
-  const mirrors: Server[] = [];
+  const mirrors: { close(): unknown }[] = [];
 
   before(async () => {
     world = await startMemberWorld({ members: 3, threshold: 2 });
@@ -134,7 +135,7 @@ describe("three members of which two must sign", () => {
     expect(await lastFinalEpoch(world)).to.equal(2);
   });
 
-  it("come to a quorum although one is down and one lies (Lido 1379: one member bricks the vote)", async () => {
+  it("come to a quorum although one is down, one lies and two drip (Lido 1379: one member bricks the vote)", async () => {
     const chainId = Number((await world.devnet.provider.getNetwork()).chainId);
     const ledger = await world.devnet.suite.ledger.getAddress();
     liar = createServer((request, response) => {
@@ -157,10 +158,23 @@ describe("three members of which two must sign", () => {
     });
     await new Promise<void>((listening) => liar.listen(0, "127.0.0.1", listening));
     const lies = `http://127.0.0.1:${(liar.address() as AddressInfo).port}`;
+    // Both introduce themselves; all else that is asked of them never ends.
+    const dripping = (["headers", "body"] as const).map((part) =>
+      startLiar((request, response) => {
+        if (request.url !== "/v1/member") return drip(response, part);
+        const versions = { oldest: 1, newest: 1 };
+        response.setHeader("content-type", "application/json");
+        return response.end(
+          JSON.stringify({ member: second.member, chainId, ledger, versions, now: 0 }),
+        );
+      }),
+    );
+    const drips = await Promise.all(dripping);
+    mirrors.push(...drips);
     await world.submit(urls[2], [{ epoch: 3 }, { epoch: 3 }]);
     await world.sealEpoch(3);
-    const args = [...peers(DOWN, lies, urls[2]), "--peer-patience", "0"];
-    const { code, stderr } = await first.close(...args);
+    const asked = peers(DOWN, lies, ...drips.map(({ url }) => url), urls[2]);
+    const { code, stderr } = await first.close(...asked, "--peer-patience", "0");
     expect(code).to.equal(0);
     expect(await signers()).to.deep.equal([0, 2]);
     expect(stderr).to.contain("peer does not answer").and.contain("a receipt was cut off");

@@ -11,8 +11,8 @@ import {
 } from "@link-rewards/core/signed/member-request";
 import { expect } from "chai";
 import { openBundles } from "../../../oracle/edge/bundles.ts";
-import { type MemberWorld, startMemberWorld } from "../../worlds/network.ts";
-import { proposals } from "../support/chronicle.ts";
+import { LTK, type MemberWorld, startMemberWorld } from "../../worlds/network.ts";
+import { inStore, proposals } from "../support/chronicle.ts";
 import { freePort } from "../support/free-port.ts";
 import type { MemberOracle, Serving } from "../support/member-oracle.ts";
 
@@ -48,11 +48,19 @@ describe("three members, of whom one is killed", () => {
     while (!(await fetch(new URL(path, url))).ok) await soon();
   };
 
-  it("keep its receipts, which went on from member to member before", async () => {
+  it("keep its receipts and vouchers, which went on from member to member before", async () => {
     await world.submit(third.url, [{ device: device(0), egressBytes: 3n }]);
+    await world.owe(third.url, 1, LTK);
     await isAt(first, 0, 1);
+    await inStore(oracles[0], async (store) => {
+      while ((await store.vouchers()).length === 0) await soon();
+    });
     await third.kill();
     await world.endEpoch(1);
+    const { outcome } = await oracles[0].close("--peer", second.url);
+    expect(outcome.actions?.map(({ action }) => action)).to.include("collect");
+    const { escrow } = world.devnet.suite;
+    expect(await escrow.paid(world.customer.address, 1)).to.equal(LTK);
     await world.sealEpoch(1);
     const { code, stderr } = await oracles[0].close("--peer", second.url);
     expect(code, stderr).to.equal(0);

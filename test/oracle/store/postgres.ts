@@ -6,6 +6,7 @@ import {
   startPostgres,
 } from "../../../scripts/local/postgres-server.ts";
 import { crowdOf } from "../../worlds/paper.ts";
+import { commitOrderSuite } from "./commit-order.ts";
 import { postgresPlace } from "./postgres-place.ts";
 import { expectStored, storeSuite } from "./suite.ts";
 import { startWriter } from "./writer.ts";
@@ -18,6 +19,7 @@ describe("PostgreSQL", () => {
   after(() => server.stop());
 
   storeSuite({ name: "PostgreSQL", place: () => postgresPlace(server) });
+  commitOrderSuite("PostgreSQL", () => ({ server }));
 
   const message = async (opening: Promise<unknown>): Promise<string> => {
     const [outcome] = await Promise.allSettled([opening]);

@@ -6,6 +6,7 @@ import {
   startPostgres,
 } from "../../../scripts/local/postgres-server.ts";
 import { crowdOf } from "../../worlds/paper.ts";
+import { commitOrderSuite } from "./commit-order.ts";
 import { postgresPlace } from "./postgres-place.ts";
 import { storeSuite, until } from "./suite.ts";
 
@@ -41,6 +42,7 @@ describe("PostgreSQL, spread by device", () => {
     name: "PostgreSQL, spread by device",
     place: () => postgresPlace(server, partition),
   });
+  commitOrderSuite("PostgreSQL, spread by device", () => ({ server, prepare: partition }));
 
   it("touches only the parts of a group's devices, to look up and to write", async () => {
     const url = await server.createSchema();
