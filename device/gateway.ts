@@ -16,7 +16,7 @@ import { askedToStop, runProgram } from "@link-rewards/host/program";
 import { connectChain } from "./chain.ts";
 import { startGateway } from "./gateway/start.ts";
 import { logToStderr } from "./log.ts";
-import { jsonOption, oracleOption, print } from "./options.ts";
+import { jsonOption, oraclesOption, print } from "./options.ts";
 
 const program = new Command("link-gateway")
   .description(
@@ -53,7 +53,7 @@ function runCommand() {
       "Uses every node once a round, then signs for what was good and promises to pay for it, until stopped.",
     )
     .addOption(deploymentOption())
-    .addOption(oracleOption())
+    .addOption(oraclesOption())
     .addOption(rpcOption().makeOptionMandatory())
     .addOption(key.keystore)
     .addOption(key.passwordFile)
@@ -86,7 +86,7 @@ function runCommand() {
         escrow: contracts.customerEscrow,
         customer,
         key: await openSigner(options),
-        oracleUrl: options.oracle,
+        oracles: options.oracle,
         nodes: () => readNodes(options.nodes),
         files: options.file,
         folder: options.folder,

@@ -17,6 +17,7 @@ import {
   addresses,
   deploymentOption,
   keyOptions,
+  moreUrls,
   rpcOption,
   wholeNumber,
 } from "@link-rewards/host/options";
@@ -26,11 +27,11 @@ import { logToStderr } from "./log.ts";
 import { nextNonce } from "./node/consents.ts";
 import { drawQr } from "./node/qr.ts";
 import { shownKey, startNode } from "./node/start.ts";
-import { jsonOption, oracleOption, print } from "./options.ts";
+import { jsonOption, oraclesOption, print } from "./options.ts";
 
 const program = new Command("link-node")
   .description(
-    "The reference device: serves content, keeps data and computes for customers, countersigns their receipts and hands them to the oracle.",
+    "The reference device: serves content, keeps data and computes for customers, countersigns their receipts and hands them to an oracle.",
   )
   .addHelpText(
     "after",
@@ -143,7 +144,7 @@ function serveCommand() {
       "Serves customers over HTTP until stopped. Put TLS in front of it on any network you do not own.",
     )
     .addOption(deploymentOption())
-    .addOption(oracleOption())
+    .addOption(oraclesOption())
     .addOption(rpcOption())
     .addOption(key.keystore)
     .addOption(key.passwordFile)
@@ -154,13 +155,14 @@ function serveCommand() {
     .option("--member <address...>", "oracle members whose acknowledgements count", addresses)
     .option(
       "--bundles <url>",
-      "where the bundles are published, to look whether members left out what they acknowledged (default: the oracle's)",
+      "where the bundles are published, to look whether members left out what they acknowledged; may be repeated (default: the oracles')",
+      moreUrls,
     )
     .option("--content-limit <bytes>", "how much it keeps for customers", wholeNumber)
     .addOption(jsonOption())
     .addHelpText(
       "after",
-      "\nWith --rpc it serves only customers that are admitted, with the key they use, up to that key's cap, and have something to pay with; without, it learns from the oracle's refusals. With --rpc it also says in its log when a final epoch lacks a receipt that a member acknowledged; link-oracle omission proves it, from the folder's acknowledgements.",
+      "\nWith --rpc it serves only customers that are admitted, with the key they use, up to that key's cap, and have something to pay with; without, it learns from the oracles' refusals. With --rpc it also says in its log when a final epoch lacks a receipt that a member acknowledged; link-oracle omission proves it, from the folder's acknowledgements.",
     )
     .action(async (options) => {
       const deployment = await readDeploymentFile(options.deployment);
@@ -169,14 +171,14 @@ function serveCommand() {
         key: await openDeviceKey(options),
         chainId: deployment.chainId,
         registry: contractsOf(deployment).deviceRegistry,
-        oracleUrl: options.oracle,
+        oracles: options.oracle,
         folder: options.folder,
         host: options.host,
         port: options.port,
         log: logToStderr(options.json),
         ...(chain && {
           standingOf: chain.standingOf,
-          omissions: { chain, ...(options.bundles && { bundlesUrl: options.bundles }) },
+          omissions: { chain, ...(options.bundles && { bundlesUrls: options.bundles }) },
         }),
         ...(options.member && { members: options.member }),
         ...(options.contentLimit && { contentLimitBytes: options.contentLimit }),

@@ -1,10 +1,15 @@
 import { Option } from "@commander-js/extra-typings";
+import { moreUrls } from "@link-rewards/host/options";
 
 /** What both programs can be told. */
 
-export function oracleOption() {
-  return new Option("--oracle <url>", "oracle that takes the receipts")
+export function oraclesOption() {
+  return new Option(
+    "--oracle <url>",
+    "oracle that takes receipts and vouchers; may be repeated, or several with commas: the next is asked when one is silent",
+  )
     .env("LINK_ORACLE")
+    .argParser(moreUrls)
     .makeOptionMandatory();
 }
 

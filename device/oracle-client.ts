@@ -9,17 +9,19 @@ import {
   type SignedReceipt,
   signedReceiptToJson,
 } from "@link-rewards/core/signed/receipt";
-import { parseSignedVoucher, signedVoucherToJson } from "@link-rewards/core/signed/submission";
+import { signedVoucherToJson } from "@link-rewards/core/signed/submission";
 import type { SignedVoucher } from "@link-rewards/core/signed/voucher";
+import { fetchPaced } from "@link-rewards/host/paced";
 import pRetry from "p-retry";
 
+/** One oracle, and what it says. Whatever is no answer throws. */
 export type OracleClient = {
+  readonly url: string;
   openEpochs(): Promise<readonly OpenEpoch[]>;
   /** What the oracle holds for this (epoch, device, customer). */
   head(epoch: number, device: Address, customer: Address): Promise<SignedReceipt | undefined>;
   postReceipt(signed: SignedReceipt): Promise<ReceiptAnswer>;
   postVoucher(signed: SignedVoucher): Promise<VoucherAnswer>;
-  vouchers(): Promise<readonly SignedVoucher[]>;
 };
 
 export type ReceiptAnswer =
@@ -38,7 +40,7 @@ export type OracleClientOptions = {
   readonly url: string;
   readonly chainId: number;
   readonly registry: Address;
-  readonly timeoutMilliseconds?: number;
+  readonly timeoutMilliseconds?: number | undefined;
 };
 
 /** A failure after which the same request may succeed. */
@@ -54,6 +56,7 @@ export function connectOracle(options: OracleClientOptions): OracleClient {
       body: JSON.stringify(body),
     });
   return {
+    url: options.url,
     async openEpochs() {
       const open = read("Terms", (await get("/v1/epochs/open")).body);
       if (open.chainId !== chainId || lowercaseHex(open.registry) !== registry) {
@@ -65,7 +68,10 @@ export function connectOracle(options: OracleClientOptions): OracleClient {
     },
     async head(epoch, device, customer) {
       const { status, body } = await get(`/v1/receipts/${epoch}/${device}/${customer}`);
-      return status === 404 ? undefined : checked(parseSignedReceipt(read("Head", body)));
+      if (status !== 404) return checked(parseSignedReceipt(read("Head", body)));
+      // In the oracle's words: of a proxy it would say nothing about what the oracle holds.
+      read("Problem", body);
+      return undefined;
     },
     async postReceipt(signed) {
       const { status, body } = await post("/v1/receipts", {
@@ -93,10 +99,6 @@ export function connectOracle(options: OracleClientOptions): OracleClient {
       if (status !== 200) return { status: "refused", ...read("Refused", body) };
       return read("TakenVoucher", body);
     },
-    async vouchers() {
-      const { vouchers } = read("Vouchers", (await get("/v1/vouchers")).body);
-      return vouchers.map((voucher) => checked(parseSignedVoucher(voucher)));
-    },
   };
 }
 
@@ -119,33 +121,46 @@ function checked<T>(parsed: T | Refused): T {
 
 type HttpAnswer = { readonly status: number; readonly body: unknown };
 
-/** Answers below 500 are answers; all else is a failure that a retry may help. */
+const TIMEOUT_MS = 10_000;
+/** The longest answer is a head or a refusal, of a kilobyte: no oracle may fill a device's memory. */
+const MAX_ANSWER_BYTES = 64 * 1024;
+/** No oracle keeps a device waiting for longer than that, whatever it asks. */
+const MOST_RETRY_AFTER_SECONDS = 600;
+/** Too early, too often: what is said later may be another thing. */
+const LATER: readonly number[] = [408, 425, 429];
+
+/** Answers are what the oracle says of what it was asked; all else is a failure that a retry may help. */
 async function request(
-  { url, timeoutMilliseconds = 10_000 }: OracleClientOptions,
+  { url, timeoutMilliseconds = TIMEOUT_MS }: OracleClientOptions,
   path: string,
   init: RequestInit = {},
 ): Promise<HttpAnswer> {
   try {
-    const response = await fetch(new URL(path, url), {
-      ...init,
-      signal: AbortSignal.timeout(timeoutMilliseconds),
+    const { status, headers, bytes } = await fetchPaced(new URL(path, url), init, {
+      answerMs: timeoutMilliseconds,
+      maxBytes: () => MAX_ANSWER_BYTES,
     });
-    const text = await response.text();
-    if (response.status >= 500) throw unavailable(response, text);
-    return { status: response.status, body: text === "" ? undefined : JSON.parse(text) };
+    if (bytes === undefined) throw nonsense(`it has more than ${MAX_ANSWER_BYTES} bytes`);
+    const text = new TextDecoder().decode(bytes);
+    if (status >= 500 || LATER.includes(status)) throw unavailable(status, headers, text);
+    return { status, body: text === "" ? undefined : JSON.parse(text) };
   } catch (cause) {
-    const { retryAfterSeconds } = cause as Unavailable;
     throw Object.assign(new Error(`${url}${path} did not answer`, { cause }), {
-      retryAfterSeconds,
+      retryAfterSeconds: retryAfterSeconds(cause),
     });
   }
 }
 
-function unavailable(response: Response, text: string): Unavailable {
-  const retryAfterSeconds = Number(response.headers.get("retry-after") ?? 0) || 0;
-  return Object.assign(new Error(`HTTP ${response.status}: ${text.slice(0, 200)}`), {
-    retryAfterSeconds,
+function unavailable(status: number, headers: Headers, text: string): Unavailable {
+  const asked = Number(headers.get("retry-after") ?? 0);
+  return Object.assign(new Error(`HTTP ${status}: ${text.slice(0, 200)}`), {
+    retryAfterSeconds: asked > 0 ? Math.min(asked, MOST_RETRY_AFTER_SECONDS) : 0,
   });
+}
+
+/** For how long it wants to be left alone, which failed with this; 0 when it said nothing. */
+export function retryAfterSeconds(error: unknown): number {
+  return (error as Unavailable).retryAfterSeconds ?? 0;
 }
 
 export type Backoff = {
@@ -170,7 +185,7 @@ export function withBackoff<T>(
     async onFailedAttempt({ error, retryDelay }) {
       onFailure?.(error);
       if (retryDelay === 0) return;
-      const asked = 1_000 * ((error as Unavailable).retryAfterSeconds ?? 0);
+      const asked = 1_000 * retryAfterSeconds(error);
       await sleep(asked + Math.random() * retryDelay, undefined, signal && { signal });
     },
   });
@@ -180,7 +195,7 @@ export type EpochView = {
   /** The running epoch; 0 before the first. */
   current(): Promise<number>;
   isOpen(epoch: number): Promise<boolean>;
-  /** Asks the oracle again before the next answer, unless it has just been asked. */
+  /** Asks the oracles again before the next answer, unless it has just been asked. */
   refresh(): void;
 };
 
@@ -188,10 +203,13 @@ export type EpochView = {
 const LEAST_AGE_MILLISECONDS = 200;
 
 /**
- * The oracle says which epoch it is, because a device's clock may say anything. An answer is used for a short time;
- * while the oracle is away the last one stands, for both sides sign the epoch and it is refused if it has closed.
+ * The oracles say which epoch it is, because a device's clock may say anything. An answer is used for a short time;
+ * while they are away the last one stands, for both sides sign the epoch and it is refused if it has closed.
  */
-export function viewEpochs(oracle: OracleClient, maxAgeMilliseconds: number): EpochView {
+export function viewEpochs(
+  oracles: Pick<OracleClient, "openEpochs">,
+  maxAgeMilliseconds: number,
+): EpochView {
   let last: readonly OpenEpoch[] | undefined;
   let askedAt = 0;
   let askAgainAt = 0;
@@ -199,7 +217,7 @@ export function viewEpochs(oracle: OracleClient, maxAgeMilliseconds: number): Ep
 
   async function ask(): Promise<readonly OpenEpoch[]> {
     try {
-      last = await oracle.openEpochs();
+      last = await oracles.openEpochs();
       return last;
     } catch (error) {
       if (last === undefined) throw error;

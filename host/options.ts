@@ -22,17 +22,17 @@ export function rpcsOption() {
     "JSON-RPC node of the chain; may be repeated: the next is asked when one fails",
   )
     .env("LINK_RPC")
-    .argParser((text: string, before: readonly string[] = []) => [...before, ...urls(text)]);
+    .argParser(moreUrls);
 }
 
-function urls(text: string): readonly string[] {
+export function moreUrls(text: string, before: readonly string[] = []): readonly string[] {
   const found = text.split(",");
   for (const url of found) {
     // Not repeated: it may hold a key.
     if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ""))
       throw new InvalidArgumentError("must be a URL with http:// or https://");
   }
-  return found;
+  return [...before, ...found];
 }
 
 export function feeCeilingOption() {

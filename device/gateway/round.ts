@@ -199,14 +199,17 @@ async function tallyOf(
 
 /** In the epoch in which this ledger began, an older one may have signed and been lost. */
 async function lostHead(
-  { ledger, oracle, customer, key, domains }: RoundParts,
+  { ledger, oracles, customer, key, domains }: RoundParts,
   device: Address,
   epoch: number,
 ): Promise<SignedReceipt | undefined> {
   ledger.value.since ??= epoch;
   if (epoch > ledger.value.since) return undefined;
-  const head = await oracle.head(epoch, device, customer);
-  if (head === undefined) return undefined;
-  const digest = receiptDigest(domains.registry, head.receipt);
-  return recover(digest, head.customerSignature) === key.address ? head : undefined;
+  const heads = await oracles.heads(epoch, device, customer);
+  return heads
+    .filter(({ receipt, customerSignature }) => {
+      const digest = receiptDigest(domains.registry, receipt);
+      return recover(digest, customerSignature) === key.address;
+    })
+    .sort((a, b) => b.receipt.sequence - a.receipt.sequence)[0];
 }

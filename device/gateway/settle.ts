@@ -4,7 +4,8 @@ import { type Receipt, receiptDigest, type SignedReceipt } from "@link-rewards/c
 import { voucherDigest } from "@link-rewards/core/signed/voucher";
 import type { DigestSigner } from "@link-rewards/host/keys";
 import { NOTHING, shortOf } from "../amounts.ts";
-import { type Backoff, type EpochView, type OracleClient, withBackoff } from "../oracle-client.ts";
+import { type Backoff, type EpochView, withBackoff } from "../oracle-client.ts";
+import type { Oracles } from "../oracles.ts";
 import type { StateFile } from "../state.ts";
 import { type BudgetParts, openBudget } from "./budget.ts";
 import type { LedgerPages, Promised, Tally } from "./ledger.ts";
@@ -14,7 +15,7 @@ export type SettleParts = BudgetParts & {
   readonly key: DigestSigner;
   readonly domains: { readonly registry: Uint8Array; readonly escrow: Uint8Array };
   readonly ledger: StateFile<LedgerPages>;
-  readonly oracle: OracleClient;
+  readonly oracles: Pick<Oracles, "heads" | "postVoucher">;
   readonly epochs: EpochView;
   readonly peerAt: (url: string) => Peer;
   readonly backoff: Backoff;
@@ -137,11 +138,11 @@ export async function deliverVouchers(parts: SettleParts): Promise<readonly stri
 }
 
 async function deliverVoucher(
-  { oracle, backoff }: SettleParts,
+  { oracles, backoff }: SettleParts,
   { voucher, signature }: Promised,
 ): Promise<string | undefined> {
   try {
-    const answer = await withBackoff(() => oracle.postVoucher({ voucher, signature }), backoff);
+    const answer = await withBackoff(() => oracles.postVoucher({ voucher, signature }), backoff);
     // Stale: paid or promised already, which is what a voucher is for.
     if (answer.status !== "refused" || answer.refusal === "stale") return undefined;
     return `voucher: ${answer.refusal}: ${answer.message}`;

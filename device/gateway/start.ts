@@ -5,7 +5,8 @@ import type { SignedReceipt } from "@link-rewards/core/signed/receipt";
 import type { DigestSigner } from "@link-rewards/host/keys";
 import { contentTreeOf } from "../content.ts";
 import { type Log, silent } from "../log.ts";
-import { type Backoff, connectOracle, viewEpochs } from "../oracle-client.ts";
+import { type Backoff, viewEpochs } from "../oracle-client.ts";
+import { connectOracles } from "../oracles.ts";
 import { createStopwatch } from "../stopwatch.ts";
 import type { BudgetParts } from "./budget.ts";
 import { openLedger, type Tally } from "./ledger.ts";
@@ -30,7 +31,8 @@ export type GatewayOptions = {
   readonly chainId: number;
   readonly registry: Address;
   readonly escrow: Address;
-  readonly oracleUrl: string;
+  /** URLs of oracles: they say which epoch it is, and all of them are handed the vouchers. */
+  readonly oracles: readonly string[];
   /** Asked each round: the list of nodes may change. */
   readonly nodes: () => readonly string[] | Promise<readonly string[]>;
   /** What the customer has kept at every node, and fetches from them. */
@@ -82,9 +84,9 @@ const ALL = 10_000;
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
   const { customer, key, chainId, registry, escrow, chain, log = silent } = options;
   const { inspector = false } = options;
-  const oracle = connectOracle({ url: options.oracleUrl, chainId, registry });
+  const oracles = connectOracles({ urls: options.oracles, chainId, registry });
   const epochs = viewEpochs(
-    oracle,
+    oracles,
     options.epochMaxAgeMilliseconds ?? DEFAULT_EPOCH_MAX_AGE_MILLISECONDS,
   );
   const ledger = await openLedger(options.folder, customer);
@@ -98,7 +100,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       escrow: domainSeparator(chainId, escrow),
     },
     ledger,
-    oracle,
+    oracles,
     epochs,
     peerAt: (url) => connectPeer(url, timeout),
     chain,

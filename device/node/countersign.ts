@@ -11,7 +11,8 @@ import {
 import type { DeviceKey } from "@link-rewards/host/keys";
 import { amountsOf, largest, NOTHING, shortOf } from "../amounts.ts";
 import type { Chain, Standing } from "../chain.ts";
-import type { EpochView, OracleClient } from "../oracle-client.ts";
+import type { EpochView } from "../oracle-client.ts";
+import type { Oracles } from "../oracles.ts";
 import { isNodeRefused, type NodeRefused } from "../refusal.ts";
 import { type Book, type Entry, SEQUENCE_JUMP } from "./book.ts";
 import type { Meter } from "./meter.ts";
@@ -37,7 +38,7 @@ export type CountersignParts = {
   readonly domain: Uint8Array;
   readonly book: Book;
   readonly meter: Meter;
-  readonly oracle: OracleClient;
+  readonly oracles: Pick<Oracles, "heads">;
   readonly epochs: EpochView;
   readonly standingOf: StandingOf;
   readonly tolerance: Tolerance;
@@ -164,13 +165,13 @@ async function beginEntry(parts: CountersignParts, draft: Draft): Promise<Entry>
   return entry;
 }
 
-/** Only what this device signed, out of what the oracle and the customer show: the rest could be made up. */
+/** Only what this device signed, out of what the oracles and the customer show: the rest could be made up. */
 async function ownHeads(
-  { key, oracle, domain }: CountersignParts,
+  { key, oracles, domain }: CountersignParts,
   { receipt: { epoch, customer }, head }: Draft,
 ): Promise<readonly SignedReceipt[]> {
-  const stored = await oracle.head(epoch, key.address, customer);
-  return [stored, head].filter(
+  const stored = await oracles.heads(epoch, key.address, customer);
+  return [...stored, head].filter(
     (shown): shown is SignedReceipt =>
       shown !== undefined &&
       shown.receipt.epoch === epoch &&

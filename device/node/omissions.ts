@@ -4,6 +4,7 @@ import { type Address, ZERO_ADDRESS, ZERO_HASH } from "@link-rewards/core/encodi
 import { findOmission } from "@link-rewards/core/judge/omission";
 import type { RangeReader } from "@link-rewards/core/judge/proof";
 import type { KeptWord } from "@link-rewards/core/signed/kept-word";
+import type { SignedReceipt } from "@link-rewards/core/signed/receipt";
 import type { DeviceKey } from "@link-rewards/host/keys";
 import type { Reported } from "../chain.ts";
 import type { Log } from "../log.ts";
@@ -20,8 +21,8 @@ export type LeftOut = {
 export type OmissionParts = {
   readonly words: Words;
   readonly chain: Reported;
-  /** Where the bundles are published: the oracle itself, or any mirror. */
-  readonly bundlesUrl: string;
+  /** Where the bundles are published: the oracles themselves, or any mirrors. The next is read when one has no good copy. */
+  readonly bundlesUrls: readonly string[];
   readonly key: Pick<DeviceKey, "address" | "publicKey">;
   readonly everyMilliseconds: number;
   readonly log: Log;
@@ -96,12 +97,12 @@ export function watchOmissions(parts: OmissionParts): OmissionWatch {
 }
 
 async function leftOutOf(parts: OmissionParts, epoch: number): Promise<readonly LeftOut[]> {
-  const { words, chain, key, bundlesUrl } = parts;
+  const { words, chain, key } = parts;
   const account = await chain.ownerAt(key.address, epoch);
   // What it served earns nothing, and nobody has to report it.
   if (account === ZERO_ADDRESS) return [];
   const report = await chain.finalReport(epoch);
-  const read = rememberRanges(webRanges(bundlesUrl, epoch));
+  const reads = parts.bundlesUrls.map((url) => rememberRanges(webRanges(url, epoch)));
   const indexes = new Map<Address, Promise<number>>();
   const indexOf = (of: Address) => {
     const index = indexes.get(of) ?? chain.indexOf(of);
@@ -109,11 +110,24 @@ async function leftOutOf(parts: OmissionParts, epoch: number): Promise<readonly 
     return index;
   };
   const { publicKey } = key;
+  /** In the first copy that leads to the root of the report: any other is a bad copy, and says nothing of the members. */
+  async function search(signed: SignedReceipt) {
+    const causes: unknown[] = [];
+    for (const read of reads) {
+      try {
+        const found = await findOmission(read, report, signed, { account, publicKey, indexOf });
+        if (!("unproven" in found)) return found;
+      } catch (error) {
+        causes.push(error);
+      }
+    }
+    const places = parts.bundlesUrls.join(" and ");
+    const message = `no files of epoch ${epoch} that lead to its root are at ${places}`;
+    throw new AggregateError(causes, message);
+  }
   const leftOut: LeftOut[] = [];
   for (const word of words.of(epoch)) {
-    const searched = await findOmission(read, report, word.signed, { account, publicKey, indexOf });
-    if ("unproven" in searched)
-      throw new Error(`the files of epoch ${epoch} at ${bundlesUrl} do not lead to its root`);
+    const searched = await search(word.signed);
     if ("sequence" in searched) continue;
     // A receipt that is not lawful is left out rightly: the judge knows.
     const digest = await chain.omitted(report, searched.omission);

@@ -7,7 +7,8 @@ import type { Amounts } from "@link-rewards/core/signed/receipt";
 import type { DeviceKey } from "@link-rewards/host/keys";
 import type { Standing } from "../chain.ts";
 import { type Log, silent } from "../log.ts";
-import { type Backoff, connectOracle, viewEpochs } from "../oracle-client.ts";
+import { type Backoff, viewEpochs } from "../oracle-client.ts";
+import { connectOracles } from "../oracles.ts";
 import { isNodeRefused } from "../refusal.ts";
 import { admitter, rememberStanding } from "./admit.ts";
 import { type Entry, openBook } from "./book.ts";
@@ -24,7 +25,10 @@ export type NodeOptions = {
   readonly key: DeviceKey;
   readonly chainId: number;
   readonly registry: Address;
-  readonly oracleUrl: string;
+  /** URLs of oracles; the next is asked when one is silent. */
+  readonly oracles: readonly string[];
+  /** How long an oracle may take to answer before it counts as silent. */
+  readonly oracleTimeoutMilliseconds?: number;
   /** Oracle members whose acknowledgements count; without any, whoever the answer names. */
   readonly members?: readonly Address[];
   /** The device's memory: what it has signed, and the content it keeps. For one process at a time. */
@@ -32,16 +36,16 @@ export type NodeOptions = {
   readonly host?: string;
   /** 0: any free one. */
   readonly port?: number;
-  /** Whether a customer and its key are good in an epoch, and for how much; without it, the oracle's refusals teach. */
+  /** Whether a customer and its key are good in an epoch, and for how much; without it, the oracles' refusals teach. */
   readonly standingOf?: StandingOf;
   /** With it the device looks whether what members acknowledged is in the final epochs. */
   readonly omissions?: Pick<OmissionParts, "chain"> &
-    Partial<Pick<OmissionParts, "bundlesUrl" | "everyMilliseconds">>;
+    Partial<Pick<OmissionParts, "bundlesUrls" | "everyMilliseconds">>;
   readonly tolerance?: Tolerance;
   /** What a customer may receive beyond its last signed receipt. */
   readonly credit?: Amounts;
   readonly contentLimitBytes?: number;
-  /** How long the oracle's word on the epoch is used before it is asked again. */
+  /** How long the oracles' word on the epoch is used before it is asked again. */
   readonly epochMaxAgeMilliseconds?: number;
   readonly backoff?: Backoff;
   readonly log?: Log;
@@ -97,9 +101,14 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const { key, chainId, registry, folder, log = silent } = options;
   const device = key.address;
   const domain = domainSeparator(chainId, registry);
-  const oracle = connectOracle({ url: options.oracleUrl, chainId, registry });
+  const oracles = connectOracles({
+    urls: options.oracles,
+    chainId,
+    registry,
+    timeoutMilliseconds: options.oracleTimeoutMilliseconds,
+  });
   const maxAge = options.epochMaxAgeMilliseconds ?? DEFAULT_EPOCH_MAX_AGE_MILLISECONDS;
-  const epochs = viewEpochs(oracle, maxAge);
+  const epochs = viewEpochs(oracles, maxAge);
   const limitBytes = options.contentLimitBytes ?? DEFAULT_CONTENT_LIMIT_BYTES;
   const contents = await openContents(join(folder, "contents"), limitBytes, log);
   const standingOf = rememberStanding(
@@ -115,13 +124,13 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   }
 
   const { members = [], backoff = DEFAULT_BACKOFF } = options;
-  const submitter = startSubmitter({ book, words, oracle, domain, key, members, backoff, log });
+  const submitter = startSubmitter({ book, words, oracles, domain, key, members, backoff, log });
   const sign = countersigner({
     key,
     domain,
     book,
     meter,
-    oracle,
+    oracles,
     epochs,
     standingOf,
     tolerance: options.tolerance ?? DEFAULT_TOLERANCE,
@@ -145,7 +154,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const omissions =
     options.omissions &&
     watchOmissions({
-      bundlesUrl: new URL("/bundles/", options.oracleUrl).href,
+      bundlesUrls: options.oracles.map((url) => new URL("/bundles/", url).href),
       everyMilliseconds: OMISSIONS_MILLISECONDS,
       ...options.omissions,
       ...{ words, key, log },

@@ -12,13 +12,14 @@ import {
   type ReceiptAnswer,
   withBackoff,
 } from "../oracle-client.ts";
+import type { Oracles } from "../oracles.ts";
 import { type Book, type Entry, type Fate, SEQUENCE_JUMP } from "./book.ts";
 import type { Words } from "./words.ts";
 
 export type SubmitParts = {
   readonly book: Book;
   readonly words: Words;
-  readonly oracle: OracleClient;
+  readonly oracles: Oracles;
   readonly domain: Uint8Array;
   readonly key: Pick<DeviceKey, "address" | "publicKey">;
   /** Whose acknowledgements count; with none named, the signature must be by the member the answer names. */
@@ -30,7 +31,7 @@ export type SubmitParts = {
 export type Submitter = {
   /** Takes up again what was not at its end when the process ended. */
   resume(): void;
-  /** Takes the newest receipt of this customer to the oracle, until it is acknowledged or cannot be. */
+  /** Takes the newest receipt of this customer to an oracle, until it is acknowledged or cannot be. */
   submit(epoch: number, customer: Address): void;
   /** Resolves when nothing is on its way. */
   idle(): Promise<void>;
@@ -38,8 +39,9 @@ export type Submitter = {
 };
 
 /**
- * The oracle reads the chain with a delay, so these may be true no more in a moment; until the epoch closes, which
- * ends it. Every other refusal stands: the same bytes would be refused again.
+ * An oracle reads the chain with a delay, so these may be true no more in a moment; until the epoch closes, which
+ * ends it. Every other refusal stands: that oracle would refuse the same bytes again. What it says is its own word all
+ * the same, by its clock and its chain, and another may take what it refused.
  */
 const PASSING: readonly Refusal[] = [
   "busy",
@@ -77,7 +79,7 @@ export function startSubmitter(parts: SubmitParts): Submitter {
   }
 
   function start(entry: Entry | undefined): void {
-    if (entry?.signed === undefined || !isUndecided(entry)) return;
+    if (entry?.signed === undefined) return;
     running.get(entry)?.stop.abort();
     const stop = new AbortController();
     const done = run(entry, entry.signed, stop.signal).finally(() => {
@@ -87,8 +89,14 @@ export function startSubmitter(parts: SubmitParts): Submitter {
   }
 
   return {
-    submit: (epoch, customer) => start(book.entry(epoch, customer)),
-    resume: () => book.entries().forEach(start),
+    submit(epoch, customer) {
+      const entry = book.entry(epoch, customer);
+      if (entry !== undefined && isUndecided(entry)) start(entry);
+    },
+    // What was refused too: there may be other oracles by now.
+    resume: () => {
+      for (const entry of book.entries()) if (entry.fate.status !== "acknowledged") start(entry);
+    },
     async idle() {
       while (running.size > 0) await Promise.all([...running.values()].map(({ done }) => done));
       await Promise.allSettled(keeping);
@@ -106,32 +114,106 @@ function isUndecided({ fate }: Entry): boolean {
   return fate.status === "pending" || (fate.status === "refused" && PASSING.includes(fate.refusal));
 }
 
-/** Throws, and so tries again, while a later answer may be another one. */
+type DeliverParts = SubmitParts & { readonly keep: (word: KeptWord) => Promise<void> };
+type Refusing = Extract<ReceiptAnswer, { readonly status: "refused" }>;
+
+/** Throws, and so tries again, while a later answer, or another oracle's, may be another one. */
 function deliver(
-  parts: SubmitParts & { readonly keep: (word: KeptWord) => Promise<void> },
+  parts: DeliverParts,
   entry: Entry,
   signed: SignedReceipt,
   signal: AbortSignal,
 ): Promise<ReceiptAnswer> {
-  const { oracle, backoff, log } = parts;
+  const { backoff, log } = parts;
   const about = { epoch: entry.epoch, customer: entry.customer, sequence: signed.receipt.sequence };
-  const attempt = async () => {
-    const answer = await oracle.postReceipt(signed);
-    if (answer.status !== "refused") {
-      const word = wordIn(answer.acknowledgement, signed);
-      refuseForgery(parts, word);
-      await parts.keep(word);
-      return answer;
-    }
-    if (!PASSING.includes(answer.refusal)) return answer;
-    // Known to the node from now on: it does not go on serving what may earn nothing.
-    decide(entry, signed, { status: "refused", refusal: answer.refusal });
-    throw new Error(`${answer.refusal}: ${answer.message}`);
-  };
-  return withBackoff(attempt, backoff, {
+  const standing = new Map<OracleClient, Refusing>();
+  return withBackoff(() => handRound(parts, { entry, signed, standing, signal }), backoff, {
     signal,
     onFailure: (error) => log("warn", "receipt-retry", { ...about, error: error.message }),
   });
+}
+
+type Delivery = {
+  readonly entry: Entry;
+  readonly signed: SignedReceipt;
+  /** The oracles that refused it for good. */
+  readonly standing: Map<OracleClient, Refusing>;
+  readonly signal: AbortSignal;
+};
+
+/** To one oracle after the other, until one takes it. */
+async function handRound(
+  parts: DeliverParts,
+  { entry, signed, standing, signal }: Delivery,
+): Promise<ReceiptAnswer> {
+  const { oracles, book } = parts;
+  const reasons: string[] = [];
+  let passing: Refusing | undefined;
+  for (const oracle of oracles.inTurn()) {
+    if (standing.has(oracle)) continue;
+    signal.throwIfAborted();
+    const answer = await handTo(parts, oracle, signed).catch((error: Error) => error);
+    if (answer instanceof Error) {
+      reasons.push(answer.message);
+      continue;
+    }
+    if (answer.status !== "refused") {
+      for (const belied of standing.keys()) oracles.distrust(belied);
+      return answer;
+    }
+    if (isShown(parts, signed, answer)) return answer;
+    if (PASSING.includes(answer.refusal)) passing = answer;
+    else standing.set(oracle, answer);
+    reasons.push(`${oracle.url}: ${answer.refusal}: ${answer.message}`);
+  }
+  const [refused] = standing.values();
+  const isOutvoted = standing.size > oracles.all.length / 2;
+  const isForgotten = book.entry(entry.epoch, entry.customer) !== entry;
+  if (refused !== undefined && (isOutvoted || isForgotten)) return refused;
+  const told = passing ?? refused;
+  // Known to the node from now on: it does not go on serving what may earn nothing.
+  if (told !== undefined) decide(entry, signed, { status: "refused", refusal: told.refusal });
+  const left = oracles.all.filter((oracle) => !standing.has(oracle));
+  throw Object.assign(new Error(reasons.join("; ") || "every oracle asked to be left alone"), {
+    retryAfterSeconds: oracles.waitSeconds(left),
+  });
+}
+
+/** An acknowledgement is one by its signature: without it, the oracle has said nothing. */
+async function handTo(
+  parts: DeliverParts,
+  oracle: OracleClient,
+  signed: SignedReceipt,
+): Promise<ReceiptAnswer> {
+  const answer = await parts.oracles.hear(oracle, async () => {
+    const said = await oracle.postReceipt(signed);
+    if (said.status !== "refused") refuseForgery(parts, wordIn(said.acknowledgement, signed));
+    return said;
+  });
+  if (answer.status !== "refused") await parts.keep(wordIn(answer.acknowledgement, signed));
+  return answer;
+}
+
+/** A refusal that needs no other's word: with it comes what the device itself signed later. */
+function isShown(
+  { domain, key }: SubmitParts,
+  { receipt }: SignedReceipt,
+  said: Refusing,
+): boolean {
+  const { refusal, head } = said;
+  if (refusal !== "stale" || head === undefined) return false;
+  const { epoch, customer, sequence } = head.receipt;
+  return (
+    epoch === receipt.epoch &&
+    customer === receipt.customer &&
+    sequence >= receipt.sequence &&
+    isOwn({ domain, key }, head)
+  );
+}
+
+function isOwn({ domain, key }: Pick<SubmitParts, "domain" | "key">, head: SignedReceipt): boolean {
+  const digest = receiptDigest(domain, head.receipt);
+  return isSignedBy(key.address, digest, head.deviceSignature, key.publicKey);
 }
 
 /** A receipt goes alone, so the root must be its digest; one of many would also keep its index and siblings. */
@@ -185,9 +267,6 @@ function decide(entry: Entry, signed: SignedReceipt, fate: Fate): void {
 }
 
 /** Someone signed on with this key: an older book was put back, or the key was copied. */
-function jumpBeyond({ domain, key }: SubmitParts, entry: Entry, head: SignedReceipt): void {
-  const { receipt, deviceSignature } = head;
-  const digest = receiptDigest(domain, receipt);
-  if (!isSignedBy(key.address, digest, deviceSignature, key.publicKey)) return;
-  entry.next = Math.max(entry.next, receipt.sequence + SEQUENCE_JUMP);
+function jumpBeyond(parts: SubmitParts, entry: Entry, head: SignedReceipt): void {
+  if (isOwn(parts, head)) entry.next = Math.max(entry.next, head.receipt.sequence + SEQUENCE_JUMP);
 }

@@ -225,7 +225,7 @@ describe("countersign", () => {
   describe("after a crash", () => {
     it("never signs the sequence that was stored when it was killed before signing", async () => {
       const folder = join(service.folder, "node");
-      const options = { oracleUrl: service.oracle.url, folder, registry };
+      const options = { oracles: [service.oracle.url], folder, registry };
       const child = spawn(process.execPath, [SIGNS_AND_DIES, JSON.stringify(options)], {
         stdio: ["ignore", "pipe", "inherit"],
       });
@@ -323,7 +323,7 @@ describe("countersign", () => {
     it("signs nothing while it cannot ask the oracle for its head", async () => {
       const wire = await layWire(() => service.oracle.url);
       wires.push(wire);
-      const node = await service.node({ oracleUrl: wire.url });
+      const node = await service.node({ oracles: [wire.url] });
       await fetch(`${node.url}/v1/device`);
       wire.cut(true);
       const draft = draftOf({ sequence: FIRST_SEQUENCE });
@@ -337,7 +337,7 @@ describe("countersign", () => {
   it("serves on, by the last word on the epoch, while the oracle is away", async () => {
     const wire = await layWire(() => service.oracle.url);
     wires.push(wire);
-    const node = await service.node({ oracleUrl: wire.url });
+    const node = await service.node({ oracles: [wire.url] });
     await sendDraft(node, draftOf({ sequence: FIRST_SEQUENCE }));
     wire.cut(true);
     const next = draftOf({ sequence: FIRST_SEQUENCE + 1, egressBytes: 1n });

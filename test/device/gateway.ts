@@ -290,7 +290,7 @@ describe("gateway", () => {
       gateway = await service.gateway({
         nodes: () => [node.url],
         files: [await service.file("film", 40_000)],
-        oracleUrl: wire.url,
+        oracles: [wire.url],
         backoff: { firstMilliseconds: 1, longestMilliseconds: 1, retries: 1 },
       });
       await gateway.serveRound();
@@ -313,7 +313,7 @@ describe("gateway", () => {
       gateway = await service.gateway({
         nodes: () => [node.url],
         files: [await service.file("film", 40_000)],
-        oracleUrl: wire.url,
+        oracles: [wire.url],
         backoff: { firstMilliseconds: 1, longestMilliseconds: 1, retries: 1 },
       });
       await gateway.serveRound();
@@ -378,7 +378,7 @@ describe("gateway", () => {
       wires.push(wire);
       const folder = join(service.folder, "gateway");
       const file = await service.file("film", 40_000);
-      const options = { oracleUrl: wire.url, folder, file, node: node.url };
+      const options = { oracles: [wire.url], folder, file, node: node.url };
       const child = spawn(process.execPath, [SETTLES_WHEN_TOLD, JSON.stringify(options)], {
         stdio: ["pipe", "pipe", "inherit"],
       });

@@ -51,7 +51,7 @@ describe("submit", () => {
   });
 
   async function startNode(options = {}): Promise<RunningNode> {
-    return service.node({ oracleUrl: wire.url, ...options });
+    return service.node({ oracles: [wire.url], ...options });
   }
 
   async function signOne(

@@ -7,7 +7,7 @@ import { chainOf, customer, SMALL_WORK } from "./service.ts";
 
 // A gateway that uses a node, says so, and settles when it is told to: it is killed while it does.
 if (process.argv[2] !== undefined && process.argv[1] === import.meta.filename) {
-  const { oracleUrl, folder, file, node } = JSON.parse(process.argv[2]);
+  const { oracles, folder, file, node } = JSON.parse(process.argv[2]);
   const { chainId, contracts } = deployment;
   const gateway = await startGateway({
     customer,
@@ -15,7 +15,7 @@ if (process.argv[2] !== undefined && process.argv[1] === import.meta.filename) {
     chainId,
     registry: contracts.deviceRegistry,
     escrow: contracts.customerEscrow,
-    oracleUrl,
+    oracles,
     nodes: () => [node],
     files: [file],
     folder,

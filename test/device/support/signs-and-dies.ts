@@ -5,7 +5,7 @@ import { deployment, keyOf } from "../../worlds/paper.ts";
 
 // A device whose power fails at the one moment that matters: the sequence is stored, the signature is not yet made.
 if (process.argv[2] !== undefined && process.argv[1] === import.meta.filename) {
-  const { oracleUrl, folder } = JSON.parse(process.argv[2]);
+  const { oracles, folder } = JSON.parse(process.argv[2]);
   const node = await startNode({
     key: {
       address: addressOf(keyOf("device-1")),
@@ -17,7 +17,7 @@ if (process.argv[2] !== undefined && process.argv[1] === import.meta.filename) {
     },
     chainId: deployment.chainId,
     registry: deployment.contracts.deviceRegistry,
-    oracleUrl,
+    oracles,
     folder,
   });
   process.stdout.write(`${node.url}\n`);

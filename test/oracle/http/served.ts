@@ -53,6 +53,8 @@ export type Served = {
 
 export type Circumstances = {
   readonly law?: Law;
+  /** By whose key it signs. */
+  readonly member?: string;
   /** Stands between the ingest and the database, to fail or to delay. */
   readonly between?: (store: Store) => IngestOptions["store"];
   readonly sources?: Partial<MetricSources>;
@@ -67,6 +69,7 @@ export async function serve(circumstances: Circumstances = {}): Promise<Served> 
     sources,
     maxQueuedReceipts,
     recovery,
+    member = "member",
     members,
     bundles,
     pages,
@@ -96,8 +99,8 @@ export async function serve(circumstances: Circumstances = {}): Promise<Served> 
     knownUntil: () => knownUntil ?? now,
     now: () => now,
     marginSeconds: MARGIN_SECONDS,
-    member: address("member"),
-    sign: (digest) => sign(digest, keyOf("member")),
+    member: address(member),
+    sign: (digest) => sign(digest, keyOf(member)),
     meter: metrics.ingest,
     log,
     ...(maxQueuedReceipts !== undefined && { maxQueuedReceipts }),

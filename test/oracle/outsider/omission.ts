@@ -352,7 +352,8 @@ describe("omission", () => {
       const watch = watchOmissions({
         words: kept,
         chain: deviceChain,
-        bundlesUrl,
+        // The first copy is none.
+        bundlesUrls: [`${bundlesUrl}/elsewhere/`, bundlesUrl],
         key: { address, publicKey },
         everyMilliseconds: 3_600_000,
         log: (level, event, detail) => void logged.push([`${level} ${event}`, detail]),
