@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { type Address, isHexOf, lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import { parseUnits } from "ethers";
+import { HEAD_BOUNDS, type HeadBounds } from "./chain/plausible.ts";
 import { DEFAULT_FEE_CEILING, GWEI } from "./fees.ts";
 
 /** Options that several programs have, on the command line or by environment. Keys only by the name of their file. */
@@ -33,6 +34,33 @@ export function moreUrls(text: string, before: readonly string[] = []): readonly
       throw new InvalidArgumentError("must be a URL with http:// or https://");
   }
   return [...before, ...found];
+}
+
+/** How far a newest block may be from this machine's clock before nothing is done by it. */
+export function headOptions() {
+  return {
+    maxHeadAge: new Option(
+      "--max-head-age <seconds>",
+      "how old a node's newest block may be by this machine's clock; older, the node is late or the clock fast, and nothing is done by it",
+    )
+      .env("LINK_MAX_HEAD_AGE")
+      .default(HEAD_BOUNDS.maxAgeSeconds)
+      .argParser(wholeNumber),
+    maxHeadLead: new Option(
+      "--max-head-lead <seconds>",
+      "how far it may be ahead of this machine's clock; further, the clock is slow or the node wrong",
+    )
+      .env("LINK_MAX_HEAD_LEAD")
+      .default(HEAD_BOUNDS.maxLeadSeconds)
+      .argParser(wholeNumber),
+  };
+}
+
+export function headBoundsOf(options: {
+  readonly maxHeadAge: number;
+  readonly maxHeadLead: number;
+}): HeadBounds {
+  return { maxAgeSeconds: options.maxHeadAge, maxLeadSeconds: options.maxHeadLead };
 }
 
 export function feeCeilingOption() {

@@ -20,7 +20,8 @@ export const REFUSALS = {
     remedy: "Go on from the head in the answer; after a loss of state, from max(heads) + 65,536.",
   },
   "epoch-closed": {
-    meaning: "The epoch is not open: it has passed its closing time or has not begun.",
+    meaning:
+      "By the chain's time the epoch is not open: it has passed its closing time, or the one before it has not begun.",
     remedy: "Use one of the open epochs in the answer; what came too late belongs to no one.",
   },
   "device-unknown": {
@@ -64,7 +65,7 @@ export const REFUSALS = {
   },
   busy: {
     meaning:
-      "The queue is full, the commit failed, or the epoch is so young that what holds in it is not final on chain; it was not acknowledged.",
+      "The queue is full, the commit failed, the epoch is so young that what holds in it is not final on chain, or this oracle's clock and its view of the chain are too far apart to tell which epoch it is; it was not acknowledged.",
     remedy: "Send the same again after Retry-After, or in a while.",
   },
   "not-a-member": {

@@ -25,7 +25,7 @@ export function sealTimeOf(clock: EpochClock, epoch: number): number {
   return endOf(clock, epoch) + clock.graceSeconds;
 }
 
-/** `now` is the later of the own clock and the head block's time: a slow clock must not keep an epoch open. */
+/** `now` is the chain's time: a clock that is off must neither open an epoch nor end one. */
 export function openEpochs(
   clock: EpochClock,
   now: number,

@@ -9,6 +9,15 @@ import { reasonOf } from "./errors.ts";
 import { type EventPage, type Revisions, readEvents } from "./law-events.ts";
 import { type LogFilter, type LogPage, readLogs } from "./logs.ts";
 import { isNodeFault, NodeProvider } from "./node-provider.ts";
+import {
+  type Doubt,
+  type Doubted,
+  doubtOfFinality,
+  doubtOfHead,
+  HEAD_BOUNDS,
+  type HeadBounds,
+  implausible,
+} from "./plausible.ts";
 import { checkWiring, connectSuite, type Suite } from "./suite.ts";
 
 export type Chain = {
@@ -16,9 +25,16 @@ export type Chain = {
   readonly suite: Suite;
   readonly deployment: Deployment;
   readonly startBlock: number;
+  /** The newest block. Throws Implausible, as `finalized` does, when no node has one that this machine's clock can believe. */
   head(): Promise<Block>;
-  /** The newest block that no reorg undoes: the chain's own word, or `confirmations` below the head. */
+  /**
+   * The newest block that no reorg undoes: the chain's own word, or `confirmations` below the head. Throws Implausible
+   * also when it is behind, or instead of, what was final before.
+   */
   finalized(): Promise<Block>;
+  /** The highest block known to be final, from an earlier run; undefined when none is, or it was given up. */
+  remember(seen: BlockMark | undefined): void;
+  readonly bounds: HeadBounds;
   /** Undefined when the chain has no block of that number. */
   block(number: number): Promise<Block | undefined>;
   /** All logs of the blocks from..to, a page of blocks after the other; of any of the addresses, with any topics when none are named. */
@@ -40,8 +56,11 @@ export async function connectChain(options: {
   readonly rpcUrls: readonly string[];
   readonly deploymentFile: DeploymentFile;
   readonly confirmations?: number | undefined;
+  readonly bounds?: HeadBounds | undefined;
+  /** Of several nodes, one whose word is not taken while another's is. */
+  readonly onPassedOver?: ((message: string) => void) | undefined;
 }): Promise<Chain> {
-  const { rpcUrls, deploymentFile, confirmations } = options;
+  const { rpcUrls, deploymentFile, confirmations, bounds = HEAD_BOUNDS, onPassedOver } = options;
   const provider = new NodeProvider(rpcUrls, deploymentFile.chainId);
   try {
     const contracts = contractsOf(deploymentFile);
@@ -56,17 +75,71 @@ export async function connectChain(options: {
       graceSeconds: Number(await suite.registry.graceSeconds()),
     };
     const block = (tag: number | "latest" | "finalized") => blockOf(provider, tag);
-    const head = async () => required(await block("latest"), "a latest block");
+    const newest = async () => required(await block("latest"), "a latest block");
+    const finalAndHead = async () => {
+      if (confirmations === undefined) {
+        // In this order: the newest is above whatever is final by then.
+        const final = await finalizedBlock(provider);
+        return { final, head: await newest() };
+      }
+      const head = await newest();
+      const final = await block(Math.max(0, head.number - confirmations));
+      return { final: required(final, "a confirmed block"), head };
+    };
+    const ofHead = (head: Block) => doubtOfHead(head, Math.floor(Date.now() / 1000), bounds);
+    let seen: BlockMark | undefined;
+
+    /** Each node in turn, until one is believed: from then on it is asked first. */
+    async function believed<T extends { readonly head: Block }>(
+      ask: () => Promise<T>,
+      doubtOf: (word: T) => Doubt | undefined,
+    ): Promise<T> {
+      const doubted: Doubted[] = [];
+      for (;;) {
+        const asked = provider.current;
+        const word = await ask();
+        const doubt = doubtOf(word);
+        if (doubt === undefined) {
+          for (const each of doubted)
+            onPassedOver?.(`${each.host} is passed over: ${each.doubt.message}`);
+          return word;
+        }
+        doubted.push({ host: provider.hosts[asked] as string, head: word.head, doubt });
+        if (doubted.length === provider.hosts.length) throw implausible(doubted, bounds);
+        provider.passOver(asked);
+      }
+    }
+
     return {
       provider,
       suite,
       deployment,
       startBlock: deploymentFile.startBlock,
-      head,
-      finalized: async () => {
-        if (confirmations === undefined) return finalizedBlock(provider);
-        const { number } = await head();
-        return required(await block(Math.max(0, number - confirmations)), "a confirmed block");
+      bounds,
+      async head() {
+        const ask = async () => ({ head: await newest() });
+        return (await believed(ask, ({ head }) => ofHead(head))).head;
+      },
+      async finalized() {
+        const known = seen;
+        const ask = async () => {
+          const { final, head } = await finalAndHead();
+          if (known === undefined || known.number > head.number) return { final, head };
+          return {
+            ...{ final, head },
+            atSeen: known.number === final.number ? final : await block(known.number),
+          };
+        };
+        const { final } = await believed(
+          ask,
+          (word) => ofHead(word.head) ?? doubtOfFinality(word, known),
+        );
+        if (seen === known && final.number > (seen?.number ?? -1))
+          seen = { number: final.number, hash: final.hash };
+        return final;
+      },
+      remember(block) {
+        seen = block;
       },
       block,
       logs: (filter, from, to) => readLogs(provider, filter, from, to),
@@ -101,7 +174,7 @@ async function checkChainId(provider: NodeProvider, expected: number) {
   }
   if (Number(answered) !== expected) {
     throw new Error(
-      `the node at ${provider.hosts} serves chain ${Number(answered)}, the deployment is on ${expected}`,
+      `the node at ${provider.hosts.join(", ")} serves chain ${Number(answered)}, the deployment is on ${expected}`,
     );
   }
 }

@@ -101,15 +101,25 @@ export class NodeProvider extends JsonRpcProvider {
   }
 
   /** Never their whole URLs, which may hold a key. */
-  get hosts(): string {
-    return this.#endpoints.map(({ host }) => host).join(", ");
+  get hosts(): readonly string[] {
+    return this.#endpoints.map(({ host }) => host);
+  }
+
+  /** Whom requests go to first, of `hosts`. */
+  get current(): number {
+    return this.#current;
+  }
+
+  /** What that one says is not to be acted on: the next is asked first, unless it is already. */
+  passOver(index: number): void {
+    if (this.#current === index) this.#current = (index + 1) % this.#endpoints.length;
   }
 
   /** What one call of a batch was answered with is that call's alone. */
   override getRpcError(payload: JsonRpcPayload, answer: JsonRpcError): Error {
     const { message = "" } = answer.error;
     if (!isTooLarge(payload.method, message)) return super.getRpcError(payload, answer);
-    return nodeFault("too-large", `${this.hosts}: ${message}`);
+    return nodeFault("too-large", `${this.hosts.join(", ")}: ${message}`);
   }
 
   override async _send(payload: JsonRpcPayload | JsonRpcPayload[]): Promise<JsonRpcResult[]> {

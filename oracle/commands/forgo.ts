@@ -29,7 +29,7 @@ type Forgone = { readonly text: string; readonly [name: string]: unknown };
 
 async function forgoEpochs({ chain, store }: Oracle): Promise<Forgone> {
   const head = await chain.head();
-  // By the later clock: what was acknowledged by either may be lost.
+  // By the later clock, of two that are close to each other: what was acknowledged by either may be lost.
   const now = Math.max(head.timestamp, Math.floor(Date.now() / 1000));
   const throughEpoch = epochAt(chain.deployment, now);
   await store.forgoThrough(throughEpoch);
@@ -38,6 +38,8 @@ async function forgoEpochs({ chain, store }: Oracle): Promise<Forgone> {
 }
 
 async function forgoAttempt({ chain, store }: Oracle): Promise<Forgone> {
+  // Of a node that is late the attempt would be an old one.
+  await chain.head();
   const proposal = await chain.suite.ledger.proposal();
   const [epoch, attempt] = [Number(proposal.epoch), Number(proposal.attempt)];
   const forgone = (await store.recordReport(epoch, attempt, ZERO_HASH)) !== "other";

@@ -59,11 +59,17 @@ export function resyncCommand() {
     .description(
       "Each is verified and merged as ever: what is here already changes nothing. For a store that was restored or begun anew. A round takes at most a minute for each peer; serve and close go on from where it ended.\n\nExit codes: 0 all peers were read, 2 one was not, 3 usage.",
     )
+    .addOption(
+      new Option(
+        "--chain",
+        "also read the chain's events again, whatever was seen to be final: after a person has compared block hashes with other nodes",
+      ).default(false),
+    )
     .addOption(jsonOption())
     .action(async (options) => {
       const { withOracle } = await import("../member/open.ts");
       const { resync } = await import("../member/intervene.ts");
-      const peers = await withOracle(options, resync);
+      const peers = await withOracle(options, (oracle) => resync(oracle, options));
       print(options.json, { peers }, () =>
         Object.entries(peers)
           .map(([url, read]) =>

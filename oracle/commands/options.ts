@@ -1,11 +1,19 @@
 import { Command, Option } from "@commander-js/extra-typings";
 import { type Chain, connectChain } from "@link-rewards/host/chain/chain";
 import { readDeploymentFile } from "@link-rewards/host/deployment";
-import { deploymentOption, keyOptions, rpcsOption, wholeNumber } from "@link-rewards/host/options";
+import {
+  deploymentOption,
+  headBoundsOf,
+  headOptions,
+  keyOptions,
+  rpcsOption,
+  wholeNumber,
+} from "@link-rewards/host/options";
 import { type LawSnapshots, openLawSnapshots } from "../edge/law-snapshots.ts";
 
 /** A command that reads the chain. */
 export function chainCommand(name: string) {
+  const { maxHeadAge, maxHeadLead } = headOptions();
   return new Command(name)
     .addOption(rpcsOption().makeOptionMandatory())
     .addOption(deploymentOption())
@@ -14,7 +22,9 @@ export function chainCommand(name: string) {
         "--confirmations <blocks>",
         "for a chain without finality: how far below the head a block counts as final",
       ).argParser(wholeNumber),
-    );
+    )
+    .addOption(maxHeadAge)
+    .addOption(maxHeadLead);
 }
 
 /** A command that reads the published files too. */
@@ -46,8 +56,11 @@ export function snapshotsIn(
   data: string | undefined,
   { deployment }: Chain,
 ): LawSnapshots | undefined {
-  const tell = (reason: string) => process.stderr.write(`link-oracle: ${reason}\n`);
   return data === undefined ? undefined : openLawSnapshots(data, deployment, tell);
+}
+
+function tell(reason: string): void {
+  process.stderr.write(`link-oracle: ${reason}\n`);
 }
 
 /** A command of a member's own oracle. */
@@ -84,23 +97,31 @@ export type ChainOptions = {
   readonly rpc: readonly string[];
   readonly deployment: string;
   readonly confirmations?: number | undefined;
+  readonly maxHeadAge: number;
+  readonly maxHeadLead: number;
 };
 
-async function chainOf({ rpc, deployment, confirmations }: ChainOptions): Promise<Chain> {
+async function chainOf({ rpc, deployment, ...options }: ChainOptions): Promise<Chain> {
   return connectChain({
     rpcUrls: rpc,
     deploymentFile: await readDeploymentFile(deployment),
-    confirmations,
+    confirmations: options.confirmations,
+    bounds: headBoundsOf(options),
+    onPassedOver: tell,
   });
 }
 
-/** Runs `work` and closes the chain after it, whatever happened: an open connection would keep the process alive. */
+/**
+ * Runs `work` on a chain whose newest block can be believed, and closes the chain after it, whatever happened: an open
+ * connection would keep the process alive.
+ */
 export async function withChain<T>(
   options: ChainOptions,
   work: (chain: Chain) => Promise<T>,
 ): Promise<T> {
   const chain = await chainOf(options);
   try {
+    await chain.head();
     return await work(chain);
   } finally {
     chain.close();

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { deserialize, serialize } from "node:v8";
 import { type Hex, isHexOf } from "@link-rewards/core/encoding/bytes";
@@ -19,6 +19,8 @@ const WORTH_BLOCKS = 50_000;
 const NAME = /^law-(\d+)-(0x[0-9a-f]{64})$/;
 const UNFINISHED = /^law-(\d+)-0x[0-9a-f]{64}\.part$/;
 const NEWLINE = 10;
+/** Beside the snapshots' folder: they are of older blocks. */
+const SEEN_FILE = "final-block";
 
 /** The law after the last event of a block. */
 export type SnapshotLaw = { readonly law: Law; readonly block: BlockMark };
@@ -38,6 +40,10 @@ export type LawSnapshots = {
    * a snapshot the next start is slow, and nothing else.
    */
   save(snapshot: SnapshotLaw): Promise<void>;
+  /** The highest block that was seen to be final, of this deployment. */
+  seen(): Promise<BlockMark | undefined>;
+  /** Keeps it. Never throws, either. */
+  see(block: BlockMark): Promise<void>;
 };
 
 type Header = {
@@ -55,6 +61,7 @@ export function openLawSnapshots(
   onTrouble: (reason: string) => void = () => undefined,
 ): LawSnapshots {
   const folder = join(data, "law");
+  const seenFile = join(data, SEEN_FILE);
   const identity = JSON.stringify(deployment);
   let last: { readonly block: number; readonly events: number } | undefined;
 
@@ -122,8 +129,35 @@ export function openLawSnapshots(
         await rm(part, { force: true }).catch(() => undefined);
       }
     },
+
+    async seen() {
+      const text = await readFile(seenFile, "utf8").catch(() => undefined);
+      if (text === undefined) return undefined;
+      try {
+        const { deployment: of, block } = JSON.parse(text) as Seen;
+        if (of !== identity) return undefined;
+        if (Number.isSafeInteger(block.number) && isHexOf(block.hash, 32)) return block;
+      } catch {
+        // Told below.
+      }
+      onTrouble(`${seenFile} is not what was written: it is passed over`);
+      return undefined;
+    },
+
+    async see(block) {
+      const part = `${seenFile}.${process.pid}.part`;
+      try {
+        await mkdir(data, { recursive: true, mode: 0o700 });
+        await writeFile(part, JSON.stringify({ deployment: identity, block } satisfies Seen));
+        await rename(part, seenFile);
+      } catch (error) {
+        onTrouble(`the last final block was not kept in ${data}: ${(error as Error).message}`);
+      }
+    },
   };
 }
+
+type Seen = { readonly deployment: string; readonly block: BlockMark };
 
 function sha256(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");

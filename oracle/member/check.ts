@@ -1,17 +1,25 @@
 import { statfs } from "node:fs/promises";
 import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import { RULES_HASH } from "@link-rewards/core/epoch/rules";
+import type { Block } from "@link-rewards/core/law/block";
 import { epochAt } from "@link-rewards/core/law/clock";
 import { commonVersion, MEMBER_VERSIONS } from "@link-rewards/core/signed/member-request";
+import {
+  type HeadBounds,
+  type Implausible,
+  isImplausible,
+} from "@link-rewards/host/chain/plausible";
 import { readDeploymentFile } from "@link-rewards/host/deployment";
 import { keccak256 } from "ethers";
+import { clockSeconds, MAX_SKEW_SECONDS, withPeersClocks } from "./clocks.ts";
 import type { Oracle } from "./oracle.ts";
 import { isMemberSoon } from "./recognition.ts";
 
 export type Finding = { readonly name: string; readonly ok: boolean; readonly message: string };
 
-/** A clock that is off by more keeps epochs open too long, or closes them too early. */
-const MAX_SKEW_SECONDS = 30;
+/** `isTold`: false when the chain's word is not to be believed, and with it what else was found by it. */
+export type Checked = { readonly findings: readonly Finding[]; readonly isTold: boolean };
+
 /** A hundred vouchers cost about five million gas, a proposal and its finalization less than half a million. */
 const LEAST_GAS = 10_000_000n;
 const LEAST_FREE_BYTES = 1024 ** 3;
@@ -20,11 +28,17 @@ const LEAST_FREE_BYTES = 1024 ** 3;
 export async function checkOracle(
   oracle: Oracle,
   { data, deployment }: { readonly data: string; readonly deployment: string },
-): Promise<readonly Finding[]> {
+): Promise<Checked> {
   const { chain, store, follower } = oracle;
-  const head = await chain.head();
-  await follower.refresh();
-  return [
+  let head: Block;
+  try {
+    await follower.refresh();
+    head = await chain.head();
+  } catch (error) {
+    if (!isImplausible(error)) throw error;
+    return { findings: await inDoubt(oracle, { data, deployment }, error), isTold: false };
+  }
+  const findings = [
     finding(
       "rpc",
       true,
@@ -34,11 +48,32 @@ export async function checkOracle(
     await rules(oracle, head.timestamp),
     await member(oracle),
     await gas(oracle),
-    clock(head.timestamp),
+    clock(head.timestamp, chain.bounds),
     await storage(data),
-    ...(await Promise.all(oracle.peers.urls.map((url) => peer(oracle, url, head.timestamp)))),
+    ...(await peers(oracle, head.timestamp)),
     finding("history", true, `events read up to block ${(await store.cursor())?.number}`),
   ];
+  return { findings, isTold: true };
+}
+
+/** What can be told without the chain's word on what holds now. */
+async function inDoubt(
+  oracle: Oracle,
+  { data, deployment }: { readonly data: string; readonly deployment: string },
+  error: Implausible,
+): Promise<readonly Finding[]> {
+  const { reason } = error.implausible;
+  const name = reason === "head-old" || reason === "head-ahead" ? "clock" : "rpc";
+  return [
+    finding(name, false, (await withPeersClocks(oracle.peers, error)).message),
+    await contracts(oracle, deployment),
+    await storage(data),
+    ...(await peers(oracle, error.head.timestamp)),
+  ];
+}
+
+function peers(oracle: Oracle, headTimestamp: number): Promise<readonly Finding[]> {
+  return Promise.all(oracle.peers.urls.map((url) => peer(oracle, url, headTimestamp)));
 }
 
 function finding(name: string, ok: boolean, message: string): Finding {
@@ -113,15 +148,21 @@ async function gas({ chain, member: { address } }: Oracle): Promise<Finding> {
   );
 }
 
-function clock(headTimestamp: number): Finding {
-  const ahead = headTimestamp - Math.floor(Date.now() / 1000);
-  return ahead <= MAX_SKEW_SECONDS
-    ? finding("clock", true, `the head block is ${Math.max(0, -ahead)} seconds old`)
-    : finding(
-        "clock",
-        false,
-        `this machine's clock is ${ahead} seconds behind the chain: set it by NTP`,
-      );
+/** A block is never newer than the clock by which it is looked at, but by what clocks are apart. */
+function clock(headTimestamp: number, { maxAgeSeconds }: HeadBounds): Finding {
+  const age = clockSeconds() - headTimestamp;
+  if (-age > MAX_SKEW_SECONDS) {
+    return finding(
+      "clock",
+      false,
+      `this machine's clock is ${-age} seconds behind the chain: set it by NTP`,
+    );
+  }
+  return finding(
+    "clock",
+    true,
+    `the newest block is ${Math.max(0, age)} seconds old, up to ${maxAgeSeconds} are taken`,
+  );
 }
 
 /** Reachable, of this deployment, in a version that is spoken here, by a clock like ours, and a member with a seat. */
@@ -140,7 +181,7 @@ async function peer(
         `speaks versions ${versions.oldest} to ${versions.newest} of the members' protocol, this program ${MEMBER_VERSIONS.oldest} to ${MEMBER_VERSIONS.newest}: update the older of the two`,
       );
     }
-    const ahead = now - Math.floor(Date.now() / 1000);
+    const ahead = now - clockSeconds();
     if (Math.abs(ahead) > MAX_SKEW_SECONDS)
       return is(false, `has a clock ${ahead} seconds ahead of this one: set both by NTP`);
     if (!isMemberSoon(follower.law(), member, epochAt(chain.deployment, headTimestamp)))

@@ -16,7 +16,8 @@ export type LawFollower = {
   knownUntil(): number;
   /**
    * Reads what the chain has finalized since; resumable, and safe when two processes do it at once. Throws
-   * IncompleteEvents when the node did not give all of it.
+   * IncompleteEvents when the node did not give all of it, and Implausible when what it says now does not go on from what
+   * is stored.
    */
   refresh(onProgress?: OnProgress): Promise<void>;
 };
@@ -34,8 +35,9 @@ export function followLaw(chain: Chain, store: Store, snapshots?: LawSnapshots):
   let snapshotAt: BlockMark | undefined;
 
   async function readOn(onProgress: OnProgress | undefined): Promise<void> {
+    // As it is stored by now, by whichever process of ours: a person may have given it up.
+    chain.remember(await store.cursor());
     const target = await chain.finalized();
-    await leaveFork();
     await applyStored();
     try {
       // Another process of ours that reads the same chain was faster: go on from what it stored.
@@ -49,13 +51,6 @@ export function followLaw(chain: Chain, store: Store, snapshots?: LawSnapshots):
     through = applied;
     knownUntil = target.timestamp;
     if (through !== undefined) await snapshots?.save({ law, block: through });
-  }
-
-  /** Finality was too shallow, or the node is another chain's: nothing read before can be trusted, all is read again. */
-  async function leaveFork(): Promise<void> {
-    const cursor = await store.cursor();
-    if (cursor !== undefined && !(await isInChain(cursor)))
-      await store.rollback(await beforeStart(chain));
   }
 
   /** False when the store was moved on meanwhile. */
@@ -136,7 +131,8 @@ function newLaw(): Law {
   return emptyLaw(randomInt(2 ** 32));
 }
 
-async function beforeStart(chain: Chain): Promise<BlockMark> {
+/** Where reading begins. */
+export async function beforeStart(chain: Chain): Promise<BlockMark> {
   const number = Math.max(0, chain.startBlock - 1);
   const block = await chain.block(number);
   if (block === undefined) throw new Error(`the RPC node does not have block ${number}`);

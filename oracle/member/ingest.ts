@@ -1,7 +1,13 @@
 import { type Address, concatBytes, fromHex, toHex } from "@link-rewards/core/encoding/bytes";
 import { isRefused, type Refusal, type Refused, refuse } from "@link-rewards/core/encoding/refusal";
 import { HASH_BYTES } from "@link-rewards/core/encoding/tree";
-import { endOf, type OpenEpoch, openEpochs, sealTimeOf } from "@link-rewards/core/law/clock";
+import {
+  endOf,
+  epochAt,
+  type OpenEpoch,
+  openEpochs,
+  sealTimeOf,
+} from "@link-rewards/core/law/clock";
 import { type Law, paid } from "@link-rewards/core/law/law";
 import {
   checkAllSigned,
@@ -75,8 +81,12 @@ export type IngestOptions = {
   readonly law: () => Law;
   /** Everything that took effect before this time is in that law, in unix seconds. */
   readonly knownUntil: () => number;
-  /** Unix seconds: the later of the own clock and the head block's time, so that a slow clock keeps no epoch open. */
-  readonly now: () => number;
+  /** The newest block's time, unix seconds: by it alone an epoch has begun, or is over for good. */
+  readonly chainSeconds: () => number;
+  /** The own clock, unix seconds: where it is ahead, an epoch is closed here before the chain says so, for the time being. */
+  readonly clockSeconds: () => number;
+  /** Why neither of the two is to be believed now; undefined while they agree. */
+  readonly doubt: () => string | undefined;
   /** How long before its seal time an epoch closes here: the time members have to copy from each other. */
   readonly marginSeconds: number;
   readonly member: Address;
@@ -88,6 +98,14 @@ export type IngestOptions = {
   readonly maxQueuedReceipts?: number;
   readonly meter: IngestMeter;
   readonly log: IngestLog;
+};
+
+/** What a batch is looked at by. */
+type Circumstances = {
+  readonly inForce: Law;
+  readonly open: readonly OpenEpoch[];
+  readonly sealed: ReadonlySet<number>;
+  readonly spent: ReadonlySet<Address>;
 };
 
 export type IngestMeter = {
@@ -110,7 +128,7 @@ export type Ingest = {
   /** A refusal is for the whole request, of which nothing was stored. `sender` is the address it came from. */
   accept(body: unknown, sender: string): Promise<Results | Refused>;
   acceptVoucher(body: unknown, sender: string): Promise<VoucherResult | Refused>;
-  open(): Terms;
+  open(): Terms | Refused;
   head(epoch: number, device: Address, customer: Address): Promise<HeadAnswer | undefined>;
   /** Those that can still be collected, as far as is known here. */
   vouchers(): Promise<readonly SignedVoucher[]>;
@@ -123,7 +141,8 @@ export type Ingest = {
 };
 
 export function createIngest(options: IngestOptions): Ingest {
-  const { store, deployment, law, knownUntil, now, marginSeconds, member, sign } = options;
+  const { store, deployment, law, knownUntil, marginSeconds, member, sign } = options;
+  const { chainSeconds, clockSeconds, doubt } = options;
   const { meter, log } = options;
   const { maxQueuedReceipts = MAX_QUEUED_RECEIPTS } = options;
   const { chainId, contracts } = deployment;
@@ -155,7 +174,42 @@ export function createIngest(options: IngestOptions): Ingest {
     }
   }
 
+  /** A receipt stored later than this is not acknowledged, whichever of the two is right. */
+  const now = () => Math.max(chainSeconds(), clockSeconds());
+
+  /** Begun by the chain's time, and closed by neither. */
+  function openNow(): readonly OpenEpoch[] {
+    const at = now();
+    return openEpochs(deployment, chainSeconds(), marginSeconds).filter(
+      ({ closesAt }) => at < closesAt,
+    );
+  }
+
+  /**
+   * Of an epoch that is not open here. For good only by the chain's own time: nobody must drop anything because a clock of
+   * ours is fast, or a block still on its way.
+   */
+  function refuseClosed(refusal: Refused, epoch: number): Refused {
+    const at = chainSeconds();
+    if (epoch === epochAt(deployment, at) + 1)
+      return refuse("busy", `epoch ${epoch} has not begun on chain, where it is ${at}`);
+    if (openEpochs(deployment, at, marginSeconds).some((open) => open.epoch === epoch)) {
+      return refuse(
+        "busy",
+        `epoch ${epoch} is closed by the clock here, ${now()}, and open by the chain's, ${at}`,
+      );
+    }
+    return refusal;
+  }
+
+  function refuseInDoubt(): Refused | undefined {
+    const why = doubt();
+    return why === undefined ? undefined : refuse("busy", why);
+  }
+
   async function accept(body: unknown, sender: string) {
+    const doubted = refuseInDoubt();
+    if (doubted !== undefined) return refuseAll(doubted, body);
     const batch =
       body instanceof Uint8Array ? parsePackedBatch(body, served) : parseBatch(body, served);
     if (isRefused(batch)) return refuseAll(batch, body);
@@ -171,12 +225,14 @@ export function createIngest(options: IngestOptions): Ingest {
   }
 
   async function acceptBatch(batch: Batch, sender: string): Promise<Results | Refused> {
-    const outcomes = await verify(batch, now(), sender);
+    const outcomes = await verify(batch, sender);
     const verified = outcomes.filter(isVerified);
     const stored = verified.length === 0 ? [] : await commit(() => store.putReceipts(verified));
     if (isRefused(stored)) return stored;
     // Asked after the commit: whoever seals reads the receipts after that, and so finds these.
     const sealed = await sealedAmong(verified);
+    const doubted = refuseInDoubt();
+    if (doubted !== undefined) return doubted;
     const storedAt = now();
     const next = stored.values();
     const results = outcomes.map((outcome) =>
@@ -204,16 +260,13 @@ export function createIngest(options: IngestOptions): Ingest {
   /** Only what nothing else speaks against has its signers recovered: that is where the time goes. */
   async function verify(
     batch: Batch,
-    arrivedAt: number,
     sender: string,
   ): Promise<readonly (VerifiedReceipt | RefusedResult)[]> {
     const sealed = await sealedAmong(batch.flatMap((item) => (isRefused(item) ? [] : item.signed)));
-    const inForce = law();
-    const open = openEpochs(deployment, arrivedAt, marginSeconds).filter(
-      ({ epoch }) => !sealed.has(epoch),
-    );
     const spent = await spentAmong(batch);
-    const checked = batch.map((item) => check(item, inForce, open, spent));
+    const inForce = law();
+    const open = openNow().filter(({ epoch }) => !sealed.has(epoch));
+    const checked = batch.map((item) => check(item, { inForce, open, sealed, spent }));
     const context = { law: inForce, domain: receiptDomain };
     const slices: Promise<readonly (VerifiedReceipt | Refused | RefusedResult)[]>[] = [];
     for (let from = 0; from < checked.length; from += RECEIPTS_PER_SLICE) {
@@ -240,14 +293,15 @@ export function createIngest(options: IngestOptions): Ingest {
 
   function check(
     item: Arrived | Refused,
-    inForce: Law,
-    open: readonly OpenEpoch[],
-    spent: ReadonlySet<Address>,
+    { inForce, open, sealed, spent }: Circumstances,
   ): LawfulArrival | RefusedResult {
     if (isRefused(item)) return refused(item);
     const { receipt } = item.signed;
     const closed = refuseUnlessOpen(receipt.epoch, open);
-    if (closed !== undefined) return { ...refused(closed), open };
+    if (closed !== undefined) {
+      const refusal = sealed.has(receipt.epoch) ? closed : refuseClosed(closed, receipt.epoch);
+      return { ...refused(refusal), ...(refusal === closed && { open }) };
+    }
     // A newer receipt replaces an older one. By a law that may still change, it could be one that will not count, and the
     // older one, acknowledged and lawful, would be gone.
     if (knownUntil() < endOf(deployment, receipt.epoch - 1)) {
@@ -279,8 +333,9 @@ export function createIngest(options: IngestOptions): Ingest {
     const { epoch } = receipt.receipt;
     // A process that slept through the seal time stored too late: its word would promise what the bundle cannot have.
     if (storedAt >= sealTimeOf(deployment, epoch) || sealed.has(epoch)) {
-      const open = openEpochs(deployment, storedAt, marginSeconds);
-      return { ...refused(refuse("epoch-closed", `epoch ${epoch} was sealed meanwhile`)), open };
+      const closed = refuse("epoch-closed", `epoch ${epoch} was sealed meanwhile`);
+      const refusal = sealed.has(epoch) ? closed : refuseClosed(closed, epoch);
+      return { ...refused(refusal), ...(refusal === closed && { open: openNow() }) };
     }
     return {
       status: outcome.status,
@@ -308,6 +363,8 @@ export function createIngest(options: IngestOptions): Ingest {
   }
 
   async function acceptVoucher(body: unknown, sender: string): Promise<VoucherResult | Refused> {
+    const doubted = refuseInDoubt();
+    if (doubted !== undefined) return doubted;
     const signed = parseSignedVoucher(body);
     if (isRefused(signed)) return signed;
     const { customer, epoch } = signed.voucher;
@@ -318,12 +375,15 @@ export function createIngest(options: IngestOptions): Ingest {
     const verified = verifyVoucher(signed, {
       law: law(),
       domain: voucherDomain,
-      open: openEpochs(deployment, now(), marginSeconds),
+      open: openNow(),
       ...curves,
     });
-    if (isRefused(verified)) return verified;
+    if (isRefused(verified))
+      return verified.refusal === "epoch-closed" ? refuseClosed(verified, epoch) : verified;
     const status = await queue.admit(sender, 1, () => commit(() => store.putVoucher(verified)));
     if (isRefused(status)) return status;
+    const doubtedSince = refuseInDoubt();
+    if (doubtedSince !== undefined) return doubtedSince;
     if (status === "accepted") customers.spend(customer);
     if (status !== "stale") return { status, digest: toHex(verified.digest) };
     return refuse("stale", `a higher voucher of customer ${customer} for epoch ${epoch} is stored`);
@@ -353,16 +413,16 @@ export function createIngest(options: IngestOptions): Ingest {
     accept,
     acceptVoucher,
     open() {
-      const at = now();
-      const epochs = openEpochs(deployment, at, marginSeconds);
-      return { ...served, contracts, member, now: at, epochs };
+      const doubted = refuseInDoubt();
+      if (doubted !== undefined) return doubted;
+      return { ...served, contracts, member, now: chainSeconds(), epochs: openNow() };
     },
     async head(epoch, device, customer) {
       const head = await store.head(epoch, device, customer);
       return head && headToJson(head, receiptDigest(receiptDomain, head.receipt));
     },
     async vouchers() {
-      const [inForce, at] = [law(), now()];
+      const [inForce, at] = [law(), chainSeconds()];
       const stored = await store.vouchers();
       return stored.filter(
         ({ voucher: { customer, epoch, amount } }) =>

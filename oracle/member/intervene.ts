@@ -1,6 +1,7 @@
 import { openBundles } from "../edge/bundles.ts";
 import { ARRIVAL_TABLES } from "../edge/peers.ts";
 import { adoptFinal } from "./adopt.ts";
+import { beforeStart } from "./follow.ts";
 import type { Oracle } from "./oracle.ts";
 import { type Replicated, replicateFrom } from "./replicate.ts";
 
@@ -50,11 +51,16 @@ export async function recompute(oracle: Oracle, epoch: number): Promise<Interven
   return done(`epoch ${epoch} is computed anew by the next close`);
 }
 
-/** Reads all peers' arrivals from their beginning. */
+/**
+ * Reads all peers' arrivals from their beginning; with `chain` also the chain's events, and gives up what was seen to be
+ * final.
+ */
 export async function resync(
   oracle: Oracle,
+  { chain = false }: { readonly chain?: boolean } = {},
 ): Promise<Readonly<Record<string, Replicated | { readonly failed: string }>>> {
   const { store, peers, follower } = oracle;
+  if (chain) await store.rollback(await beforeStart(oracle.chain));
   await follower.refresh();
   const read = await Promise.all(
     peers.urls.map(async (url) => {

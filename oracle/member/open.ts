@@ -2,15 +2,18 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Deployment } from "@link-rewards/core/signed/deployment";
 import { connectChain } from "@link-rewards/host/chain/chain";
+import { isImplausible } from "@link-rewards/host/chain/plausible";
 import { readDeploymentFile } from "@link-rewards/host/deployment";
 import { type KeyFiles, openSigner, type Signer } from "@link-rewards/host/keys";
 import { createLog, type Log } from "@link-rewards/host/log";
+import { headBoundsOf } from "@link-rewards/host/options";
 import { openBundleFolder } from "../edge/bundles.ts";
 import { openLawSnapshots } from "../edge/law-snapshots.ts";
 import { connectPeers } from "../edge/peers.ts";
 import { openPostgresStore } from "../store/postgres.ts";
 import { openSqliteStore } from "../store/sqlite.ts";
 import type { Store } from "../store/store.ts";
+import { withPeersClocks } from "./clocks.ts";
 import { followLaw } from "./follow.ts";
 import type { Oracle } from "./oracle.ts";
 
@@ -21,6 +24,8 @@ export type OracleOptions = KeyFiles & {
   /** The URL of a PostgreSQL database; the store is a file in `data` without it. */
   readonly database?: string | undefined;
   readonly confirmations?: number | undefined;
+  readonly maxHeadAge: number;
+  readonly maxHeadLead: number;
   readonly peer: readonly string[];
 };
 
@@ -36,6 +41,8 @@ export async function withOracle<T>(
     rpcUrls: options.rpc,
     deploymentFile: await readDeploymentFile(options.deployment),
     confirmations: options.confirmations,
+    bounds: headBoundsOf(options),
+    onPassedOver: (reason) => log.warn({ reason }, "a node's word is not taken"),
   });
   try {
     await mkdir(options.data, { recursive: true, mode: 0o700 });
@@ -60,7 +67,11 @@ export async function withOracle<T>(
         member: signer,
         log: (event, details) => log.info(details, event),
       };
-      return await work(oracle, signer, log);
+      try {
+        return await work(oracle, signer, log);
+      } catch (error) {
+        throw isImplausible(error) ? await withPeersClocks(oracle.peers, error) : error;
+      }
     } finally {
       await store.close();
     }

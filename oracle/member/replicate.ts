@@ -95,7 +95,7 @@ async function readOn(
 type Taken = { readonly taken: number; readonly isEarly: boolean };
 
 /**
- * What is of a final epoch changes nothing any more. What is of an epoch whose law is not final yet comes too early: by a
+ * By the chain's time. What is of a final epoch changes nothing any more. What is of an epoch whose law is not final yet comes too early: by a
  * law that may still change, it could replace what counts.
  */
 async function takeReceipts(oracle: Oracle, packed: Uint8Array): Promise<Taken> {
@@ -104,7 +104,7 @@ async function takeReceipts(oracle: Oracle, packed: Uint8Array): Promise<Taken> 
   if (packed.length % SIGNED_RECEIPT_BYTES !== 0) throw new Error("a receipt was cut off");
   const context = receiptContext(oracle);
   const known = follower.knownUntil();
-  const running = epochAt(deployment, laterOf(known));
+  const running = epochAt(deployment, (await chain.head()).timestamp);
   let isEarly = false;
   const items = [];
   for (let at = 0; at < packed.length; at += SIGNED_RECEIPT_BYTES) {
@@ -125,23 +125,23 @@ async function takeReceipts(oracle: Oracle, packed: Uint8Array): Promise<Taken> 
   return { taken: outcomes.filter(({ status }) => status === "accepted").length, isEarly };
 }
 
+/** A peer may see a block more than we do, and by it the next epoch: what is of that comes too early. */
 async function takeVouchers(oracle: Oracle, packed: Uint8Array): Promise<Taken> {
-  const { store, follower, chain } = oracle;
+  const { store, chain } = oracle;
   const { deployment } = chain;
   if (packed.length % SIGNED_VOUCHER_BYTES !== 0) throw new Error("a voucher was cut off");
-  const open = openEpochs(deployment, laterOf(follower.knownUntil()), 0);
+  const { timestamp } = await chain.head();
+  const open = openEpochs(deployment, timestamp, 0);
+  const running = epochAt(deployment, timestamp);
   const context = { ...receiptContext(oracle), domain: escrowDomain(deployment), open };
   let taken = 0;
+  let isEarly = false;
   for (let at = 0; at < packed.length; at += SIGNED_VOUCHER_BYTES) {
     const signed = unpackSignedVoucher(packed.slice(at, at + SIGNED_VOUCHER_BYTES));
+    if (signed.voucher.epoch === running + 1) isEarly = true;
     const verified = verifyVoucher(signed, context);
     if (isRefused(verified)) continue;
     if ((await store.putVoucher(verified)) === "accepted") taken++;
   }
-  return { taken, isEarly: false };
-}
-
-/** The own clock, or the chain's when that is ahead. Unix seconds. */
-function laterOf(known: number): number {
-  return Math.max(known, Math.floor(Date.now() / 1000));
+  return { taken, isEarly };
 }

@@ -8,6 +8,7 @@ import type { Block } from "@link-rewards/core/law/block";
 import { sealTimeOf } from "@link-rewards/core/law/clock";
 import { MEMBER_VERSIONS } from "@link-rewards/core/signed/member-request";
 import { parseReport, type Report } from "@link-rewards/core/signed/report";
+import { type Doubt, doubtOfHead, isImplausible } from "@link-rewards/host/chain/plausible";
 import { loadCurves } from "@link-rewards/host/curves";
 import type { Log } from "@link-rewards/host/log";
 import { loadSecp256k1 } from "@link-rewards/host/secp256k1";
@@ -17,8 +18,9 @@ import { createHttpServer } from "../edge/http/server.ts";
 import { createMetrics, type EpochProgress } from "../edge/metrics.ts";
 import { openRecoverPool } from "../edge/recover-pool.ts";
 import { createAnswerer } from "./answer.ts";
-import { createAttester, signReport } from "./attest.ts";
+import { createAttester, type Examined, signReport } from "./attest.ts";
 import { batchRecovery } from "./batch-recovery.ts";
+import { clockSeconds, withPeersClocks } from "./clocks.ts";
 import { createIngest } from "./ingest.ts";
 import { bundlesFolder } from "./open.ts";
 import type { Oracle } from "./oracle.ts";
@@ -57,22 +59,45 @@ export async function serve(
   onListening: (url: string) => void,
 ): Promise<void> {
   const { chain, store, follower, member } = oracle;
+  /** The newest that was believed. */
   let head: Block | undefined;
-  let followedAt = 0;
+  let followedAt = performance.now();
   let trouble: string | undefined;
-  const ownSeconds = () => Math.floor(Date.now() / 1000);
+  /** Of the node's last word, which was not taken for the chain's. */
+  let doubted: Doubt | undefined;
+  let doubtedHead: Block | undefined;
 
   async function follow(): Promise<void> {
     try {
       await follower.refresh();
       head = await chain.head();
-      followedAt = ownSeconds();
+      followedAt = performance.now();
       if (trouble !== undefined) log.info({ block: head.number }, "the chain is followed again");
       trouble = undefined;
+      doubted = undefined;
+      doubtedHead = undefined;
     } catch (error) {
-      trouble = (error as Error).message;
-      log.error({ err: error }, "the chain cannot be followed; what is known stays in force");
+      const told = await explain(error);
+      trouble = (told as Error).message;
+      log.error({ err: told }, "the chain cannot be followed; what is known stays in force");
     }
+  }
+
+  /** Peers are asked for their time once, not at each look. */
+  async function explain(error: unknown): Promise<unknown> {
+    if (!isImplausible(error)) return error;
+    const isNew = doubted?.reason !== error.implausible.reason;
+    doubted = error.implausible;
+    doubtedHead = error.head;
+    return isNew ? withPeersClocks(oracle.peers, error) : error;
+  }
+
+  /**
+   * By the clock as it is at this moment, so that one that jumps is seen at once, and by the last block that was believed:
+   * a node that says nonsense is as one that says nothing, until that block is too old.
+   */
+  function doubt(): Doubt | undefined {
+    return head && doubtOfHead(head, clockSeconds(), chain.bounds);
   }
 
   const answerer = createAnswerer(oracle, sender, `serve:${randomUUID()}`);
@@ -102,7 +127,14 @@ export async function serve(
       "the native signature check does not load; receipts take some ten times as long",
     );
   }
-  const unready = () => [...readiness(ownSeconds() - followedAt, trouble), ...ingest.troubles()];
+  const unready = () => [
+    ...[doubt() ?? doubted].filter((each) => each !== undefined),
+    ...readiness((performance.now() - followedAt) / 1000, trouble),
+    ...ingest.troubles(),
+  ];
+  const chainSeconds = () => head?.timestamp ?? 0;
+  // Peers take what was acknowledged here also while the clock is off.
+  const times = () => [clockSeconds(), ...(doubtedHead ? [doubtedHead.timestamp] : [])];
   const metrics = createMetrics({
     unready,
     queueDepth: () => ingest.depth(),
@@ -114,7 +146,9 @@ export async function serve(
     store,
     deployment: chain.deployment,
     law: () => follower.law(),
-    now: () => Math.max(ownSeconds(), head?.timestamp ?? 0),
+    chainSeconds,
+    clockSeconds,
+    doubt: () => doubt()?.message,
     knownUntil: () => follower.knownUntil(),
     marginSeconds: options.marginSeconds,
     member: member.address,
@@ -130,7 +164,7 @@ export async function serve(
     readiness: async () => unready(),
     metrics,
     log,
-    members: doorOf(oracle, () => Math.max(ownSeconds(), head?.timestamp ?? 0)),
+    members: doorOf(oracle, chainSeconds, times),
     bundles: resolve(bundlesFolder(options.data)),
     ...(options.trustProxy !== undefined && { trustProxy: options.trustProxy }),
     ...(options.pages !== undefined && { pages: resolve(options.pages) }),
@@ -139,7 +173,10 @@ export async function serve(
   try {
     const { url } = await server.listen({ host: options.host, port: options.port });
     onListening(url);
-    const replication = oracle.peers.urls.map((peer) => replicate(oracle, peer, log, stop));
+    const mayRead = () => doubt() === undefined;
+    const replication = oracle.peers.urls.map((peer) =>
+      replicate(oracle, peer, log, mayRead, stop),
+    );
     while (!stop.aborted) {
       void answer();
       await sleep(options.followSeconds * 1000, undefined, { signal: stop }).catch(ignoreAbort);
@@ -154,11 +191,17 @@ export async function serve(
 }
 
 /** Takes from one peer what arrived there, again and again. Its troubles are told when they begin and when they end. */
-async function replicate(oracle: Oracle, peer: string, log: Log, stop: AbortSignal): Promise<void> {
+async function replicate(
+  oracle: Oracle,
+  peer: string,
+  log: Log,
+  mayRead: () => boolean,
+  stop: AbortSignal,
+): Promise<void> {
   let trouble: string | undefined;
   while (!stop.aborted) {
     try {
-      await replicateFrom(oracle, peer);
+      if (mayRead()) await replicateFrom(oracle, peer);
       if (trouble !== undefined) log.info({ peer }, "the peer's arrivals are read again");
       trouble = undefined;
     } catch (error) {
@@ -172,14 +215,24 @@ async function replicate(oracle: Oracle, peer: string, log: Log, stop: AbortSign
 }
 
 /** What members ask of each other here. */
-function doorOf(oracle: Oracle, chainSeconds: () => number): MemberDoor {
+function doorOf(
+  oracle: Oracle,
+  chainSeconds: () => number,
+  times: () => readonly number[],
+): MemberDoor {
   const { chain, store, follower, member } = oracle;
   const { chainId, contracts } = chain.deployment;
   const attester = createAttester(oracle);
   const examined = async (body: unknown, asker: Address) => {
     const report = parseReport(Object(body).report);
     if (isRefused(report)) return report;
-    const verdict = await attester.examine(report, asker);
+    let verdict: Examined | undefined;
+    try {
+      verdict = await attester.examine(report, asker);
+    } catch (error) {
+      if (isImplausible(error)) return refuse("busy", error.message);
+      throw error;
+    }
     return verdict ?? refuse("busy", "another report is being verified for this member");
   };
   return {
@@ -188,13 +241,14 @@ function doorOf(oracle: Oracle, chainSeconds: () => number): MemberDoor {
       law: () => follower.law(),
       member: member.address,
       chainSeconds,
+      times,
     }),
     introduce: () => ({
       member: member.address,
       chainId,
       ledger: contracts.epochLedger,
       versions: MEMBER_VERSIONS,
-      now: Math.floor(Date.now() / 1000),
+      now: clockSeconds(),
     }),
     review: examined,
     async attest(body, asker) {
@@ -213,7 +267,10 @@ function ignoreAbort(error: Error): void {
 function readiness(ageSeconds: number, trouble: string | undefined): readonly Unready[] {
   if (ageSeconds <= MAX_FOLLOW_AGE_SECONDS) return [];
   return [
-    { reason: "chain-not-followed", message: trouble ?? `not read for ${ageSeconds} seconds` },
+    {
+      reason: "chain-not-followed",
+      message: trouble ?? `not read for ${Math.floor(ageSeconds)} seconds`,
+    },
   ];
 }
 

@@ -11,7 +11,8 @@ type OnProgress = (through: number, target: number) => void;
 export type LawReader = {
   /**
    * As an outsider reads it: up to the newest block, so that what is pending is in it. Good until the next reading. Throws
-   * IncompleteEvents when the node did not give all of it.
+   * IncompleteEvents when the node did not give all of it, and Implausible when what it says does not go on from what was
+   * read before.
    */
   read(onProgress?: OnProgress): Promise<Law>;
 };
@@ -19,13 +20,16 @@ export type LawReader = {
 /** What no reorg undoes is kept, in memory and in `snapshots`; what came after it is read anew each time. */
 export function createLawReader(chain: Chain, snapshots?: LawSnapshots): LawReader {
   let base: { readonly law: Law; readonly block: BlockMark } | undefined;
+  /** The highest block that was final. */
+  let seen: BlockMark | undefined;
 
   const isInChain = async ({ number, hash }: BlockMark) =>
     (await chain.block(number))?.hash === hash;
 
   async function readFinalized(onProgress: OnProgress | undefined): Promise<BlockMark> {
+    seen ??= await snapshots?.seen();
+    chain.remember(seen);
     const target = await chain.finalized();
-    if (base !== undefined && !(await isInChain(base.block))) base = undefined;
     base ??= await snapshots?.load(target.number, isInChain);
     const { law, block } = base ?? { law: newLaw(), block: undefined };
     // Not known until all of it is there: half of what is new would be applied twice.
@@ -37,6 +41,10 @@ export function createLawReader(chain: Chain, snapshots?: LawSnapshots): LawRead
         ? block
         : { number: target.number, hash: target.hash };
     base = { law, block: reached };
+    if (reached.number > (seen?.number ?? -1)) {
+      seen = reached;
+      await snapshots?.see(reached);
+    }
     await snapshots?.save(base);
     return reached;
   }

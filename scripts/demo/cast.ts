@@ -13,6 +13,7 @@ import {
 import { type RunningGateway, startGateway } from "../../device/gateway/start.ts";
 import { type RunningNode, startNode } from "../../device/node/start.ts";
 import { type Devnet, startDevnet } from "../local/devnet.ts";
+import { MOVED_TIME } from "../local/local-chain.ts";
 import type { LocalDevice } from "../local/local-device.ts";
 import { ownerOf, settle } from "../local/people.ts";
 import { type Colluders, foundColluders } from "./colluders.ts";
@@ -96,7 +97,11 @@ export async function foundWorld() {
     folder: join(devnet.folder, `device-${i + 1}`),
   }));
   const deploymentFile = await readDeploymentFile(devnet.deploymentFile);
-  const chain = await connectChain({ rpcUrls: [devnet.rpcUrl], deploymentFile });
+  const chain = await connectChain({
+    rpcUrls: [devnet.rpcUrl],
+    deploymentFile,
+    bounds: MOVED_TIME,
+  });
   const deviceChain = connectDeviceChain(devnet.rpcUrl, deploymentFile);
   return { devnet, chain, deviceChain, people, devices, colluders };
 }

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Devnet } from "../local/devnet.ts";
+import { chainArgsOf } from "../local/local-chain.ts";
 import {
   type Finished,
   type OracleProcess,
@@ -43,7 +44,7 @@ const LEASE_SECONDS = 1;
 /** `pages` is the folder of the claim and audit pages, if they are to be served too. */
 export async function startOperator(devnet: Devnet, pages?: string): Promise<Operator> {
   const data = join(devnet.folder, "oracle");
-  const chainArgs = ["--rpc", devnet.rpcUrl, "--deployment", devnet.deploymentFile];
+  const chainArgs = chainArgsOf(devnet);
   let keyFile = await devnet.keyFile("member", devnet.role("member"));
   const counts: ReceiptCounts = { accepted: 0, equivocations: 0, refused: {} };
   let service = await startService("0");

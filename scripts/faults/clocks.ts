@@ -1,6 +1,10 @@
 import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+
+/** Longer than moved-clock.ts takes to look again. */
+const SEEN_MS = 50;
 
 const PRELOAD = fileURLToPath(new URL("moved-clock.ts", import.meta.url));
 
@@ -8,7 +12,7 @@ const PRELOAD = fileURLToPath(new URL("moved-clock.ts", import.meta.url));
 export type MachineClock = {
   readonly nodeArgs: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  /** How far it is ahead of this machine's, in milliseconds. */
+  /** How far it is ahead of this machine's, in milliseconds; done when whoever looks from then on sees it. */
   set(aheadMs: number): Promise<void>;
 };
 
@@ -20,6 +24,7 @@ export async function createClock(folder: string, name: string): Promise<Machine
     const beside = `${file}.${++written}`;
     await writeFile(beside, String(aheadMs));
     await rename(beside, file);
+    await sleep(SEEN_MS);
   };
   await set(0);
   return {

@@ -12,6 +12,8 @@ import { type Mirror, startMirror } from "./mirror.ts";
 import { type RpcListener, startRpcProxy } from "./rpc.ts";
 
 const THRESHOLD = 2;
+/** Beyond what a node's newest block may be from a clock, either way. */
+const OFF_MS = 3_600_000;
 /**
  * Four hours an epoch, for the time that mined blocks take; within half of it, as the ledger asks, grace, timeout and
  * window; and a thaw that outlasts two epochs.
@@ -50,6 +52,8 @@ export type Stage = {
   confirm(): Promise<void>;
   /** How far a member's clock is off, in milliseconds. */
   skew(member: number, ms: number): Promise<void>;
+  /** Whether its clock is off by so much that it must not give its word, and it can see that. */
+  isClockOff(member: number): boolean;
   /** After the chain's time changed. */
   syncClocks(): Promise<void>;
   stop(): Promise<void>;
@@ -75,6 +79,7 @@ export async function buildStage(
   const members: Member[] = [];
   const links = new Map<string, Link>();
   const gone = new Set<number>();
+  const off = new Set<number>();
   const skews = Array.from({ length: MEMBERS }, () => 0);
   const watcher = await createClock(folder, "watcher");
   // Whoever ends the run by a signal leaves nobody behind.
@@ -157,9 +162,12 @@ export async function buildStage(
         await syncClocks();
       },
       async skew(member, ms) {
+        off.delete(member);
         skews[member] = ms;
         await syncClocks();
+        if (Math.abs(ms) >= OFF_MS) off.add(member);
       },
+      isClockOff: (member) => off.has(member),
       syncClocks,
       stop,
     };

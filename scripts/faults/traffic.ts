@@ -36,7 +36,7 @@ type Message = {
 
 export type Traffic = {
   readonly acknowledged: readonly Acknowledged[];
-  /** Honest requests that were refused for good. */
+  /** What members must not answer: an honest request refused for good, or a word given by a clock that is off. */
   readonly wronged: readonly string[];
   /** All receipts and vouchers of an epoch, as well as it goes. */
   send(epoch: number): Promise<void>;
@@ -125,6 +125,8 @@ export async function startTraffic(
 
   async function post(message: Message, member: number, url: string): Promise<void> {
     const { path, body, epoch, what } = message;
+    const kind = "receipt" in what ? "receipt" : "voucher";
+    const wasOff = stage.isClockOff(member);
     let answer: Answer;
     try {
       const response = await fetch(new URL(path, url), {
@@ -141,6 +143,11 @@ export async function startTraffic(
     }
     if (answer.status === "accepted" || answer.status === "known") {
       message.isTaken = true;
+      if (wasOff && stage.isClockOff(member)) {
+        wronged.push(
+          `epoch ${epoch}: member ${member + 1} acknowledged a ${kind} by a clock that is off`,
+        );
+      }
       acknowledged.push({ member, epoch, ...what });
       if ("receipt" in what) onAcknowledged(member);
       return;
@@ -149,7 +156,6 @@ export async function startTraffic(
     // A newer one came first.
     if (refusal === "stale") message.isTaken = true;
     else if (!PASSING.includes(refusal)) {
-      const kind = "receipt" in what ? "receipt" : "voucher";
       wronged.push(
         `epoch ${epoch}: member ${member + 1} refused an honest ${kind} for good: ${refusal}, ${answer.message ?? ""}`,
       );

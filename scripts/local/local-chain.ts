@@ -12,6 +12,29 @@ export type LocalChain = {
   close(): Promise<void>;
 };
 
+/**
+ * A local chain's time is moved by hours, days and years while the machine's clock goes on: what reads it is told to take
+ * a newest block from any time within a century.
+ */
+const CENTURY_SECONDS = 3_155_760_000;
+export const MOVED_TIME = { maxAgeSeconds: CENTURY_SECONDS, maxLeadSeconds: CENTURY_SECONDS };
+
+/** As options of the programs. */
+const MOVED_TIME_ARGS = [
+  "--max-head-age",
+  `${MOVED_TIME.maxAgeSeconds}`,
+  "--max-head-lead",
+  `${MOVED_TIME.maxLeadSeconds}`,
+];
+
+/** Options of the commands that read a local chain, and may find it behind a proxy. */
+export function chainArgsOf(
+  { rpcUrl, deploymentFile }: { readonly rpcUrl: string; readonly deploymentFile: string },
+  proxyUrl = rpcUrl,
+): readonly string[] {
+  return ["--rpc", proxyUrl, "--deployment", deploymentFile, ...MOVED_TIME_ARGS];
+}
+
 type RpcCall = Readonly<Record<string, unknown>>;
 
 /** cast sends a call's data under both its names, the old and the new; Hardhat's node takes one. */

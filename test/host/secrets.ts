@@ -2,6 +2,7 @@ import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
 import { encryptKeystoreJson } from "ethers";
+import { chainArgsOf } from "../../scripts/local/local-chain.ts";
 import { runOracle, startOracle } from "../../scripts/local/oracle-process.ts";
 import { type MemberOracle, memberOracle } from "../oracle/support/member-oracle.ts";
 import { type RpcProxy, startRpcProxy } from "../oracle/support/rpc-proxy.ts";
@@ -37,7 +38,7 @@ describe("secrets", () => {
       { mode: 0o600 },
     );
     await writeFile(password, `${PASSWORD}\n`, { mode: 0o600 });
-    const node = ["--rpc", proxy.url, "--deployment", devnet.deploymentFile];
+    const node = chainArgsOf(devnet, proxy.url);
     const key = ["--keystore", keystore, "--password-file", password];
     keystoreArgs = [...node, "--data", oracle.data, ...key];
   });

@@ -7,6 +7,7 @@ import { expect } from "chai";
 import { followLaw } from "../../oracle/member/follow.ts";
 import { readLaw } from "../../oracle/outsider/read-law.ts";
 import { openSqliteStore } from "../../oracle/store/sqlite.ts";
+import { chainArgsOf, MOVED_TIME } from "../../scripts/local/local-chain.ts";
 import { runOracle } from "../../scripts/local/oracle-process.ts";
 import { LTK, type MemberWorld, startMemberWorld } from "../worlds/network.ts";
 import { checkpoint } from "./support/checkpoint.ts";
@@ -79,7 +80,7 @@ describe("a node that does not give all events", () => {
       wallet: oracle.wallet,
       rpcUrl: proxy.url,
     });
-    proxied = ["--rpc", proxy.url, "--deployment", devnet.deploymentFile];
+    proxied = chainArgsOf(devnet, proxy.url);
     const { registry, escrow } = devnet.suite;
     const lower = async (contract: { getAddress(): Promise<string> }) =>
       (await contract.getAddress()).toLowerCase();
@@ -207,6 +208,7 @@ describe("a node that does not give all events", () => {
       const chain = await connectChain({
         rpcUrls: [proxy.url],
         deploymentFile: await readDeploymentFile(world.devnet.deploymentFile),
+        bounds: MOVED_TIME,
       });
       chains.push(chain);
       const store = await openSqliteStore(folder);

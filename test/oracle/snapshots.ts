@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import { isEnrolled } from "@link-rewards/core/law/law";
 import { type Chain, connectChain } from "@link-rewards/host/chain/chain";
+import { isImplausible } from "@link-rewards/host/chain/plausible";
 import { readDeploymentFile } from "@link-rewards/host/deployment";
 import { expect } from "chai";
 import { Wallet } from "ethers";
@@ -12,6 +13,7 @@ import { followLaw } from "../../oracle/member/follow.ts";
 import { createLawReader, readLaw } from "../../oracle/outsider/read-law.ts";
 import { openSqliteStore } from "../../oracle/store/sqlite.ts";
 import { type Devnet, startDevnet } from "../../scripts/local/devnet.ts";
+import { MOVED_TIME } from "../../scripts/local/local-chain.ts";
 import { spellLaw } from "./support/spell-law.ts";
 
 const newDevice = () => lowercaseHex(Wallet.createRandom().address);
@@ -33,6 +35,7 @@ describe("snapshots of the law", () => {
       rpcUrls: [devnet.rpcUrl],
       deploymentFile: await readDeploymentFile(devnet.deploymentFile),
       confirmations: 2,
+      bounds: MOVED_TIME,
     });
     asked = [];
     troubles = [];
@@ -75,7 +78,7 @@ describe("snapshots of the law", () => {
     expect(troubles).to.deep.equal([]);
   });
 
-  it("hold nothing that a reorg can undo, and are passed over where one undid it all the same", async () => {
+  it("hold nothing that a reorg can undo, and are not gone on from where one undid it all the same", async () => {
     const id = await devnet.provider.send("evm_snapshot", []);
     const [gone, instead] = [newDevice(), newDevice()];
     await enrol(gone);
@@ -91,17 +94,30 @@ describe("snapshots of the law", () => {
     await devnet.provider.send("evm_revert", [id]);
     await enrol(instead);
     await mine(6);
+    const again = () =>
+      createLawReader(chain, openLawSnapshots(join(folder, "deep"), chain.deployment));
+    for (const read of [deep.read, again().read])
+      expect(await reasonOf(read())).to.equal("final-block-replaced");
+    // A person has compared it with other nodes.
+    await rm(join(folder, "deep", "final-block"));
     asked.length = 0;
-    const after = await createLawReader(
-      chain,
-      openLawSnapshots(join(folder, "deep"), chain.deployment),
-    ).read();
+    const law = await again().read();
     expect(asked[0]).to.equal(chain.startBlock);
-    const sameReader = await deep.read();
-    for (const law of [after, sameReader]) {
-      expect([isEnrolled(law, gone), isEnrolled(law, instead)]).to.deep.equal([false, true]);
-      expect(spellLaw(law)).to.deep.equal(spellLaw(await readLaw(chain)));
-    }
+    expect([isEnrolled(law, gone), isEnrolled(law, instead)]).to.deep.equal([false, true]);
+    expect(spellLaw(law)).to.deep.equal(spellLaw(await readLaw(chain)));
+  });
+
+  it("have the highest final block beside them, below which no node is believed after a start", async () => {
+    await reader().read();
+    const seen = await snapshots().seen();
+    expect(seen?.number).to.equal((await chain.head()).number - 2);
+    await snapshots().see({ number: (seen?.number ?? 0) + 1_000, hash: seen?.hash ?? "0x" });
+    expect(await reasonOf(reader().read())).to.equal("head-behind-seen");
+    await writeFile(join(folder, "final-block"), "{");
+    await reader().read();
+    expect(troubles.join()).to.match(/final-block is not what was written: it is passed over/);
+    const other = { ...chain.deployment, chainId: 1 };
+    expect(await snapshots(other).seen()).to.equal(undefined);
   });
 
   const damages: Record<string, (file: string) => Promise<void>> = {
@@ -198,3 +214,11 @@ describe("snapshots of the law", () => {
     }
   });
 });
+
+async function reasonOf(reading: Promise<unknown>): Promise<string | undefined> {
+  const error = await reading.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  return isImplausible(error) ? error.implausible.reason : undefined;
+}

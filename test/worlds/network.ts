@@ -14,7 +14,11 @@ import { readDeploymentFile } from "@link-rewards/host/deployment";
 import type { HDNodeWallet } from "ethers";
 import type { SuiteParameters } from "../../scripts/deployment.ts";
 import { type Devnet, startDevnet } from "../../scripts/local/devnet.ts";
-import { type LocalChain, startHardhatChain } from "../../scripts/local/local-chain.ts";
+import {
+  chainArgsOf,
+  type LocalChain,
+  startHardhatChain,
+} from "../../scripts/local/local-chain.ts";
 import type { LocalDevice } from "../../scripts/local/local-device.ts";
 import { settle } from "../../scripts/local/people.ts";
 import { type MemberOracle, memberOracle } from "../oracle/support/member-oracle.ts";
@@ -181,7 +185,7 @@ async function worldOn(
     customer,
     oracles,
     oracle,
-    chainArgs: ["--rpc", devnet.rpcUrl, "--deployment", devnet.deploymentFile],
+    chainArgs: chainArgsOf(devnet),
     sign: sign_,
     async submit(url, receipts) {
       const items = receipts.map((fields, i) => {

@@ -15,7 +15,7 @@ export type HttpServerOptions = {
   readonly ingest: {
     accept(body: unknown, sender: string): Promise<Results | Refused>;
     acceptVoucher(body: unknown, sender: string): Promise<VoucherResult | Refused>;
-    open(): Terms;
+    open(): Terms | Refused;
     head(epoch: number, device: Address, customer: Address): Promise<HeadAnswer | undefined>;
     vouchers(): Promise<readonly SignedVoucher[]>;
   };

@@ -59,10 +59,13 @@ export function serveReceipts(
     {
       schema: {
         summary: "The open epochs, and where signatures belong",
-        response: { 200: json("As of now.", "Terms") },
+        response: { 200: json("As of now.", "Terms"), 503: BUSY },
       },
     },
-    () => ingest.open(),
+    (_request, reply) => {
+      const terms = ingest.open();
+      return isRefused(terms) ? sendRefused(reply, terms) : terms;
+    },
   );
   app.get<{ Params: { epoch: string; device: string; customer: string } }>(
     "/v1/receipts/:epoch/:device/:customer",

@@ -56,7 +56,7 @@ export const MEMBERS_ONLY = {
   403: json("The body is not the one that was signed.", "Refused"),
   426: json("In a version of the members' protocol that is not spoken here.", "Refused"),
   503: json(
-    "Another report is being verified for this member; ask again after Retry-After.",
+    "Another report is being verified for this member, or this one's clock and its view of the chain are too far apart; ask again after Retry-After.",
     "Refused",
   ),
 };

@@ -261,7 +261,7 @@ describe("POST /v1/receipts", () => {
       served.at(endOf(deployment, 3) + 1);
       const results = await served.hand(
         signed({ epoch: 2 }),
-        signed({ epoch: 5 }),
+        signed({ epoch: 6 }),
         signed({ epoch: 0 }),
       );
       expect(statuses(results)).to.deep.equal(["epoch-closed", "epoch-closed", "epoch-closed"]);
@@ -273,10 +273,11 @@ describe("POST /v1/receipts", () => {
       ]);
     });
 
-    it("epoch-closed: everything before genesis", async () => {
+    it("epoch-closed: everything before genesis but the first epoch, which will begin", async () => {
       served.at(deployment.genesis - 1);
-      const [result] = await served.hand(signed());
-      expect(result).to.deep.include({ refusal: "epoch-closed", open: [] });
+      const [next, other] = await served.hand(signed(), signed({ epoch: 2 }));
+      expect(next).to.deep.include({ refusal: "busy" });
+      expect(other).to.deep.include({ refusal: "epoch-closed", open: [] });
     });
 
     it("device-unknown: a device that was never enrolled", async () => {

@@ -38,8 +38,12 @@ export type Served = {
   readonly logged: () => readonly Record<string, unknown>[];
   /** Receipts taken in and not answered yet. */
   depth(): number;
-  /** Moves the clock. */
+  /** Moves the chain's time, and the clock with it. */
   at(now: number): void;
+  /** Moves the clock alone. */
+  clockAt(time: number): void;
+  /** The clock and the chain are too far apart. */
+  doubting(why: string | undefined): void;
   under(law: Law): void;
   /** The law is read up to this time, and not to the clock's. */
   knowingUntil(time: number): void;
@@ -76,6 +80,8 @@ export async function serve(circumstances: Circumstances = {}): Promise<Served> 
   } = circumstances;
   let law = circumstances.law ?? lawOf();
   let now = NOON;
+  let clock: number | undefined;
+  let doubt: string | undefined;
   let knownUntil: number | undefined;
   const lines: string[] = [];
   const folder = await mkdtemp(join(tmpdir(), "link-rewards-http-"));
@@ -97,7 +103,9 @@ export async function serve(circumstances: Circumstances = {}): Promise<Served> 
     deployment,
     law: () => law,
     knownUntil: () => knownUntil ?? now,
-    now: () => now,
+    chainSeconds: () => now,
+    clockSeconds: () => clock ?? now,
+    doubt: () => doubt,
     marginSeconds: MARGIN_SECONDS,
     member: address(member),
     sign: (digest) => sign(digest, keyOf(member)),
@@ -149,6 +157,12 @@ export async function serve(circumstances: Circumstances = {}): Promise<Served> 
     depth: () => ingest.depth(),
     at(time) {
       now = time;
+    },
+    clockAt(time) {
+      clock = time;
+    },
+    doubting(why) {
+      doubt = why;
     },
     under(other) {
       law = other;

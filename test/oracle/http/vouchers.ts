@@ -57,9 +57,15 @@ describe("POST /v1/vouchers", () => {
   });
 
   it("refuses one for an epoch that has not begun, and takes it when it has", async () => {
-    expect(await refusalOf(signed({ epoch: 2 }))).to.deep.equal([422, "epoch-closed"]);
+    expect(await refusalOf(signed({ epoch: 2 }))).to.deep.equal([503, "busy"]);
     served.at(endOf(deployment, 1));
     expect(await refusalOf(signed({ epoch: 2 }))).to.deep.equal([200, "accepted"]);
+  });
+
+  it("says nothing final about one while its clock and the chain are too far apart", async () => {
+    served.doubting("a day apart");
+    served.at(sealTimeOf(deployment, 1));
+    expect(await refusalOf(signed())).to.deep.equal([503, "busy"]);
   });
 
   it("refuses one that is too late to be collected before its epoch is sealed", async () => {

@@ -4,14 +4,16 @@ import { join } from "node:path";
 import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import { isEnrolled, type Law } from "@link-rewards/core/law/law";
 import { type Chain, connectChain } from "@link-rewards/host/chain/chain";
+import { isImplausible } from "@link-rewards/host/chain/plausible";
 import { readDeploymentFile } from "@link-rewards/host/deployment";
 import { expect } from "chai";
 import { Wallet } from "ethers";
-import { followLaw } from "../../../oracle/member/follow.ts";
+import { beforeStart, followLaw } from "../../../oracle/member/follow.ts";
 import { readLaw } from "../../../oracle/outsider/read-law.ts";
 import { openSqliteStore } from "../../../oracle/store/sqlite.ts";
 import type { Store } from "../../../oracle/store/store.ts";
 import { type Devnet, startDevnet } from "../../../scripts/local/devnet.ts";
+import { MOVED_TIME, startHardhatChain } from "../../../scripts/local/local-chain.ts";
 import { type MemberWorld, startMemberWorld } from "../../worlds/network.ts";
 import { proposals, remembered } from "../support/chronicle.ts";
 import { spellLaw } from "../support/spell-law.ts";
@@ -43,6 +45,7 @@ describe("following the law", () => {
       rpcUrls: [devnet.rpcUrl],
       deploymentFile: await readDeploymentFile(devnet.deploymentFile),
       confirmations,
+      bounds: MOVED_TIME,
     });
     chains.push(chain);
     const store = await openSqliteStore(folder);
@@ -59,6 +62,9 @@ describe("following the law", () => {
     const id = await devnet.provider.send("evm_snapshot", []);
     return () => devnet.provider.send("evm_revert", [id]);
   };
+  /** As resync --chain does. */
+  const giveUp = async ({ chain, store }: { chain: Chain; store: Store }) =>
+    store.rollback(await beforeStart(chain));
   const knows = (law: Law, device: string) => isEnrolled(law, lowercaseHex(device));
 
   it("goes on where another run has stopped", async () => {
@@ -110,7 +116,7 @@ describe("following the law", () => {
     expect(knows(deep.law(), device)).to.equal(true);
   });
 
-  it("forgets what a reorg undid and reads what came in its place", async () => {
+  it("does not go on from what a reorg undid before a person gives it up, and then reads what came in its place", async () => {
     const [gone, instead] = [newDevice(), newDevice()];
     const reorg = await fork();
     const followed = await follower(0);
@@ -120,6 +126,9 @@ describe("following the law", () => {
     await reorg();
     await enrol(instead);
     await mine(3);
+    expect(await reasonOf(followed.refresh())).to.equal("final-block-replaced");
+    expect(knows(followed.law(), gone)).to.equal(true);
+    await giveUp(followed);
     await followed.refresh();
     expect([knows(followed.law(), gone), knows(followed.law(), instead)]).to.deep.equal([
       false,
@@ -128,7 +137,7 @@ describe("following the law", () => {
     expect(spellLaw(followed.law())).to.deep.equal(spellLaw(await readLaw(followed.chain)));
   });
 
-  it("forgets it also while the chain is shorter than it was", async () => {
+  it("does not follow a chain that is shorter than it was, and forgets what is gone once that is given up", async () => {
     const gone = newDevice();
     const reorg = await fork();
     const followed = await follower(0);
@@ -136,6 +145,10 @@ describe("following the law", () => {
     await mine(3);
     await followed.refresh();
     await reorg();
+    expect(await reasonOf(followed.refresh())).to.equal("head-behind-seen");
+    const again = await follower(0);
+    expect(await reasonOf(again.refresh())).to.equal("head-behind-seen");
+    await giveUp(followed);
     await followed.refresh();
     expect(knows(followed.law(), gone)).to.equal(false);
     expect(spellLaw(followed.law())).to.deep.equal(spellLaw(await readLaw(followed.chain)));
@@ -150,6 +163,7 @@ describe("following the law", () => {
     await reorg();
     await enrol(instead);
     await mine(3);
+    await giveUp(closer);
     await closer.refresh();
     await service.refresh();
     expect([knows(service.law(), gone), knows(service.law(), instead)]).to.deep.equal([
@@ -177,6 +191,7 @@ describe("following the law", () => {
     await followed.refresh();
     await reorg();
     await mine(2);
+    await giveUp(followed);
     const reading = followed.refresh();
     let read = false;
     reading.finally(() => {
@@ -198,6 +213,14 @@ describe("following the law", () => {
     expect(spellLaw(law())).to.deep.equal(spellLaw(await readLaw(chain)));
   });
 });
+
+async function reasonOf(reading: Promise<unknown>): Promise<string | undefined> {
+  const error = await reading.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  return isImplausible(error) ? error.implausible.reason : undefined;
+}
 
 /** Gives everything else its turn before each event, as a database over a network does. */
 function slowly(store: Store): Store {
@@ -224,22 +247,27 @@ function spyOn(chain: Chain, note: (from: number) => void): Chain["events"] {
 describe("a reorg that takes a proposal with it", () => {
   let world: MemberWorld;
   before(async () => {
-    world = await startMemberWorld();
+    // Nothing that is final is undone.
+    const startChain = async () => ({ ...(await startHardhatChain()), finalityBlocks: 16 });
+    world = await startMemberWorld({ startChain });
   });
   after(() => world.stop());
 
   it("is proposed again, with the same bytes, and becomes final", async () => {
     const { oracle, devnet } = world;
+    const deep = ["--confirmations", "16"];
     await world.sealEpoch(1);
     const id = await devnet.provider.send("evm_snapshot", []);
-    await oracle.close();
+    await oracle.close(...deep);
     expect((await remembered(oracle)).epochs[0]).to.include({ state: "proposed" });
     await devnet.provider.send("evm_revert", [id]);
     expect(await proposals(world)).to.deep.equal([]);
-    expect((await oracle.close()).code).to.equal(0);
+    expect((await oracle.close(...deep)).code).to.equal(0);
     expect(await proposals(world)).to.deep.equal([[1, 0]]);
     await world.passWindow();
-    await oracle.close();
+    await oracle.close(...deep);
+    await devnet.warpTo(0);
+    await oracle.close(...deep);
     expect((await remembered(oracle)).epochs[0]).to.include({ epoch: 1, state: "final" });
   });
 });

@@ -21,6 +21,7 @@ import {
   type Circumstances,
   envelope,
   MARGIN_SECONDS,
+  NOON,
   type Served,
   serve,
 } from "../http/served.ts";
@@ -312,9 +313,57 @@ describe("ingest", () => {
     served = await serve();
     const next = signReceipt(receiptOf({ epoch: 2, device: address("device-2") }));
     served.at(endOf(deployment, 1) - 1);
-    expect(statuses(await served.hand(next))).to.deep.equal(["epoch-closed"]);
+    expect(statuses(await served.hand(next))).to.deep.equal(["busy"]);
     served.at(endOf(deployment, 1));
     expect(statuses(await served.hand(next))).to.deep.equal(["accepted"]);
+  });
+
+  it("opens no epoch by a clock that is fast, and ends none for good", async () => {
+    served = await serve();
+    served.at(endOf(deployment, 1));
+    served.clockAt(endOf(deployment, 3));
+    const ahead = signReceipt(receiptOf({ epoch: 3 }));
+    const { body } = await served.post(envelope(signed(1), ahead));
+    expect(statuses(body.results)).to.deep.equal(["busy", "busy"]);
+    expect(body).to.not.have.property("acknowledgement");
+    const open = await served.request("/v1/epochs/open");
+    expect(open.body).to.deep.include({ now: endOf(deployment, 1), epochs: [] });
+    served.clockAt(sealTimeOf(deployment, 1) - MARGIN_SECONDS - 1);
+    expect(statuses(await served.hand(signed(1)))).to.deep.equal(["accepted"]);
+  });
+
+  it("keeps no epoch open by a clock that is slow", async () => {
+    served = await serve();
+    served.at(sealTimeOf(deployment, 1) - MARGIN_SECONDS);
+    served.clockAt(endOf(deployment, 1) - 1);
+    expect(statuses(await served.hand(signed(1)))).to.deep.equal(["epoch-closed"]);
+  });
+
+  it("says nothing final while its clock and the chain are too far apart, and takes all of it after", async () => {
+    served = await serve();
+    served.doubting("a day apart");
+    served.at(sealTimeOf(deployment, 1));
+    const receipts = await served.post(envelope(signed(1)));
+    expect([receipts.status, receipts.body]).to.deep.equal([
+      503,
+      { refusal: "busy", message: "a day apart" },
+    ]);
+    expect(Number(receipts.headers.get("retry-after"))).to.be.above(0);
+    const open = await served.request("/v1/epochs/open");
+    expect([open.status, open.body.refusal]).to.deep.equal([503, "busy"]);
+    served.at(NOON);
+    served.doubting(undefined);
+    expect(statuses(await served.hand(signed(1)))).to.deep.equal(["accepted"]);
+  });
+
+  it("gives no word for what it stored while its clock went wrong", async () => {
+    const { reached, letGo } = await serveWithHeldCommits();
+    const answer = served.post(envelope(signed(1)));
+    await reached.opened;
+    served.doubting("a day apart");
+    letGo.open();
+    const { status, body } = await answer;
+    expect([status, body]).to.deep.equal([503, { refusal: "busy", message: "a day apart" }]);
   });
 
   async function metric(name: string): Promise<number | undefined> {

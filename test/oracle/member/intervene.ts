@@ -7,6 +7,7 @@ import { connectChain } from "@link-rewards/host/chain/chain";
 import { readDeploymentFile } from "@link-rewards/host/deployment";
 import { expect } from "chai";
 import { connectPeers } from "../../../oracle/edge/peers.ts";
+import { MOVED_TIME } from "../../../scripts/local/local-chain.ts";
 import { LTK, type MemberWorld, startMemberWorld } from "../../worlds/network.ts";
 import { lastFinalEpoch, publishedFiles } from "../support/chronicle.ts";
 import { bundleOf, manifestOf } from "../support/forger.ts";
@@ -105,6 +106,7 @@ describe("what a person does to an epoch by hand", () => {
     const chain = await connectChain({
       rpcUrls: [rpcUrl],
       deploymentFile: await readDeploymentFile(deploymentFile),
+      bounds: MOVED_TIME,
     });
     const { deployment } = chain;
     chain.close();

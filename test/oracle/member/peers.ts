@@ -11,6 +11,7 @@ import { connectPeers } from "../../../oracle/edge/peers.ts";
 import { withOracle } from "../../../oracle/member/open.ts";
 import type { Oracle } from "../../../oracle/member/oracle.ts";
 import { replicateFrom, replicateFromAll } from "../../../oracle/member/replicate.ts";
+import { MOVED_TIME } from "../../../scripts/local/local-chain.ts";
 import { LTK, type MemberWorld, startMemberWorld } from "../../worlds/network.ts";
 import { crowdOf } from "../../worlds/paper.ts";
 import { drip, type Liar, startLiar } from "../support/liar.ts";
@@ -135,6 +136,8 @@ describe("what a member asks of its peers", () => {
         deployment: devnet.deploymentFile,
         data: join(devnet.folder, `asking-${data++}`),
         keyFile,
+        maxHeadAge: MOVED_TIME.maxAgeSeconds,
+        maxHeadLead: MOVED_TIME.maxLeadSeconds,
         peer: urls,
       };
       return withOracle(options, async (opened) => {

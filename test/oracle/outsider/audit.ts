@@ -24,6 +24,7 @@ import { expect } from "chai";
 import { openBundles } from "../../../oracle/edge/bundles.ts";
 import { auditEpochs, type EpochVerdict } from "../../../oracle/outsider/audit.ts";
 import { readLaw } from "../../../oracle/outsider/read-law.ts";
+import { MOVED_TIME } from "../../../scripts/local/local-chain.ts";
 import { runOracle } from "../../../scripts/local/oracle-process.ts";
 import { LTK, type MemberWorld, startMemberWorld } from "../../worlds/network.ts";
 import { checkpoint } from "../support/checkpoint.ts";
@@ -63,6 +64,7 @@ describe("audit", () => {
     chain = await connectChain({
       rpcUrls: [world.devnet.rpcUrl],
       deploymentFile: await readDeploymentFile(world.devnet.deploymentFile),
+      bounds: MOVED_TIME,
     });
     copy = join(world.devnet.folder, "copy");
     const serving = await oracle.serve();

@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { type HDNodeWallet, Transaction } from "ethers";
+import { chainArgsOf } from "../../../scripts/local/local-chain.ts";
 import { runOracle } from "../../../scripts/local/oracle-process.ts";
 import { LTK, type MemberWorld, startMemberWorld } from "../../worlds/network.ts";
 import { checkpoint } from "../support/checkpoint.ts";
@@ -50,7 +51,7 @@ describe("claim from cron", () => {
 
   async function claim(...more: readonly string[]) {
     const { code, stdout, stderr } = await runOracle([
-      ...["claim", "--rpc", proxy.url, "--deployment", world.devnet.deploymentFile],
+      ...["claim", ...chainArgsOf(world.devnet, proxy.url)],
       ...["--bundles", world.oracle.bundles, "--key-file", keyFile, "--json"],
       ...["--journal", `${keyFile}.${runs}.journal`, ...more],
     ]);

@@ -36,6 +36,7 @@ import { connectChain as connectDevice, type Chain as DeviceChain } from "../../
 import { watchOmissions } from "../../../device/node/omissions.ts";
 import { openWords } from "../../../device/node/words.ts";
 import type { CheckedWord } from "../../../oracle/outsider/omission.ts";
+import { MOVED_TIME } from "../../../scripts/local/local-chain.ts";
 import type { LocalDevice } from "../../../scripts/local/local-device.ts";
 import { runOracle } from "../../../scripts/local/oracle-process.ts";
 import { programOf } from "../../device/support/program.ts";
@@ -72,7 +73,11 @@ describe("omission", () => {
     bystander = devnet.role("bystander");
     bystanderKey = await devnet.keyFile("bystander", bystander);
     const deploymentFile = await readDeploymentFile(devnet.deploymentFile);
-    chain = await connectChain({ rpcUrls: [devnet.rpcUrl], deploymentFile });
+    chain = await connectChain({
+      rpcUrls: [devnet.rpcUrl],
+      deploymentFile,
+      bounds: MOVED_TIME,
+    });
     deviceChain = connectDevice(devnet.rpcUrl, deploymentFile);
     const [one, other] = [await first.serve(), await second.serve()];
     await third.plan();
@@ -387,7 +392,8 @@ describe("omission", () => {
       const program = spawn(
         process.execPath,
         [
-          ...[programOf("node"), "serve", ...world.chainArgs, "--oracle", "http://127.0.0.1:9"],
+          ...[programOf("node"), "serve", "--rpc", devnet.rpcUrl],
+          ...["--deployment", devnet.deploymentFile, "--oracle", "http://127.0.0.1:9"],
           ...["--key-file", await devnet.keyFile("device-1", devices[1] as LocalDevice)],
           ...["--folder", folder, "--port", "0", "--json", "--bundles", await mirrorOf()],
         ],

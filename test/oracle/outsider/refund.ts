@@ -1,6 +1,7 @@
 import { cp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
+import { chainArgsOf } from "../../../scripts/local/local-chain.ts";
 import { runOracle } from "../../../scripts/local/oracle-process.ts";
 import { LTK, type MemberWorld, startMemberWorld } from "../../worlds/network.ts";
 import { checkpoint } from "../support/checkpoint.ts";
@@ -45,8 +46,8 @@ describe("refund of all epochs", () => {
 
   async function refundAll(bundles: string, rpcUrl: string, ...more: readonly string[]) {
     const { code, stdout, stderr } = await runOracle([
-      ...["refund", world.customer.address, "--rpc", rpcUrl, "--bundles", bundles, "--json"],
-      ...["--deployment", world.devnet.deploymentFile, ...more],
+      ...["refund", world.customer.address, ...chainArgsOf(world.devnet, rpcUrl)],
+      ...["--bundles", bundles, "--json", ...more],
     ]);
     const { refunds = [], failed = [] }: Partial<RefundJson> = JSON.parse(stdout || "{}");
     return { code, stderr, refunds, failed };

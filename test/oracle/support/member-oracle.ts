@@ -5,6 +5,7 @@ import { openPostgresStore } from "../../../oracle/store/postgres.ts";
 import { openSqliteStore } from "../../../oracle/store/sqlite.ts";
 import type { Store } from "../../../oracle/store/store.ts";
 import type { Devnet } from "../../../scripts/local/devnet.ts";
+import { chainArgsOf } from "../../../scripts/local/local-chain.ts";
 import {
   type Finished,
   type OracleProcess,
@@ -69,19 +70,28 @@ export type MemberOracleOptions = {
   readonly database?: string | undefined;
   /** For the Node that runs it: a module that moves its clock. */
   readonly nodeArgs?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
 };
 
 export async function memberOracle(options: MemberOracleOptions): Promise<MemberOracle> {
-  const { devnet, name, wallet, rpcUrl = devnet.rpcUrl, database, nodeArgs = [] } = options;
+  const {
+    devnet,
+    name,
+    wallet,
+    rpcUrl = devnet.rpcUrl,
+    database,
+    nodeArgs = [],
+    env = {},
+  } = options;
   const data = options.data ?? join(devnet.folder, name);
   const keyFile = await devnet.keyFile(name, wallet);
-  const chainArgs = ["--rpc", rpcUrl, "--deployment", devnet.deploymentFile];
+  const chainArgs = chainArgsOf(devnet, rpcUrl);
   const args = [...chainArgs, "--data", data, "--key-file", keyFile];
   if (database !== undefined) args.push("--database", database);
   const running = new Set<OracleProcess>();
 
   const start = (...words: readonly string[]) => {
-    const process = startOracle(words, { nodeArgs });
+    const process = startOracle(words, { nodeArgs, env });
     running.add(process);
     process.finished.finally(() => running.delete(process));
     return process;
@@ -92,7 +102,7 @@ export async function memberOracle(options: MemberOracleOptions): Promise<Member
   };
   const closeArgs = (more: readonly string[]) => ["close", ...args, "--json", ...more];
   const close = async (more: readonly string[]): Promise<Closed> => {
-    const { code, stdout, stderr } = await runOracle(closeArgs(more), { nodeArgs });
+    const { code, stdout, stderr } = await runOracle(closeArgs(more), { nodeArgs, env });
     return { code, outcome: stdout === "" ? {} : JSON.parse(stdout), stderr };
   };
 
@@ -116,7 +126,7 @@ export async function memberOracle(options: MemberOracleOptions): Promise<Member
     close: (...more) => close([...more, "--execute"]),
     plan: (...more) => close(more),
     startClose: (...more) => start(...closeArgs(more), "--execute"),
-    run: (command, ...more) => runOracle([command, ...args, ...more], { nodeArgs }),
+    run: (command, ...more) => runOracle([command, ...args, ...more], { nodeArgs, env }),
     openStore: () => (database === undefined ? openSqliteStore(data) : openPostgresStore(database)),
     async stop() {
       for (const process of running) await end(process, "SIGKILL");
