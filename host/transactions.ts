@@ -11,6 +11,7 @@ import {
   replacementPrice,
 } from "./fees.ts";
 import { takerOf } from "./nonce-taker.ts";
+import { isOverIn } from "./patience.ts";
 
 /** A transaction that is not mined in this time is sent again with a higher fee. */
 const REPLACE_AFTER_MS = 60_000;
@@ -167,11 +168,11 @@ export function createSender(options: SenderOptions): Sender {
     rivals: readonly StoredTransaction[],
     purpose: string,
   ): Promise<Exclude<Fate, "mined-unseen" | "overtaken">> {
-    const deadline = Date.now() + RECEIPT_PATIENCE_MS;
+    const isOver = isOverIn(RECEIPT_PATIENCE_MS);
     for (;;) {
       const fate = await fateOf(rivals);
       if (fate !== "mined-unseen" && fate !== "overtaken") return fate;
-      if (Date.now() > deadline) throw stillWaiting(`${purpose}: ${UNCERTAIN[fate]}`);
+      if (isOver()) throw stillWaiting(`${purpose}: ${UNCERTAIN[fate]}`);
       await sleep(POLL_MS);
     }
   }
@@ -342,14 +343,14 @@ export function createSender(options: SenderOptions): Sender {
     for (let replacements = 0; ; replacements++) {
       await offer(attempts, call);
       const head = await provider.getBlockNumber();
-      const deadline = Date.now() + replaceAfterMs;
+      const isOver = isOverIn(replaceAfterMs);
       do {
         const fate = await fateOf(attempts);
         const isUncertain = fate === "mined-unseen" || fate === "overtaken";
         const known = isUncertain ? await seen(attempts, purpose) : fate;
         if (known !== "waiting") return known;
         await sleep(POLL_MS);
-      } while (Date.now() < deadline);
+      } while (!isOver());
       const { hash } = attempts.at(-1) as StoredTransaction;
       // No fee helps where no block comes, and a node that stands still would not show the one it is in.
       if ((await provider.getBlockNumber()) === head) {
