@@ -278,6 +278,7 @@ describe("sending transactions", () => {
     const undo = await devnet.provider.send("evm_snapshot", []);
     await sender().send("propose/1/0", callTo(1));
     await noBlocks();
+    proxy.handle(crowded());
     const sending = sender(wallet, 1).send("finalize/1/0", callTo(2));
     await until(async () => (await pending()).some(({ nonce }) => nonce === 1));
     await devnet.provider.send("evm_revert", [undo]);
@@ -293,6 +294,7 @@ describe("sending transactions", () => {
 
   it("raises what waits under a lower nonce too, without which its own is never mined", async () => {
     await noBlocks();
+    proxy.handle(crowded());
     const first = sender(wallet, 1, 3n * 10n ** 9n).send("collect/1", callTo(1));
     expect(isStillWaiting(await first.catch((error: unknown) => error))).to.equal(true);
     const before = (await pending()).length;
@@ -307,7 +309,7 @@ describe("sending transactions", () => {
 
   it("gets out of a fee of zero, which blocks with a base fee of zero ask for and none of more takes (yagna 2270)", async () => {
     const fees: bigint[] = [];
-    proxy.handle(async ({ methods, body }, forward) => {
+    const free: RpcHandler = async ({ methods, body }, forward) => {
       const [method] = methods;
       if (method === "eth_maxPriorityFeePerGas") return answerTo(body, { result: "0x0" });
       if (method === "eth_sendRawTransaction") {
@@ -319,7 +321,8 @@ describe("sending transactions", () => {
       return method === "eth_getBlockByNumber"
         ? answer.replace(/"baseFeePerGas":"0x[0-9a-f]+"/, '"baseFeePerGas":"0x0"')
         : answer;
-    });
+    };
+    proxy.handle(crowded(free));
     const { outcome } = await sender(wallet, 1).send("propose/1/0", callTo(1));
     expect([outcome, await sentBy(wallet), fees[0]]).to.deep.equal(["mined", 1, 0n]);
     expect(Number(fees.at(-1))).to.be.at.least(10 ** 9);
