@@ -96,10 +96,14 @@ function reportIn({ topics, data, blockNumber, index }: Log): Report {
   return event.args.report;
 }
 
-export function connectChain(rpcUrl: string, deployment: DeploymentFile): Chain {
+export function connectChain(
+  rpcUrls: readonly string[],
+  deployment: DeploymentFile,
+  rpcQuorum?: number,
+): Chain {
   const { chainId, startBlock } = deployment;
   const contracts = contractsOf(deployment);
-  const provider = new NodeProvider([rpcUrl], chainId);
+  const provider = new NodeProvider(rpcUrls, chainId, { quorum: rpcQuorum });
   const ask = (address: Address, abi: readonly string[]) => {
     const contract = new Contract(address, abi, provider);
     return (name: string, ...args: readonly unknown[]) =>

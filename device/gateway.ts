@@ -9,7 +9,8 @@ import {
   address,
   deploymentOption,
   keyOptions,
-  rpcOption,
+  rpcQuorumOption,
+  rpcsOption,
   wholeNumber,
 } from "@link-rewards/host/options";
 import { askedToStop, runProgram } from "@link-rewards/host/program";
@@ -54,7 +55,8 @@ function runCommand() {
     )
     .addOption(deploymentOption())
     .addOption(oraclesOption())
-    .addOption(rpcOption().makeOptionMandatory())
+    .addOption(rpcsOption().makeOptionMandatory())
+    .addOption(rpcQuorumOption())
     .addOption(key.keystore)
     .addOption(key.passwordFile)
     .addOption(key.keyFile)
@@ -77,7 +79,7 @@ function runCommand() {
     .addOption(jsonOption())
     .action(async (options) => {
       const deployment = await readDeploymentFile(options.deployment);
-      const chain = connectChain(options.rpc, deployment);
+      const chain = connectChain(options.rpc, deployment, options.rpcQuorum);
       const { customer, inspector, payShare } = options;
       const contracts = contractsOf(deployment);
       const gateway = await startGateway({

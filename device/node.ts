@@ -18,7 +18,8 @@ import {
   deploymentOption,
   keyOptions,
   moreUrls,
-  rpcOption,
+  rpcQuorumOption,
+  rpcsOption,
   wholeNumber,
 } from "@link-rewards/host/options";
 import { askedToStop, runProgram } from "@link-rewards/host/program";
@@ -145,7 +146,8 @@ function serveCommand() {
     )
     .addOption(deploymentOption())
     .addOption(oraclesOption())
-    .addOption(rpcOption())
+    .addOption(rpcsOption())
+    .addOption(rpcQuorumOption())
     .addOption(key.keystore)
     .addOption(key.passwordFile)
     .addOption(key.keyFile)
@@ -166,7 +168,7 @@ function serveCommand() {
     )
     .action(async (options) => {
       const deployment = await readDeploymentFile(options.deployment);
-      const chain = options.rpc && connectChain(options.rpc, deployment);
+      const chain = options.rpc && connectChain(options.rpc, deployment, options.rpcQuorum);
       const node = await startNode({
         key: await openDeviceKey(options),
         chainId: deployment.chainId,

@@ -26,6 +26,15 @@ export function rpcsOption() {
     .argParser(moreUrls);
 }
 
+export function rpcQuorumOption() {
+  return new Option(
+    "--rpc-quorum <n>",
+    "so many of the --rpc nodes must agree about every fact; else nothing is done (default: one is believed)",
+  )
+    .env("LINK_RPC_QUORUM")
+    .argParser(wholeNumber);
+}
+
 export function moreUrls(text: string, before: readonly string[] = []): readonly string[] {
   const found = text.split(",");
   for (const url of found) {

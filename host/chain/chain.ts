@@ -8,7 +8,8 @@ import { isError, type JsonRpcProvider } from "ethers";
 import { reasonOf } from "./errors.ts";
 import { type EventPage, type Revisions, readEvents } from "./law-events.ts";
 import { type LogFilter, type LogPage, readLogs } from "./logs.ts";
-import { isNodeFault, NodeProvider } from "./node-provider.ts";
+import { isNodeFault } from "./node-fault.ts";
+import { NodeProvider } from "./node-provider.ts";
 import {
   type Doubt,
   type Doubted,
@@ -54,14 +55,17 @@ export type Chain = {
 export async function connectChain(options: {
   /** Used in turn: the next when one fails. */
   readonly rpcUrls: readonly string[];
+  /** So many of them must agree about what is a fact. */
+  readonly rpcQuorum?: number | undefined;
   readonly deploymentFile: DeploymentFile;
   readonly confirmations?: number | undefined;
   readonly bounds?: HeadBounds | undefined;
   /** Of several nodes, one whose word is not taken while another's is. */
   readonly onPassedOver?: ((message: string) => void) | undefined;
 }): Promise<Chain> {
-  const { rpcUrls, deploymentFile, confirmations, bounds = HEAD_BOUNDS, onPassedOver } = options;
-  const provider = new NodeProvider(rpcUrls, deploymentFile.chainId);
+  const { rpcUrls, rpcQuorum: quorum, deploymentFile, confirmations, onPassedOver } = options;
+  const { bounds = HEAD_BOUNDS } = options;
+  const provider = new NodeProvider(rpcUrls, deploymentFile.chainId, { quorum });
   try {
     const contracts = contractsOf(deploymentFile);
     const suite = connectSuite(contracts, provider);

@@ -1,6 +1,6 @@
 import type { Address, Hex } from "@link-rewards/core/encoding/bytes";
 import type { JsonRpcProvider, Log } from "ethers";
-import { isNodeFault } from "./node-provider.ts";
+import { isNodeFault } from "./node-fault.ts";
 
 /** Blocks in one `eth_getLogs`; halved when a node refuses the answer as too large. */
 const LOG_BLOCKS = 5_000;

@@ -6,36 +6,8 @@ import {
   type JsonRpcResult,
   type Networkish,
 } from "ethers";
-
-/**
- * What a node's answer was instead of an answer. `too-large`: the range or what was found in it; half of it may do. After
- * `rate-limit`, `timeout`, `unreachable` and `nonsense` the same may be asked again, later or at another node.
- */
-export type NodeFaultKind =
-  | "rate-limit"
-  | "too-large"
-  | "timeout"
-  | "unreachable"
-  | "nonsense"
-  | "disagreement";
-
-export type NodeFault = Error & {
-  readonly nodeFault: NodeFaultKind;
-  readonly retryAfterMs?: number | undefined;
-};
-
-export function isNodeFault(error: unknown): error is NodeFault {
-  return error instanceof Error && "nodeFault" in error;
-}
-
-function nodeFault(
-  kind: NodeFaultKind,
-  message: string,
-  options: { readonly retryAfterMs?: number | undefined; readonly cause?: unknown } = {},
-): NodeFault {
-  const { retryAfterMs, cause } = options;
-  return Object.assign(new Error(message, { cause }), { nodeFault: kind, retryAfterMs });
-}
+import { isNodeFault, type NodeFault, nodeFault } from "./node-fault.ts";
+import { type Answer, askQuorum, isDeciding } from "./quorum.ts";
 
 /** One request must not hang a cron job: a node that does not answer in this time is down. */
 const TIMEOUT_MS = 30_000;
@@ -68,8 +40,6 @@ function isRateLimit({ code, message }: NodesError): boolean {
   return !ABOUT_THE_CALL.test(message) && RATE_LIMITED.test(message);
 }
 
-type Answer = JsonRpcResult | JsonRpcError;
-
 type Endpoint = {
   readonly url: string;
   readonly host: string;
@@ -78,26 +48,41 @@ type Endpoint = {
   takesBatches: boolean;
 };
 
+export type NodeOptions = {
+  /** So many nodes must agree about what is a fact. */
+  readonly quorum?: number | undefined;
+  readonly timeoutMs?: number;
+};
+
 /**
  * A node, or several in turn: the next is asked when one fails. ethers' own FallbackProvider asks all of them all the time
  * and takes a rate limit for a failure, and viem's fallback knows neither ranges nor refused batches; both lie behind
  * another interface than the contracts' classes use. What is below ethers' is here instead: how one request is brought to
- * its answer.
+ * its answer. With a `quorum` above one, so many nodes must give it, where it is a fact: FallbackProvider has a quorum too,
+ * but takes two nodes of which one is a block behind for two that disagree, and says neither which nor about what.
  */
 export class NodeProvider extends JsonRpcProvider {
   readonly #endpoints: readonly Endpoint[];
   readonly #timeoutMs: number;
+  readonly #quorum: number;
   #current = 0;
 
-  constructor(urls: readonly string[], network: Networkish, timeoutMs = TIMEOUT_MS) {
-    super(urls[0], network, {
+  constructor(
+    urls: readonly string[],
+    network: Networkish,
+    { quorum = 1, timeoutMs = TIMEOUT_MS }: NodeOptions = {},
+  ) {
+    const distinct = [...new Set(urls)];
+    if (quorum < 1 || quorum > distinct.length) throw noSuchQuorum(quorum, distinct.length);
+    super(distinct[0], network, {
       staticNetwork: true,
       cacheTimeout: -1,
       // Calls made at once still go as one batch; what is asked one after the other waits for no others.
       batchStallTime: 0,
     });
-    this.#endpoints = urls.map(endpointOf);
+    this.#endpoints = distinct.map(endpointOf);
     this.#timeoutMs = timeoutMs;
+    this.#quorum = quorum;
   }
 
   /** Never their whole URLs, which may hold a key. */
@@ -124,24 +109,37 @@ export class NodeProvider extends JsonRpcProvider {
 
   override async _send(payload: JsonRpcPayload | JsonRpcPayload[]): Promise<JsonRpcResult[]> {
     const payloads = [payload].flat();
-    for (let round = 1; ; round++) {
-      let last: NodeFault | undefined;
-      for (let tried = 0; tried < this.#endpoints.length; tried++) {
-        const endpoint = this.#endpoints[this.#current] as Endpoint;
-        try {
-          // ethers takes errors here too; only its type of this class does not say so.
-          return (await this.#ask(endpoint, payloads)) as JsonRpcResult[];
-        } catch (error) {
-          // What is too large here may not be elsewhere, but then each range would be asked twice.
-          if (!isNodeFault(error) || error.nodeFault === "too-large") throw error;
-          last = error;
-          this.#current = (this.#current + 1) % this.#endpoints.length;
-        }
+    const facts = this.#quorum > 1 ? payloads.filter(isDeciding) : [];
+    const others = payloads.filter((each) => !facts.includes(each));
+    const answers = await Promise.all([
+      facts.length > 0 ? inRounds(() => this.#askSeveral(facts)) : [],
+      others.length > 0 ? inRounds(() => this.#askInTurn(others)) : [],
+    ]);
+    // ethers takes errors here too; only its type of this class does not say so.
+    return answers.flat() as JsonRpcResult[];
+  }
+
+  /** The first that answers. */
+  async #askInTurn(payloads: readonly JsonRpcPayload[]): Promise<Answer[]> {
+    for (let tried = 1; ; tried++) {
+      const endpoint = this.#endpoints[this.#current] as Endpoint;
+      try {
+        return await this.#ask(endpoint, payloads);
+      } catch (error) {
+        // What is too large here may not be elsewhere, but then each range would be asked twice.
+        if (!isNodeFault(error) || error.nodeFault === "too-large") throw error;
+        this.#current = (this.#current + 1) % this.#endpoints.length;
+        if (tried === this.#endpoints.length) throw error;
       }
-      const rounds = last?.nodeFault === "timeout" ? TIMEOUT_ROUNDS : ROUNDS;
-      if (last === undefined || round >= rounds) throw last;
-      await sleep(waitAfter(last, round));
     }
+  }
+
+  #askSeveral(payloads: readonly JsonRpcPayload[]): Promise<Answer[]> {
+    const nodes = this.#endpoints.map((endpoint) => ({
+      host: endpoint.host,
+      ask: (some: readonly JsonRpcPayload[]) => this.#ask(endpoint, some),
+    }));
+    return askQuorum(nodes, this.#quorum, payloads);
   }
 
   async #ask(endpoint: Endpoint, payloads: readonly JsonRpcPayload[]): Promise<Answer[]> {
@@ -229,6 +227,26 @@ export class NodeProvider extends JsonRpcProvider {
       });
     }
     return { status, body };
+  }
+}
+
+/** A Misuse, as host/program.ts has it. */
+function noSuchQuorum(quorum: number, nodes: number): Error {
+  const message = `--rpc-quorum is ${quorum}, with ${nodes} different --rpc: it must be from 1 to their number`;
+  return Object.assign(new Error(message), { misuse: true as const });
+}
+
+/** Asks again, after a while, as long as it may help. */
+async function inRounds<T>(ask: () => Promise<T>): Promise<T> {
+  for (let round = 1; ; round++) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!isNodeFault(error) || error.nodeFault === "too-large") throw error;
+      const rounds = error.nodeFault === "timeout" ? TIMEOUT_ROUNDS : ROUNDS;
+      if (round >= rounds) throw error;
+      await sleep(waitAfter(error, round));
+    }
   }
 }
 

@@ -6,6 +6,7 @@ import {
   headBoundsOf,
   headOptions,
   keyOptions,
+  rpcQuorumOption,
   rpcsOption,
   wholeNumber,
 } from "@link-rewards/host/options";
@@ -16,6 +17,7 @@ export function chainCommand(name: string) {
   const { maxHeadAge, maxHeadLead } = headOptions();
   return new Command(name)
     .addOption(rpcsOption().makeOptionMandatory())
+    .addOption(rpcQuorumOption())
     .addOption(deploymentOption())
     .addOption(
       new Option(
@@ -95,15 +97,17 @@ export function jsonOption() {
 
 export type ChainOptions = {
   readonly rpc: readonly string[];
+  readonly rpcQuorum?: number | undefined;
   readonly deployment: string;
   readonly confirmations?: number | undefined;
   readonly maxHeadAge: number;
   readonly maxHeadLead: number;
 };
 
-async function chainOf({ rpc, deployment, ...options }: ChainOptions): Promise<Chain> {
+async function chainOf({ rpc, rpcQuorum, deployment, ...options }: ChainOptions): Promise<Chain> {
   return connectChain({
     rpcUrls: rpc,
+    rpcQuorum,
     deploymentFile: await readDeploymentFile(deployment),
     confirmations: options.confirmations,
     bounds: headBoundsOf(options),

@@ -19,6 +19,7 @@ import type { Oracle } from "./oracle.ts";
 
 export type OracleOptions = KeyFiles & {
   readonly rpc: readonly string[];
+  readonly rpcQuorum?: number | undefined;
   readonly deployment: string;
   readonly data: string;
   /** The URL of a PostgreSQL database; the store is a file in `data` without it. */
@@ -39,6 +40,7 @@ export async function withOracle<T>(
   const signer = await openSigner(options);
   const chain = await connectChain({
     rpcUrls: options.rpc,
+    rpcQuorum: options.rpcQuorum,
     deploymentFile: await readDeploymentFile(options.deployment),
     confirmations: options.confirmations,
     bounds: headBoundsOf(options),

@@ -102,7 +102,7 @@ export async function foundWorld() {
     deploymentFile,
     bounds: MOVED_TIME,
   });
-  const deviceChain = connectDeviceChain(devnet.rpcUrl, deploymentFile);
+  const deviceChain = connectDeviceChain([devnet.rpcUrl], deploymentFile);
   return { devnet, chain, deviceChain, people, devices, colluders };
 }
 

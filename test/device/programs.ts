@@ -54,7 +54,7 @@ describe("device programs", () => {
     await world.endEpoch(1);
     oracleUrl = (await world.oracle.serve()).url;
     chain = connectChain(
-      world.devnet.rpcUrl,
+      [world.devnet.rpcUrl],
       await readDeploymentFile(world.devnet.deploymentFile),
     );
   });
@@ -73,7 +73,8 @@ describe("device programs", () => {
     const { devnet } = world;
     const common = [
       ...["--deployment", devnet.deploymentFile],
-      ...["--rpc", devnet.rpcUrl],
+      // The first is down: the next is asked.
+      ...["--rpc", "http://127.0.0.1:9", "--rpc", devnet.rpcUrl],
       ...["--oracle", oracleUrl],
     ];
     const deviceKey = await devnet.keyFile(served.address, served);

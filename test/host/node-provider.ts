@@ -1,6 +1,7 @@
 import { reasonOf } from "@link-rewards/host/chain/errors";
 import { readLogs } from "@link-rewards/host/chain/logs";
-import { isNodeFault, NodeProvider } from "@link-rewards/host/chain/node-provider";
+import { isNodeFault } from "@link-rewards/host/chain/node-fault";
+import { NodeProvider } from "@link-rewards/host/chain/node-provider";
 import { expect } from "chai";
 import { type Devnet, startDevnet } from "../../scripts/local/devnet.ts";
 import { type RpcProxy, startRpcProxy } from "../oracle/support/rpc-proxy.ts";
@@ -129,7 +130,7 @@ describe("asking a node", () => {
 
   it("ends with the node's host, and not its key, when it hangs", async () => {
     proxy.handle(() => new Promise(() => undefined));
-    const hanging = new NodeProvider([`${proxy.url}secret`], 31337, 50);
+    const hanging = new NodeProvider([`${proxy.url}secret`], 31337, { timeoutMs: 50 });
     const ended = await hanging.send("eth_chainId", []).catch((error: Error) => error.message);
     hanging.destroy();
     expect(ended).to.contain("127.0.0.1").and.contain("no answer within 50 ms");

@@ -78,7 +78,7 @@ describe("omission", () => {
       deploymentFile,
       bounds: MOVED_TIME,
     });
-    deviceChain = connectDevice(devnet.rpcUrl, deploymentFile);
+    deviceChain = connectDevice([devnet.rpcUrl], deploymentFile);
     const [one, other] = [await first.serve(), await second.serve()];
     await third.plan();
     broken = (await acknowledged(one.url, [{ device: deviceAt(0) }, { device: deviceAt(1) }])) as [

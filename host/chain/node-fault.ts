@@ -1,0 +1,29 @@
+/**
+ * What a node's answer was instead of an answer. `too-large`: the range or what was found in it; half of it may do. After
+ * `rate-limit`, `timeout`, `unreachable` and `nonsense` the same may be asked again, later or at another node.
+ */
+export type NodeFaultKind =
+  | "rate-limit"
+  | "too-large"
+  | "timeout"
+  | "unreachable"
+  | "nonsense"
+  | "disagreement";
+
+export type NodeFault = Error & {
+  readonly nodeFault: NodeFaultKind;
+  readonly retryAfterMs?: number | undefined;
+};
+
+export function isNodeFault(error: unknown): error is NodeFault {
+  return error instanceof Error && "nodeFault" in error;
+}
+
+export function nodeFault(
+  kind: NodeFaultKind,
+  message: string,
+  options: { readonly retryAfterMs?: number | undefined; readonly cause?: unknown } = {},
+): NodeFault {
+  const { retryAfterMs, cause } = options;
+  return Object.assign(new Error(message, { cause }), { nodeFault: kind, retryAfterMs });
+}
