@@ -12,9 +12,9 @@ import type { Block } from "@link-rewards/core/law/block";
 import { decodeLog } from "@link-rewards/core/law/decode-log";
 import type { Tariff } from "@link-rewards/core/law/events";
 import type { Report } from "@link-rewards/core/signed/report";
-import { readLogs } from "@link-rewards/host/chain/logs";
+import { type ChainLog, readLogs } from "@link-rewards/host/chain/logs";
 import { NodeProvider } from "@link-rewards/host/chain/node-provider";
-import { AbiCoder, Contract, Interface, type Log } from "ethers";
+import { AbiCoder, Contract, Interface } from "ethers";
 import type { NodeRefused } from "./refusal.ts";
 
 /** The few things the device side asks the contracts, each for one epoch or as of now. Amounts are in wei. */
@@ -87,11 +87,11 @@ export const JUDGE_ABI = [
 
 const ledger = new Interface(LEDGER_ABI);
 
-function reportIn({ topics, data, blockNumber, index }: Log): Report {
-  const event = decodeLog({ topics, data, blockNumber, logIndex: index });
+function reportIn(log: ChainLog): Report {
+  const event = decodeLog(log);
   if (event === undefined || isRefused(event) || event.name !== "RootProposed") {
     const says = event && isRefused(event) ? event.message : "no RootProposed";
-    throw new Error(`the RPC node's log ${index} of block ${blockNumber}: ${says}`);
+    throw new Error(`the RPC node's log ${log.logIndex} of block ${log.blockNumber}: ${says}`);
   }
   return event.args.report;
 }

@@ -3,19 +3,22 @@ import { isRefused } from "@link-rewards/core/encoding/refusal";
 import { decodeLog } from "@link-rewards/core/law/decode-log";
 import { emptyLaw } from "@link-rewards/core/law/law";
 import { applyEvent } from "@link-rewards/core/law/replay";
+import { logsIn } from "@link-rewards/host/chain/logs";
 import { Interface } from "ethers";
 import { deployment } from "../../test/worlds/paper.ts";
 import type { Case, Contestant } from "../case.ts";
 import { answersOf, type NodesLog } from "../chronicle.ts";
 
+const filter = { address: deployment.contracts.deviceRegistry };
+
 /** A node's answers about so many devices, taken apart by `take`. Making them up is not timed. */
-function reading(begin: () => (log: NodesLog) => void): Contestant {
+function reading(begin: () => (logs: readonly NodesLog[]) => void): Contestant {
   return async (size) => () => {
     const take = begin();
     let milliseconds = 0;
     for (const answer of answersOf(size, deployment.contracts.deviceRegistry)) {
       const began = performance.now();
-      for (const log of JSON.parse(answer) as readonly NodesLog[]) take(log);
+      take(JSON.parse(answer) as readonly NodesLog[]);
       milliseconds += performance.now() - began;
     }
     return milliseconds;
@@ -30,11 +33,12 @@ export const cases: readonly Case[] = [
     rounds: { quick: 1, full: 3 },
     ours: reading(() => {
       const law = emptyLaw();
-      return ({ topics, data, blockNumber, logIndex }) => {
-        const position = { blockNumber: Number(blockNumber), logIndex: Number(logIndex) };
-        const event = decodeLog({ topics, data, ...position });
-        if (event === undefined || isRefused(event)) throw new Error("not decoded");
-        applyEvent(law, event);
+      return (answer) => {
+        for (const log of logsIn(answer, filter, 0, Number.MAX_SAFE_INTEGER)) {
+          const event = decodeLog(log);
+          if (event === undefined || isRefused(event)) throw new Error("not decoded");
+          applyEvent(law, event);
+        }
       };
     }),
     peers: {
@@ -42,8 +46,9 @@ export const cases: readonly Case[] = [
       ethers: {
         run: reading(() => {
           const registry = new Interface(registryArtifact.abi);
-          return ({ topics, data }) => {
-            if (registry.parseLog({ topics, data }) === null) throw new Error("not decoded");
+          return (logs) => {
+            for (const { topics, data } of logs)
+              if (registry.parseLog({ topics, data }) === null) throw new Error("not decoded");
           };
         }),
         upTo: 100_000,

@@ -1,12 +1,11 @@
-import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import { isRefused } from "@link-rewards/core/encoding/refusal";
 import { decodeLog } from "@link-rewards/core/law/decode-log";
 import { EMITTER_OF, type Emitter, type LawEvent } from "@link-rewards/core/law/events";
 import type { Law } from "@link-rewards/core/law/law";
 import type { Contracts } from "@link-rewards/core/signed/deployment";
-import { isError, type JsonRpcProvider, type Log } from "ethers";
+import { isError, type JsonRpcProvider } from "ethers";
 import { isPruned } from "./errors.ts";
-import { readLogs } from "./logs.ts";
+import { type ChainLog, readLogs } from "./logs.ts";
 import type { Suite } from "./suite.ts";
 
 /** How many law events of each contract are known. */
@@ -131,15 +130,15 @@ async function revisionsAt(suite: Suite, block: number): Promise<Revisions | und
 }
 
 /** A node may answer anything, and no database takes everything: what a contract would not have written is refused. */
-function toLawEvent(log: Log, contracts: Contracts): LawEvent | undefined {
-  const { topics, data, blockNumber, index } = log;
-  const event = decodeLog({ topics, data, blockNumber, logIndex: index });
+function toLawEvent(log: ChainLog, contracts: Contracts): LawEvent | undefined {
+  const { blockNumber, logIndex } = log;
+  const event = decodeLog(log);
   if (event === undefined) return undefined;
   const refused = (says: string) =>
-    new Error(`the RPC node's log ${index} of block ${blockNumber}: ${says}; use another node`);
+    new Error(`the RPC node's log ${logIndex} of block ${blockNumber}: ${says}; use another node`);
   if (isRefused(event)) throw refused(event.message);
   const address = contracts[EMITTER_OF[event.name]];
-  if (lowercaseHex(log.address) !== address)
+  if (log.address !== address)
     throw refused(`${event.name} of ${log.address}, which only ${address} is asked for`);
   return event;
 }

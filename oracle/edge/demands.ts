@@ -8,10 +8,11 @@ import { caseOf, termsOf } from "@link-rewards/core/judge/case";
 import { JUDGED_TABLES } from "@link-rewards/core/judge/evidence";
 import type { RangeReader } from "@link-rewards/core/judge/proof";
 import type { Block } from "@link-rewards/core/law/block";
+import type { RawLog } from "@link-rewards/core/law/decode-log";
 import type { Law, Proposal } from "@link-rewards/core/law/law";
 import type { Report } from "@link-rewards/core/signed/report";
 import type { Call, Sender } from "@link-rewards/host/transactions";
-import { isError, type JsonRpcProvider, type Log, ZeroAddress, zeroPadValue } from "ethers";
+import { isError, type JsonRpcProvider, ZeroAddress, zeroPadValue } from "ethers";
 
 /** What is asked of the chain: of chain.ts, which is no room of this one. */
 type DemandsChain = {
@@ -25,7 +26,7 @@ type DemandsChain = {
     filter: { readonly address: Address; readonly topics?: readonly (Hex | null)[] },
     from: number,
     to: number,
-  ): AsyncIterable<{ readonly logs: readonly Log[] }>;
+  ): AsyncIterable<{ readonly logs: readonly RawLog[] }>;
 };
 
 /** The end of a window while a demand waits for its answer: 2^40 − 1. */

@@ -11,7 +11,9 @@ export type RpcRequest = { readonly methods: readonly string[]; readonly body: s
 export type RpcHandler = (
   request: RpcRequest,
   forward: () => Promise<string>,
-) => Promise<string | { readonly status: number }>;
+) => Promise<
+  string | { readonly status: number; readonly headers?: Readonly<Record<string, string>> }
+>;
 
 export type RpcProxy = {
   readonly url: string;
@@ -25,8 +27,8 @@ export async function startRpcProxy(nodeUrl: string, path = "/"): Promise<RpcPro
     try {
       const body = await textOf(request);
       const answer = await handler({ methods: methodsOf(body), body }, () => ask(nodeUrl, body));
-      const status = typeof answer === "string" ? 200 : answer.status;
-      response.writeHead(status, { "content-type": "application/json" });
+      const { status, headers = {} } = typeof answer === "string" ? { status: 200 } : answer;
+      response.writeHead(status, { "content-type": "application/json", ...headers });
       response.end(typeof answer === "string" ? answer : "{}");
     } catch {
       request.socket.destroy();
