@@ -124,14 +124,13 @@ const refusedReceipt = z.object({
   ...refused.shape,
   /** With "stale": the receipt that counts. */
   head: head.optional(),
-  /** With "epoch-closed". */
-  open: z.array(openEpoch).optional(),
 });
 const results = z.object({
   results: z
     .array(z.discriminatedUnion("status", [taken, refusedReceipt]))
     .describe("In the order of the batch."),
   acknowledgement: acknowledgement.optional(),
+  open: z.array(openEpoch).optional().describe("With any that is `epoch-closed`: which are not."),
 });
 
 const terms = z.object({

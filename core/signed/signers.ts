@@ -97,6 +97,12 @@ export type SignerRecovery = (
   onProgress?: (done: number, total: number) => void,
 ) => Promise<Uint8Array>;
 
+/** Whose key signed a digest, wherever it is found out; undefined: nobody's. */
+export type KeyRecovery = (
+  digest: Uint8Array,
+  signature: Uint8Array,
+) => Promise<Address | undefined>;
+
 /**
  * The signers of packed receipts, 40 bytes for each: nearly all the time that verifying takes, and nothing of the law in
  * it, so that it can be done elsewhere, in any number of pieces.

@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import type { Address } from "@link-rewards/core/encoding/bytes";
 import { HASH_BYTES } from "@link-rewards/core/encoding/tree";
 import type { PublishedBundle } from "@link-rewards/core/epoch/bundle";
 import { CONTRIBUTION_BYTES } from "@link-rewards/core/epoch/records";
@@ -17,8 +18,13 @@ import { move, Piscina } from "piscina";
 /** Threads that recover signers. */
 export type RecoverPool = {
   readonly recover: SignerRecovery;
+  /** Of many digests, the address of the key that signed each. */
+  readonly keysOf: (signed: readonly SignedDigest[]) => Promise<readonly (Address | undefined)[]>;
   close(): Promise<void>;
 };
+
+/** A digest, and a signature of it. */
+export type SignedDigest = { readonly digest: Uint8Array; readonly signature: Uint8Array };
 
 /** About 20 ms of work: with one receipt a task, handing it over takes what the second thread brings. */
 const RECEIPTS_PER_TASK = 200;
@@ -69,6 +75,8 @@ export function openRecoverPool(threads: number = availableParallelism(), kept =
       await Promise.all(Array.from({ length: threads * TASKS_AHEAD }, work));
       return signers;
     },
+    // Piscina's type of a task is that of the other function.
+    keysOf: (signed) => pool.run(signed as never, { name: "keysTask" }) as never,
     close: () => pool.destroy(),
   };
 }
@@ -76,6 +84,12 @@ export function openRecoverPool(threads: number = availableParallelism(), kept =
 /** What runs in each thread; Piscina finds it by its name. @public */
 export function recoverTask(task: SignedRecords) {
   return move(recoverSigners(task, loadCurves()));
+}
+
+/** As {@link recoverTask}. @public */
+export function keysTask(signed: readonly SignedDigest[]): readonly (Address | undefined)[] {
+  const { recover } = loadCurves();
+  return signed.map(({ digest, signature }) => recover(digest, signature));
 }
 
 let shared: RecoverPool | undefined;

@@ -1,6 +1,7 @@
 import { at } from "@link-rewards/core/encoding/at";
-import { concatBytes } from "@link-rewards/core/encoding/bytes";
+import { type Address, concatBytes } from "@link-rewards/core/encoding/bytes";
 import {
+  type KeyRecovery,
   publicKeysAmong,
   SIGNERS_BYTES,
   type SignedRecords,
@@ -39,6 +40,22 @@ export function batchRecovery(
     },
   });
   return async (signed) => (signed.records.length === 0 ? new Uint8Array() : batch.add(signed));
+}
+
+/** The same for single signatures, such as a voucher's. */
+export function batchKeyRecovery(
+  keysOf: (
+    signed: readonly { readonly digest: Uint8Array; readonly signature: Uint8Array }[],
+  ) => Promise<readonly (Address | undefined)[]>,
+  { calls, receipts }: BatchRecoveryOptions,
+): KeyRecovery {
+  const batch = openBatcher<{ digest: Uint8Array; signature: Uint8Array }, Address | undefined>({
+    sizeOf: () => 1,
+    most: receipts,
+    runs: calls,
+    run: keysOf,
+  });
+  return (digest, signature) => batch.add({ digest, signature });
 }
 
 function countOf({ records, recordBytes }: SignedRecords): number {

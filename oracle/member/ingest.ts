@@ -12,10 +12,11 @@ import { type Law, paid } from "@link-rewards/core/law/law";
 import {
   checkAllSigned,
   checkLawful,
+  checkLawfulVoucher,
+  checkSignedVoucher,
   type LawfulArrival,
   refuseUnlessOpen,
   type VerifiedReceipt,
-  verifyVoucher,
 } from "@link-rewards/core/law/verify";
 import { acknowledgedRoot, acknowledgementDigest } from "@link-rewards/core/signed/acknowledgement";
 import {
@@ -31,13 +32,11 @@ import {
 } from "@link-rewards/core/signed/answers";
 import type { Deployment } from "@link-rewards/core/signed/deployment";
 import { escrowDomain, registryDomain } from "@link-rewards/core/signed/deployment";
-import {
-  receiptDigest,
-  SIGNED_RECEIPT_BYTES,
-  type SignedReceipt,
-} from "@link-rewards/core/signed/receipt";
+import { receiptDigest, SIGNED_RECEIPT_BYTES } from "@link-rewards/core/signed/receipt";
 import {
   type Curves,
+  type KeyRecovery,
+  PURE_CURVES,
   recoverSigners,
   type SignerRecovery,
 } from "@link-rewards/core/signed/signers";
@@ -95,6 +94,8 @@ export type IngestOptions = {
   readonly curves?: Curves;
   /** On other threads: without it signers are recovered here, a few at a time. */
   readonly recovery?: SignerRecovery;
+  /** The same for one signature; without it, here. */
+  readonly keyRecovery?: KeyRecovery;
   readonly maxQueuedReceipts?: number;
   readonly meter: IngestMeter;
   readonly log: IngestLog;
@@ -149,8 +150,9 @@ export function createIngest(options: IngestOptions): Ingest {
   const served = { chainId, registry: contracts.deviceRegistry };
   const receiptDomain = registryDomain(deployment);
   const voucherDomain = escrowDomain(deployment);
-  const curves = options.curves === undefined ? {} : { curves: options.curves };
   const recovery = options.recovery ?? recoverInTurns(options.curves);
+  const { recover } = options.curves ?? PURE_CURVES;
+  const { keyRecovery = async (digest, signature) => recover(digest, signature) } = options;
   const queue = createQueue(maxQueuedReceipts);
   const turns = createTurns(
     options.recovery === undefined ? RECEIPTS_PER_SLICE : SLICES_AT_A_TIME * RECEIPTS_PER_SLICE,
@@ -241,14 +243,24 @@ export function createIngest(options: IngestOptions): Ingest {
         : outcome,
     );
     const taken = results.filter(isTaken);
-    if (taken.length === 0) return { results };
-    const acknowledgement = await watched("signing-fails", () => acknowledge(taken, storedAt));
-    return { results, acknowledgement };
+    const signed =
+      taken.length === 0
+        ? {}
+        : { acknowledgement: await watched("signing-fails", () => acknowledge(taken, storedAt)) };
+    // Once, and not with each that is refused for it.
+    const open = results.some(isClosed) ? { open: await unsealed() } : {};
+    return { results, ...signed, ...open };
+  }
+
+  async function unsealed(): Promise<OpenEpoch[]> {
+    const open = openNow();
+    const sealed = await sealedAmong(open.map((receipt) => ({ receipt })));
+    return open.filter(({ epoch }) => !sealed.has(epoch));
   }
 
   /** The epochs whose receipts were read already for a report, by a process with a clock ahead of this one. */
   async function sealedAmong(
-    receipts: readonly Pick<SignedReceipt, "receipt">[],
+    receipts: readonly { readonly receipt: { readonly epoch: number } }[],
   ): Promise<ReadonlySet<number>> {
     const sealed = new Set<number>();
     for (const epoch of new Set(receipts.map(({ receipt }) => receipt.epoch))) {
@@ -299,8 +311,7 @@ export function createIngest(options: IngestOptions): Ingest {
     const { receipt } = item.signed;
     const closed = refuseUnlessOpen(receipt.epoch, open);
     if (closed !== undefined) {
-      const refusal = sealed.has(receipt.epoch) ? closed : refuseClosed(closed, receipt.epoch);
-      return { ...refused(refusal), ...(refusal === closed && { open }) };
+      return refused(sealed.has(receipt.epoch) ? closed : refuseClosed(closed, receipt.epoch));
     }
     // A newer receipt replaces an older one. By a law that may still change, it could be one that will not count, and the
     // older one, acknowledged and lawful, would be gone.
@@ -334,8 +345,7 @@ export function createIngest(options: IngestOptions): Ingest {
     // A process that slept through the seal time stored too late: its word would promise what the bundle cannot have.
     if (storedAt >= sealTimeOf(deployment, epoch) || sealed.has(epoch)) {
       const closed = refuse("epoch-closed", `epoch ${epoch} was sealed meanwhile`);
-      const refusal = sealed.has(epoch) ? closed : refuseClosed(closed, epoch);
-      return { ...refused(refusal), ...(refusal === closed && { open: openNow() }) };
+      return refused(sealed.has(epoch) ? closed : refuseClosed(closed, epoch));
     }
     return {
       status: outcome.status,
@@ -372,20 +382,29 @@ export function createIngest(options: IngestOptions): Ingest {
       const message = `customer ${customer} had ${VOUCHERS_PER_CUSTOMER} vouchers stored in ten seconds; the highest is enough`;
       return refuse("busy", message);
     }
-    const verified = verifyVoucher(signed, {
-      law: law(),
+    const inForce = law();
+    const lawful = checkLawfulVoucher(signed, {
+      law: inForce,
       domain: voucherDomain,
       open: openNow(),
-      ...curves,
     });
-    if (isRefused(verified))
-      return verified.refusal === "epoch-closed" ? refuseClosed(verified, epoch) : verified;
-    const status = await queue.admit(sender, 1, () => commit(() => store.putVoucher(verified)));
-    if (isRefused(status)) return status;
+    if (isRefused(lawful))
+      return lawful.refusal === "epoch-closed" ? refuseClosed(lawful, epoch) : lawful;
+    const stored = await queue.admit(sender, 1, async () => {
+      const signer = await turns.take(sender, 1, () =>
+        watched("signature-checks-fail", () => keyRecovery(lawful.digest, lawful.signature)),
+      );
+      const verified = checkSignedVoucher(lawful, signer, inForce);
+      if (isRefused(verified)) return verified;
+      const outcome = await commit(() => store.putVoucher(verified));
+      return isRefused(outcome) ? outcome : { outcome, digest: verified.digest };
+    });
+    if (isRefused(stored)) return stored;
     const doubtedSince = refuseInDoubt();
     if (doubtedSince !== undefined) return doubtedSince;
+    const { outcome: status, digest } = stored;
     if (status === "accepted") customers.spend(customer);
-    if (status !== "stale") return { status, digest: toHex(verified.digest) };
+    if (status !== "stale") return { status, digest: toHex(digest) };
     return refuse("stale", `a higher voucher of customer ${customer} for epoch ${epoch} is stored`);
   }
 
@@ -487,6 +506,10 @@ function isVerified(outcome: VerifiedReceipt | RefusedResult): outcome is Verifi
 
 function isTaken(result: ReceiptResult): result is TakenResult {
   return result.status !== "refused";
+}
+
+function isClosed(result: ReceiptResult): boolean {
+  return result.status === "refused" && result.refusal === "epoch-closed";
 }
 
 /** What is said with a refusal, such as a head, stays with it. */

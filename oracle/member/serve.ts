@@ -19,7 +19,7 @@ import { createMetrics, type EpochProgress } from "../edge/metrics.ts";
 import { openRecoverPool } from "../edge/recover-pool.ts";
 import { createAnswerer } from "./answer.ts";
 import { createAttester, type Examined, signReport } from "./attest.ts";
-import { batchRecovery } from "./batch-recovery.ts";
+import { batchKeyRecovery, batchRecovery } from "./batch-recovery.ts";
 import { clockSeconds, withPeersClocks } from "./clocks.ts";
 import { createIngest } from "./ingest.ts";
 import { bundlesFolder } from "./open.ts";
@@ -155,6 +155,7 @@ export async function serve(
     sign: (digest) => member.sign(digest),
     curves: loadCurves(),
     recovery: batchRecovery(pool.recover, BATCHED),
+    keyRecovery: batchKeyRecovery(pool.keysOf, BATCHED),
     meter: metrics.ingest,
     log,
   });

@@ -3,7 +3,7 @@ import type { FastifyInstance } from "fastify";
 import { FOR_EVER } from "./caching.ts";
 import type { HttpServerOptions } from "./options.ts";
 import { DECIMAL } from "./paths.ts";
-import { EPOCH, json, NOT_THERE, other } from "./schemas.ts";
+import { EPOCH, json, NOT_THERE, other, TOO_MUCH_READ } from "./schemas.ts";
 
 /** Begins with no dot, so neither a hidden file nor a way out of the folder. */
 const BUNDLE_FILE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
@@ -40,6 +40,7 @@ export async function serveBundles(
         ...NOT_THERE,
         412: json("It is not as the sender has it.", "Refused"),
         416: json("The range is beyond the file.", "Refused"),
+        ...TOO_MUCH_READ,
       },
     },
     handler: ({ params: { epoch, file } }, reply) =>

@@ -5,7 +5,7 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { parseJson } from "./json.ts";
 import type { HttpServerOptions } from "./options.ts";
 import { refusalError, STATUS_OF, sendRefused } from "./refusals.ts";
-import { json, MEMBERS_ONLY, other, refTo } from "./schemas.ts";
+import { json, MEMBERS_ONLY, other, refTo, TOO_MUCH_READ } from "./schemas.ts";
 
 /** What members ask fits many times. */
 const MAX_MEMBER_BODY_BYTES = 16 * 1024;
@@ -23,7 +23,7 @@ export async function serveMembers(
       schema: {
         summary:
           "Which member this is, and in which versions it can be asked as one member by another",
-        response: { 200: json("As of now.", "Introduction") },
+        response: { 200: json("As of now.", "Introduction"), ...TOO_MUCH_READ },
       },
     },
     () => introduce(),

@@ -1,12 +1,20 @@
 import type { FastifyInstance } from "fastify";
 import type { HttpServerOptions } from "./options.ts";
-import { json, other } from "./schemas.ts";
+import { json, other, TOO_MUCH_READ } from "./schemas.ts";
 
 /** Liveness asks nothing of anyone: a slow database must not get a healthy process restarted. */
 export function serveOperation(
   app: FastifyInstance,
   { readiness, metrics }: HttpServerOptions,
 ): void {
+  /** One at a time: who asks meanwhile is given the same. */
+  let rendering: Promise<string> | undefined;
+  const render = () => {
+    rendering ??= metrics.render().finally(() => {
+      rendering = undefined;
+    });
+    return rendering;
+  };
   app.get(
     "/livez",
     { schema: { summary: "Is the process alive", response: { 200: json("It is.", "Live") } } },
@@ -31,9 +39,9 @@ export function serveOperation(
     {
       schema: {
         summary: "For Prometheus",
-        response: { 200: other("Exposition format.", "text/plain") },
+        response: { 200: other("Exposition format.", "text/plain"), ...TOO_MUCH_READ },
       },
     },
-    async (_request, reply) => reply.type(metrics.contentType).send(await metrics.render()),
+    async (_request, reply) => reply.type(metrics.contentType).send(await render()),
   );
 }

@@ -23,6 +23,8 @@ export type HttpServerOptions = {
   readonly trustProxy?: readonly string[];
   /** Of one address in ten seconds, looked at in vain; there is a default. */
   readonly pointsPerAddress?: number;
+  /** Of one address in ten seconds, read; there is a default. */
+  readonly readPointsPerAddress?: number;
   /** All heads of an epoch, packed, many to a page: for the other members. */
   readonly receipts: (epoch: number) => AsyncIterable<Uint8Array>;
   /** Why it should get no traffic now; empty when it should. */

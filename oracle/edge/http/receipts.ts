@@ -4,6 +4,7 @@ import { PACKED_BATCH_TYPE } from "@link-rewards/core/signed/submission";
 import type { FastifyInstance } from "fastify";
 import type { HttpServerOptions } from "./options.ts";
 import { parseAddress, parseEpoch } from "./paths.ts";
+import type { Readers } from "./readers.ts";
 import { sendRefused } from "./refusals.ts";
 import {
   ADDRESS,
@@ -15,6 +16,7 @@ import {
   other,
   REFUSED_BODY,
   refTo,
+  TOO_MUCH_READ,
 } from "./schemas.ts";
 import { keyOf, type Senders } from "./senders.ts";
 
@@ -22,6 +24,7 @@ export function serveReceipts(
   app: FastifyInstance,
   { ingest, receipts }: HttpServerOptions,
   senders: Senders,
+  readers: Readers,
 ): void {
   app.post(
     "/v1/receipts",
@@ -59,7 +62,13 @@ export function serveReceipts(
     {
       schema: {
         summary: "The open epochs, and where signatures belong",
-        response: { 200: json("As of now.", "Terms"), 503: BUSY },
+        response: {
+          200: json("As of now.", "Terms"),
+          503: json(
+            "Its clock or its node is in doubt, or this address has read too much of late; ask again after Retry-After.",
+            "Refused",
+          ),
+        },
       },
     },
     (_request, reply) => {
@@ -73,7 +82,12 @@ export function serveReceipts(
       schema: {
         summary: "The receipt that counts",
         params: { type: "object", properties: { ...EPOCH, device: ADDRESS, customer: ADDRESS } },
-        response: { 200: json("The head.", "Head"), ...BAD_PATH, ...NOT_THERE },
+        response: {
+          200: json("The head.", "Head"),
+          ...BAD_PATH,
+          ...NOT_THERE,
+          ...TOO_MUCH_READ,
+        },
       },
     },
     async ({ params }, reply) => {
@@ -91,11 +105,15 @@ export function serveReceipts(
         summary: "All receipts that count, packed",
         description: "204 bytes each: the packed receipt, the customer's, the device's signature.",
         params: { type: "object", properties: EPOCH },
-        response: { 200: other("Back to back.", "application/octet-stream"), ...BAD_PATH },
+        response: {
+          200: other("Back to back.", "application/octet-stream"),
+          ...BAD_PATH,
+          ...TOO_MUCH_READ,
+        },
       },
     },
-    ({ params }, reply) => {
-      const pages = receipts(parseEpoch(params.epoch));
+    async (request, reply) => {
+      const pages = readers.stream(request, reply, receipts(parseEpoch(request.params.epoch)));
       return reply.type("application/octet-stream").send(Readable.from(pages));
     },
   );

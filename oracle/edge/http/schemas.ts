@@ -18,7 +18,12 @@ export async function documentRoutes(app: FastifyInstance): Promise<void> {
     },
     refResolver: { buildLocalReference: ({ $id }, _baseUri, _fragment, i) => String($id ?? i) },
   });
-  app.get("/openapi.json", { schema: { hide: true } }, () => app.swagger());
+  let document: string | undefined;
+  app.get("/openapi.json", { schema: { hide: true } }, (_request, reply) => {
+    // Once, for it never changes.
+    document ??= JSON.stringify(app.swagger());
+    return reply.type("application/json; charset=utf-8").send(document);
+  });
 }
 
 /** JSON Schema, as OpenAPI 3.1 has it. */
@@ -50,6 +55,9 @@ export const REFUSED_BODY = {
   415: json("Of no type that is taken, or compressed otherwise than with gzip.", "Refused"),
 };
 export const BUSY = json("Nothing of it was stored; send it again after Retry-After.", "Refused");
+export const TOO_MUCH_READ = {
+  503: json("This address has read too much of late; ask again after Retry-After.", "Refused"),
+};
 export const MEMBERS_ONLY = {
   400: json("The request or its body cannot be read.", "Refused"),
   401: json("It is not signed as a member's.", "Refused"),

@@ -3,7 +3,7 @@ import { signedVoucherToJson } from "@link-rewards/core/signed/submission";
 import type { FastifyInstance } from "fastify";
 import type { HttpServerOptions } from "./options.ts";
 import { sendRefused } from "./refusals.ts";
-import { BUSY, json, REFUSED_BODY, refTo } from "./schemas.ts";
+import { BUSY, json, REFUSED_BODY, refTo, TOO_MUCH_READ } from "./schemas.ts";
 import { keyOf } from "./senders.ts";
 
 export function serveVouchers(app: FastifyInstance, { ingest }: HttpServerOptions): void {
@@ -37,7 +37,7 @@ export function serveVouchers(app: FastifyInstance, { ingest }: HttpServerOption
         summary: "The vouchers still to be collected",
         description:
           "The highest of each customer for the epochs that are not sealed. Anyone may collect them.",
-        response: { 200: json("By epoch.", "Vouchers") },
+        response: { 200: json("By epoch.", "Vouchers"), ...TOO_MUCH_READ },
       },
     },
     async () => ({ vouchers: (await ingest.vouchers()).map(signedVoucherToJson) }),

@@ -259,13 +259,15 @@ describe("POST /v1/receipts", () => {
 
     it("epoch-closed: an epoch past or to come, with those that are open", async () => {
       served.at(endOf(deployment, 3) + 1);
-      const results = await served.hand(
-        signed({ epoch: 2 }),
-        signed({ epoch: 6 }),
-        signed({ epoch: 0 }),
-      );
+      const items = [signed({ epoch: 2 }), signed({ epoch: 6 }), signed({ epoch: 0 })];
+      const { body } = await served.post(envelope(...items));
+      const { results, open } = body as {
+        results: Record<string, unknown>[];
+        open: { epoch: number; sealTime: number }[];
+      };
       expect(statuses(results)).to.deep.equal(["epoch-closed", "epoch-closed", "epoch-closed"]);
-      const [{ open }] = results as [{ open: { epoch: number; sealTime: number }[] }];
+      // Once, and not with each: a thousand of them would be an answer of a hundred kilobytes.
+      for (const result of results) expect(result).to.not.have.property("open");
       expect(open.map(({ epoch }) => epoch)).to.deep.equal([3, 4]);
       expect(open.map(({ sealTime }) => sealTime)).to.deep.equal([
         sealTimeOf(deployment, 3),
@@ -275,9 +277,11 @@ describe("POST /v1/receipts", () => {
 
     it("epoch-closed: everything before genesis but the first epoch, which will begin", async () => {
       served.at(deployment.genesis - 1);
-      const [next, other] = await served.hand(signed(), signed({ epoch: 2 }));
+      const { body } = await served.post(envelope(signed(), signed({ epoch: 2 })));
+      expect(body.open).to.deep.equal([]);
+      const [next, other] = body.results as Record<string, unknown>[];
       expect(next).to.deep.include({ refusal: "busy" });
-      expect(other).to.deep.include({ refusal: "epoch-closed", open: [] });
+      expect(other).to.deep.include({ refusal: "epoch-closed" });
     });
 
     it("device-unknown: a device that was never enrolled", async () => {

@@ -62,10 +62,11 @@ describe("an insider with ever higher sequences", () => {
   it("spends what its own device may, and no other's", async () => {
     const served = await serve();
     try {
-      const batch = (from: number) =>
-        Array.from({ length: 500 }, (_, i) => signReceipt(receiptOf({ sequence: from + i })));
-      for (const from of [1, 501]) {
-        const results = await served.hand(...batch(from));
+      const batches = [1, 501].map((from) =>
+        Array.from({ length: 500 }, (_, i) => signReceipt(receiptOf({ sequence: from + i }))),
+      );
+      for (const batch of batches) {
+        const results = await served.hand(...batch);
         expect(results.filter(({ status }) => status === "accepted")).to.have.length(500);
       }
       const [next, other] = await served.hand(

@@ -5,6 +5,7 @@ import { sign } from "@link-rewards/core/encoding/signature";
 import { endOf } from "@link-rewards/core/law/clock";
 import type { Law } from "@link-rewards/core/law/law";
 import { type SignedReceipt, signedReceiptToJson } from "@link-rewards/core/signed/receipt";
+import { loadCurves } from "@link-rewards/host/curves";
 import { createLog } from "@link-rewards/host/log";
 import { expect } from "chai";
 import type { HttpServerOptions } from "../../../oracle/edge/http/options.ts";
@@ -63,9 +64,18 @@ export type Circumstances = {
   readonly between?: (store: Store) => IngestOptions["store"];
   readonly sources?: Partial<MetricSources>;
 } & Partial<
-  Pick<HttpServerOptions, "members" | "bundles" | "pages" | "readiness" | "pointsPerAddress">
+  Pick<
+    HttpServerOptions,
+    | "members"
+    | "bundles"
+    | "pages"
+    | "readiness"
+    | "pointsPerAddress"
+    | "readPointsPerAddress"
+    | "receipts"
+  >
 > &
-  Partial<Pick<IngestOptions, "maxQueuedReceipts" | "recovery">>;
+  Partial<Pick<IngestOptions, "maxQueuedReceipts" | "recovery" | "keyRecovery">>;
 
 export async function serve(circumstances: Circumstances = {}): Promise<Served> {
   const {
@@ -112,16 +122,19 @@ export async function serve(circumstances: Circumstances = {}): Promise<Served> 
     meter: metrics.ingest,
     log,
     ...(maxQueuedReceipts !== undefined && { maxQueuedReceipts }),
+    curves: loadCurves(),
     ...(recovery && { recovery }),
+    ...(circumstances.keyRecovery && { keyRecovery: circumstances.keyRecovery }),
   });
   const server = await createHttpServer({
     ingest,
-    receipts: (epoch) => store.packedReceipts(epoch),
+    receipts: circumstances.receipts ?? ((epoch) => store.packedReceipts(epoch)),
     readiness: circumstances.readiness ?? (async () => ingest.troubles()),
     metrics,
     log,
     // The tests of refusals are a flood of them.
     pointsPerAddress: circumstances.pointsPerAddress ?? Number.MAX_SAFE_INTEGER,
+    readPointsPerAddress: circumstances.readPointsPerAddress ?? Number.MAX_SAFE_INTEGER,
     ...(members && { members }),
     ...(bundles !== undefined && { bundles }),
     ...(pages !== undefined && { pages }),

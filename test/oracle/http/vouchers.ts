@@ -1,5 +1,5 @@
 import { toHex } from "@link-rewards/core/encoding/bytes";
-import { sign } from "@link-rewards/core/encoding/signature";
+import { recover, sign } from "@link-rewards/core/encoding/signature";
 import { endOf, sealTimeOf } from "@link-rewards/core/law/clock";
 import { signedVoucherToJson } from "@link-rewards/core/signed/submission";
 import { type SignedVoucher, type Voucher, voucherDigest } from "@link-rewards/core/signed/voucher";
@@ -98,6 +98,29 @@ describe("POST /v1/vouchers", () => {
     const stranger = signed({ customer: address("stranger") });
     expect(await refusalOf(stranger)).to.deep.equal([422, "customer-unknown"]);
     expect(await refusalOf(signed({}, "gateway-2"))).to.deep.equal([422, "key-unknown"]);
+  });
+
+  it("looks at no signature of what is refused without it", async () => {
+    let looked = 0;
+    const counting = await serve({
+      keyRecovery: async (digest, signature) => {
+        looked++;
+        return recover(digest, signature);
+      },
+    });
+    try {
+      const said = async (voucher: SignedVoucher) =>
+        (await counting.post(signedVoucherToJson(voucher), "/v1/vouchers")).status;
+      counting.under(lawOf(collected("customer-1", 1, 100n)));
+      expect(await said(signed())).to.equal(409);
+      expect(await said(signed({ epoch: 3 }))).to.equal(422);
+      expect(await said(signed({ customer: address("customer-9") }))).to.equal(422);
+      expect(looked).to.equal(0);
+      expect(await said(signed({ amount: 101n }))).to.equal(200);
+      expect(looked).to.equal(1);
+    } finally {
+      await counting.close();
+    }
   });
 
   it("refuses what is not a signature", async () => {

@@ -1,8 +1,11 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { concatBytes, toHex } from "@link-rewards/core/encoding/bytes";
+import { sign } from "@link-rewards/core/encoding/signature";
 import { SIGNERS_BYTES, type SignedRecords } from "@link-rewards/core/signed/signers";
 import { expect } from "chai";
-import { batchRecovery } from "../../../oracle/member/batch-recovery.ts";
+import { openRecoverPool } from "../../../oracle/edge/recover-pool.ts";
+import { batchKeyRecovery, batchRecovery } from "../../../oracle/member/batch-recovery.ts";
+import { address, keyOf } from "../../worlds/paper.ts";
 
 /** The device alone, with which a record begins. */
 const RECORD_BYTES = 20;
@@ -71,5 +74,26 @@ describe("batchRecovery", () => {
     expect(await recover(records(0, 0))).to.have.length(0);
     await nextTurn();
     expect(calls).to.equal(0);
+  });
+});
+
+describe("batchKeyRecovery", () => {
+  it("gives everyone the key of its own signature, from the pool's threads", async () => {
+    const pool = openRecoverPool(1);
+    try {
+      const recover = batchKeyRecovery(pool.keysOf, { calls: 1, receipts: 100 });
+      const digest = (mark: number) => new Uint8Array(32).fill(mark);
+      const names = ["gateway-1", "gateway-2", "alice"];
+      const asked = names.map((name, i) =>
+        recover(digest(i + 1), sign(digest(i + 1), keyOf(name))),
+      );
+      const nobody = recover(digest(9), new Uint8Array(64).fill(255));
+      expect(await Promise.all([...asked, nobody])).to.deep.equal([
+        ...names.map(address),
+        undefined,
+      ]);
+    } finally {
+      await pool.close();
+    }
   });
 });
