@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
-import type { Case } from "./case.ts";
+import type { Case, MeasureTogether } from "./case.ts";
 
 /**
  * Side by side with what a user would pick instead: `npm run bench`, or `npm run bench -- tree proof --size 100000`.
@@ -16,6 +16,7 @@ import type { Case } from "./case.ts";
 const SUBJECTS = [
   "verify",
   "ingest",
+  "floods",
   "follow",
   "start",
   "tree",
@@ -70,9 +71,25 @@ process.stdout.write(options.json ? `${JSON.stringify(rows, null, 1)}\n` : `${ma
 async function measureSubject(subject: SubjectName): Promise<readonly Row[]> {
   const file = new URL(`./subjects/${subject}.ts`, import.meta.url);
   await access(file);
-  const { cases } = (await import(file.href)) as { cases: readonly Case[] };
+  const { cases, measureTogether } = (await import(file.href)) as {
+    cases?: readonly Case[];
+    measureTogether?: MeasureTogether;
+  };
   const measured: Row[] = [];
-  for (const each of cases) {
+  const together = await measureTogether?.({ quick: options.quick ?? false });
+  for (const { figure, idle, ...row } of together ?? []) {
+    const [ours, theirs] = [rounded(figure), rounded(idle)];
+    measured.push({
+      subject,
+      peer: "idle",
+      unit: "ms",
+      ...row,
+      ours,
+      theirs,
+      ratio: rounded(idle / figure),
+    });
+  }
+  for (const each of cases ?? []) {
     for (const size of sizesOf(each)) {
       process.stderr.write(`bench: ${subject}, ${each.what}, ${size.toLocaleString("en")}\n`);
       measured.push(...(await measure(subject, each, size, file.href)));

@@ -19,3 +19,18 @@ export type Peer = {
   /** The largest size that is asked of it: beyond, it takes minutes or all memory. */
   readonly upTo?: number;
 };
+
+/**
+ * What has to be measured beside each other in one world, because setting it up takes longer than the measuring: each with
+ * the same figure while nothing else happens, in milliseconds.
+ */
+export type MeasureTogether = (options: { readonly quick: boolean }) => Promise<
+  readonly {
+    readonly what: string;
+    readonly size: number;
+    readonly figure: number;
+    readonly idle: number;
+    readonly peakMb: number;
+    readonly peerPeakMb: number;
+  }[]
+>;

@@ -47,13 +47,17 @@ export async function startSender(size: number, load: Load) {
   };
 }
 
-function forkOf(file: string, args: readonly string[]): ChildProcess {
-  return fork(fileURLToPath(new URL(file, import.meta.url)), args, {
+export function forkOf(
+  file: string,
+  args: readonly string[],
+  from: string = import.meta.url,
+): ChildProcess {
+  return fork(fileURLToPath(new URL(file, from)), args, {
     stdio: ["ignore", "ignore", "inherit", "ipc"],
   });
 }
 
-async function answerOf(child: ChildProcess): Promise<unknown> {
+export async function answerOf(child: ChildProcess): Promise<unknown> {
   const settled = new AbortController();
   const { signal } = settled;
   const ended = once(child, "exit", { signal }).then(([code, killedBy]) => {

@@ -129,7 +129,7 @@ async function send(
   };
 }
 
-async function open(url: string): Promise<Socket> {
+export async function open(url: string): Promise<Socket> {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);
   socket.setNoDelay();
@@ -137,7 +137,11 @@ async function open(url: string): Promise<Socket> {
   return socket;
 }
 
-function exchange(socket: Socket, request: Buffer): Promise<{ status: number; body: Buffer }> {
+/** One request and its answer, which says its length. */
+export function exchange(
+  socket: Socket,
+  request: Buffer,
+): Promise<{ status: number; body: Buffer }> {
   return new Promise((resolve, reject) => {
     let chunks: Buffer[] = [];
     let missing = Number.POSITIVE_INFINITY;
