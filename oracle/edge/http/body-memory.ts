@@ -30,6 +30,12 @@ export function createBodyMemory(mostBytes = MAX_BYTES_IN_FLIGHT): {
     return refusalError(503, refuse("busy", message));
   }
 
+  /** The sender's own doing, unlike what comes when there is no room: so it counts against the address. */
+  function tooSlow(): Error {
+    const message = "the body took longer than those that came after it; nothing of it was read";
+    return refusalError(408, refuse("busy", message));
+  }
+
   return {
     async lend(read) {
       let own = 0;
@@ -51,7 +57,7 @@ export function createBodyMemory(mostBytes = MAX_BYTES_IN_FLIGHT): {
         },
         arriving(cutOff) {
           arriving.set(lease, () => {
-            cutOff(noRoom());
+            cutOff(tooSlow());
             release();
           });
         },

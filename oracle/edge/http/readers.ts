@@ -56,7 +56,8 @@ export function limitReaders(app: FastifyInstance, points = POINTS): Readers {
     const { ip } = request;
     const spent = await limiter.get(keyOf(ip));
     if (spent !== null && spent.consumedPoints >= points) {
-      await sleep(HELD_BACK_MS);
+      // Stretched by chance: all that were held back together would else come back together.
+      await sleep(HELD_BACK_MS * (1 + Math.random()));
       const message = `${ip} has read as much as one address may in ${WINDOW_SECONDS} seconds; wait for the next`;
       throw refusalError(503, refuse("busy", message));
     }

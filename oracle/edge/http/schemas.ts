@@ -51,6 +51,7 @@ export function refTo(schema: AnswerName): JsonSchema {
 
 export const REFUSED_BODY = {
   400: json("The body cannot be read, or is for another chain.", "Refused"),
+  408: json("It took too long to arrive; send it again after Retry-After.", "Refused"),
   413: json("Over the limit of a body or a batch.", "Refused"),
   415: json("Of no type that is taken, or compressed otherwise than with gzip.", "Refused"),
 };

@@ -40,7 +40,8 @@ export function limitSenders(app: FastifyInstance, points = POINTS): Senders {
     const { ip } = request;
     const spent = await limiter.get(keyOf(ip));
     if (spent === null || spent.consumedPoints < points) return;
-    await sleep(HELD_BACK_MS);
+    // Stretched by chance: all that were held back together would else come back together.
+    await sleep(HELD_BACK_MS * (1 + Math.random()));
     const message = `too much of what came from ${ip} was good for nothing; wait ${WINDOW_SECONDS} seconds`;
     throw refusalError(503, refuse("busy", message));
   });
