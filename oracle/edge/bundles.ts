@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { cutRange, readBundle } from "@link-rewards/client/bundle";
-import { equalBytes, type Hex, toHex } from "@link-rewards/core/encoding/bytes";
+import { amissInFile, cutRange, readBundle } from "@link-rewards/client/bundle";
+import { equalBytes, type Hex } from "@link-rewards/core/encoding/bytes";
 import { isRefused } from "@link-rewards/core/encoding/refusal";
 import type { Bundle, PublishedBundle } from "@link-rewards/core/epoch/bundle";
 import {
@@ -128,13 +128,12 @@ function sourceOf(location: string, at: (place: string) => Place): BundleSource 
       if (isRefused(parsed)) return { manifest, files: new Map() };
       return readBundle(async (file) => {
         if (file === MANIFEST_FILE) return manifest;
-        const { bytes, sha256 } = parsed.files[file as DataFile];
-        const found = await readFrom(place, epoch, file, Math.min(bytes, MAX_FILE_BYTES), end);
-        if (found.length !== bytes)
-          throw damaged(location, epoch, file, `has ${found.length} bytes, signed are ${bytes}`);
-        const hash = toHex(nativeSha256(found));
-        if (hash === sha256) return found;
-        throw damaged(location, epoch, file, `has the hash ${hash}, signed is ${sha256}`);
+        const entry = parsed.files[file as DataFile];
+        const most = Math.min(entry.bytes, MAX_FILE_BYTES);
+        const found = await readFrom(place, epoch, file, most, end);
+        const amiss = amissInFile(found, entry, nativeSha256);
+        if (amiss === undefined) return found;
+        throw damaged(location, epoch, file, amiss);
       });
     },
     async named(epoch, bundleHash) {

@@ -63,7 +63,7 @@ const VIEWS: readonly View[] = [
             route.fulfill({ status: 200, body: Buffer.alloc(4096) }),
           ),
       });
-      await visited.reaches("bundle-tampered");
+      await visited.reaches("another-copy");
       return visited;
     },
   },

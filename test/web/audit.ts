@@ -1,7 +1,7 @@
 import { CONTRIBUTION_BYTES } from "@link-rewards/core/epoch/records";
 import { expect } from "chai";
 import type { HDNodeWallet } from "ethers";
-import type { Locator, Page } from "playwright-core";
+import type { Locator, Page, Route } from "playwright-core";
 import { CONTESTED_EPOCH } from "./support/epochs.ts";
 import { holdNode } from "./support/hold.ts";
 import { leaveOut } from "./support/leave-out.ts";
@@ -124,16 +124,52 @@ onEachChain("the audit page", (theStage) => {
     await reaches("agrees");
   });
 
-  it("names the first record that differs", async () => {
-    const { page, reaches, state } = await visit(stage, {
-      at: "#/audit/2",
-      // In the third record's bytes delivered.
-      before: (page) =>
-        page.route("**/bundles/2/contributions.bin", tamper(2 * CONTRIBUTION_BYTES + 55)),
+  const cutTo = (length: number) => async (route: Route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: (await response.body()).subarray(0, length) });
+  };
+  for (const [what, spoil, says] of [
+    ["was changed", tamper(2 * CONTRIBUTION_BYTES + 55), "has the hash"],
+    ["lacks a record", cutTo(CONTRIBUTION_BYTES), `has ${CONTRIBUTION_BYTES} bytes`],
+    ["ends within a record", cutTo(CONTRIBUTION_BYTES + 9), `has ${CONTRIBUTION_BYTES + 9} bytes`],
+  ] as const) {
+    it(`says that a copy that ${what} is another copy, and nothing against the report`, async () => {
+      const { page, state } = await visit(stage, {
+        at: "#/audit/2",
+        before: (page) => page.route("**/bundles/2/contributions.bin", spoil),
+      });
+      await page.getByRole("button", { name: "Verify this epoch here" }).click();
+      // The tables below say it too, of the ranges that they read.
+      const verdict = page.locator('.verify [data-state="another-copy"]');
+      await verdict.locator("summary").click();
+      expect(await verdict.innerText()).to.contain(`contributions.bin ${says}`);
+      expect(await state("differs").count()).to.equal(0);
+      await page.getByRole("link", { name: "All epochs" }).click();
+      await page.locator('[data-epoch="2"]').getByText("another copy").waitFor();
     });
-    await page.getByRole("button", { name: "Verify this epoch here" }).click();
-    await reaches("differs");
-    expect(await state("differs").innerText()).to.match(/contributions\.bin, record 2/);
+  }
+
+  it("verifies an epoch out of the next mirror when one has another copy of it", async () => {
+    const config = stage.config;
+    stage.config = { ...config, bundles: ["../bundles", `${stage.server.url}/bundles`] };
+    try {
+      let first = true;
+      const { page, reaches } = await visit(stage, {
+        at: "#/audit/2",
+        before: (page) =>
+          page.route("**/bundles/2/invoices.bin", (route) => {
+            // What the list of lines reads is a range.
+            if (!first || route.request().headers().range !== undefined) return route.continue();
+            first = false;
+            return tamper(3)(route);
+          }),
+      });
+      await page.getByRole("button", { name: "Verify this epoch here" }).click();
+      await reaches("agrees");
+      expect(first).to.equal(false);
+    } finally {
+      stage.config = config;
+    }
   });
 
   it("tells wrong files and missing files apart", async () => {
@@ -144,7 +180,7 @@ onEachChain("the audit page", (theStage) => {
         await page.route("**/bundles/2/manifest.json", (route) => route.fulfill({ status: 404 }));
       },
     });
-    await page.locator('[data-epoch="1"]').getByText("files not genuine").waitFor();
+    await page.locator('[data-epoch="1"]').getByText("another copy").waitFor();
     await page.locator('[data-epoch="2"]').getByText("files missing").waitFor();
   });
 

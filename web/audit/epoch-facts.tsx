@@ -63,9 +63,14 @@ export function Facts(props: {
   ] as const;
   return (
     <Card title={t("epoch.facts")}>
-      {(manifest === "missing" || manifest === "tampered") && (
-        <Notice tone="bad" state={`bundle-${manifest}`}>
-          {t(`trouble.bundle-${manifest}.title`)}
+      {manifest === "missing" && (
+        <Notice tone="bad" state="bundle-missing">
+          {t("trouble.bundle-missing.title")}
+        </Notice>
+      )}
+      {manifest === "another-copy" && (
+        <Notice tone="bad" state="another-copy">
+          {t("trouble.another-copy.title")}
         </Notice>
       )}
       <dl class="facts">

@@ -5,6 +5,7 @@ import { tokens } from "../format.ts";
 import { useText } from "../language.ts";
 import { Card, Copyable, Moment, Notice, TransactionLink } from "../parts/pieces.tsx";
 import type { Chain } from "../sources/chain.ts";
+import { isTrouble } from "../sources/trouble.ts";
 import { type History, membersOf } from "./history.ts";
 import type { Audit, ManifestState, Verifying } from "./use-audit.ts";
 
@@ -139,8 +140,10 @@ function VerdictBadge(props: { verifying: Verifying | undefined; manifest: Manif
       </span>
     );
   }
-  if (manifest === "missing" || manifest === "tampered") {
-    return <span class="badge broken">{t(`audit.files.${manifest}`)}</span>;
+  const isOther = verifying?.verdict === "failed" && isTrouble(verifying.error, "another-copy");
+  const files = isOther ? "another-copy" : manifest;
+  if (files === "missing" || files === "another-copy") {
+    return <span class="badge broken">{t(`audit.files.${files}`)}</span>;
   }
   return <span class="badge unknown">{t("audit.verdict.none")}</span>;
 }

@@ -6,7 +6,7 @@ import { isTrouble } from "../sources/trouble.ts";
 import { type Checked, checkInvariants, type History, readHistory } from "./history.ts";
 import { type Progress, type Verdict, verifyEpoch } from "./verify.ts";
 
-export type ManifestState = Manifest | "missing" | "tampered" | undefined;
+export type ManifestState = Manifest | "missing" | "another-copy" | undefined;
 
 export type Verifying =
   | Verdict
@@ -100,6 +100,6 @@ async function manifestOf(chain: Chain, epoch: number, bundleHash: Manifest["roo
   try {
     return await fromMirrors(chain.config, epoch, (mirror) => readManifest(mirror, bundleHash));
   } catch (error) {
-    return isTrouble(error, "bundle-tampered") ? "tampered" : "missing";
+    return isTrouble(error, "another-copy") ? "another-copy" : "missing";
   }
 }

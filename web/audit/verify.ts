@@ -1,17 +1,14 @@
-import { readBundle } from "@link-rewards/client/bundle";
 import { lastBlockBefore } from "@link-rewards/client/last-block-before";
 import { type Address, type Hex, ZERO_HASH } from "@link-rewards/core/encoding/bytes";
 import { NO_PUBLIC_KEY, type PublicKeys } from "@link-rewards/core/encoding/p256";
-import { fileEntry } from "@link-rewards/core/epoch/manifest";
 import { CONTRIBUTION_BYTES } from "@link-rewards/core/epoch/records";
 import type { Divergence } from "@link-rewards/core/judge/divergence";
 import { sealTimeOf } from "@link-rewards/core/law/clock";
 import type { LawEvent } from "@link-rewards/core/law/events";
 import { registryDomain } from "@link-rewards/core/signed/deployment";
 import { publicKeysAmong, SIGNERS_BYTES } from "@link-rewards/core/signed/signers";
-import { fromMirrors, readManifest } from "../sources/bundles.ts";
+import { fromMirrors, readFile, readManifest, readSigned } from "../sources/bundles.ts";
 import type { Chain } from "../sources/chain.ts";
-import { trouble } from "../sources/trouble.ts";
 import type { History } from "./history.ts";
 import type { VerifyAnswer, VerifyRequest } from "./verify.worker.ts";
 
@@ -35,7 +32,7 @@ export async function verifyEpoch(
   const sealBlock = await sealBlockOf(chain, history, epoch);
   const [previousRewards, published] = await Promise.all([
     rewardsBefore(chain, history, epoch),
-    fromMirrors(chain.config, epoch, (mirror) => readBundle(mirror.read)),
+    fromMirrors(chain.config, epoch, (mirror) => readSigned(mirror, report.bundleHash)),
   ]);
   const { deployment, events } = history;
   const signers = await recoverInPieces(
@@ -133,12 +130,8 @@ async function rewardsBefore(chain: Chain, history: History, epoch: number): Pro
   const before = history.reports.get(epoch - 1)?.report;
   if (before === undefined || before.root === ZERO_HASH) return new Uint8Array();
   return fromMirrors(chain.config, epoch - 1, async (mirror) => {
-    const { files } = await readManifest(mirror, before.bundleHash);
-    const rewards = await mirror.read("rewards.bin");
-    if (fileEntry(rewards).sha256 !== files["rewards.bin"].sha256) {
-      throw trouble("bundle-tampered", `${mirror.url}rewards.bin is not what its manifest says`);
-    }
-    return rewards;
+    const manifest = await readManifest(mirror, before.bundleHash);
+    return readFile(mirror, manifest, "rewards.bin");
   });
 }
 

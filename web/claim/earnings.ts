@@ -42,14 +42,14 @@ export async function readEarnings(
   const before = epoch === 1 ? undefined : await leafOf(chain, position, epoch - 1);
   const earned = now.cumulative - (before?.cumulative ?? 0n);
   return fromMirrors(chain.config, epoch, async (mirror) => {
-    const tampered = (message: string) => trouble("bundle-tampered", `${mirror.url}: ${message}`);
+    const anotherCopy = (message: string) => trouble("another-copy", `${mirror.url}: ${message}`);
     const manifest = await readManifest(mirror, report.bundleHash);
     const found = await rowsOfAccount(mirror.range, report, index, account);
-    if (found === undefined) throw tampered("rows do not lead to the roots on chain");
+    if (found === undefined) throw anotherCopy("rows do not lead to the roots on chain");
     const explained = explainRows(found.rows, found.bills, manifest);
-    if ("contradiction" in explained) throw tampered(explained.contradiction);
+    if ("contradiction" in explained) throw anotherCopy(explained.contradiction);
     if (explained.earned !== earned)
-      throw tampered(`the contributions do not add up to ${earned} wei`);
+      throw anotherCopy(`the contributions do not add up to ${earned} wei`);
     const customers = new Map(explained.customers.map((customer) => [customer.customer, customer]));
     return { epoch, earned, devices: explained.devices, customers, revoked };
   });

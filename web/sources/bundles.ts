@@ -1,12 +1,15 @@
-import { cutRange } from "@link-rewards/client/bundle";
+import { amissInFile, cutRange, readBundle } from "@link-rewards/client/bundle";
 import { type ProvenLeaf, proveLeaf, type Root } from "@link-rewards/client/leaf";
 import type { Address, Hex } from "@link-rewards/core/encoding/bytes";
 import { isRefused } from "@link-rewards/core/encoding/refusal";
+import type { PublishedBundle } from "@link-rewards/core/epoch/bundle";
 import {
   bundleHashOf,
+  type DataFile,
   MANIFEST_FILE,
   type Manifest,
   parseManifest,
+  sha256,
 } from "@link-rewards/core/epoch/manifest";
 import type { PageConfig } from "./config.ts";
 import { isTrouble, trouble } from "./trouble.ts";
@@ -59,14 +62,14 @@ function openMirror(base: string, epoch: number): Mirror {
       const answer = await get(file, { range: `bytes=${from}-${from + length - 1}` });
       const cut = cutRange(answer, from, length);
       if (cut.length !== length) {
-        throw trouble("bundle-tampered", `${new URL(file, folder)} is cut off`);
+        throw trouble("another-copy", `${new URL(file, folder)} is cut off`);
       }
       return cut;
     },
   };
 }
 
-/** An account's leaf, proven against a root of the chain, or `bundle-tampered`: nothing unproven leaves this function. */
+/** An account's leaf, proven against a root of the chain, or `another-copy`: nothing unproven leaves this function. */
 export function leafFromMirrors(
   config: PageConfig,
   final: Root & { readonly epoch: number },
@@ -76,16 +79,45 @@ export function leafFromMirrors(
   return fromMirrors(config, final.epoch, async (mirror) => {
     const leaf = await proveLeaf(mirror.range, final, index, account);
     if (leaf !== undefined) return leaf;
-    throw trouble("bundle-tampered", `${mirror.url}rewards.bin does not lead to ${final.root}`);
+    throw trouble("another-copy", `${mirror.url}rewards.bin does not lead to ${final.root}`);
   });
 }
 
-/** A manifest is what the chain says it is, or `bundle-tampered`. */
+/** A manifest is what the chain says it is, or `another-copy`. */
 export async function readManifest(mirror: Mirror, bundleHash: Hex): Promise<Manifest> {
-  const bytes = await mirror.read(MANIFEST_FILE);
-  const manifest = parseManifest(bytes);
-  if (bundleHashOf(bytes) !== bundleHash || isRefused(manifest)) {
-    throw trouble("bundle-tampered", `${mirror.url}${MANIFEST_FILE} is not ${bundleHash}`);
-  }
+  const manifest = parseManifest(await manifestBytes(mirror, bundleHash));
+  if (isRefused(manifest))
+    throw trouble("another-copy", `${mirror.url}${MANIFEST_FILE}: ${manifest.message}`);
   return manifest;
+}
+
+async function manifestBytes(mirror: Mirror, bundleHash: Hex): Promise<Uint8Array> {
+  const bytes = await mirror.read(MANIFEST_FILE);
+  const found = bundleHashOf(bytes);
+  if (found === bundleHash) return bytes;
+  const says = `has the hash ${found}, signed is ${bundleHash}`;
+  throw trouble("another-copy", `${mirror.url}${MANIFEST_FILE} ${says}`);
+}
+
+/** A file of a bundle as its manifest has it, or `another-copy`. */
+export async function readFile(
+  mirror: Mirror,
+  { files }: Manifest,
+  file: DataFile,
+): Promise<Uint8Array> {
+  const bytes = await mirror.read(file);
+  const amiss = amissInFile(bytes, files[file], sha256);
+  if (amiss !== undefined) throw trouble("another-copy", `${mirror.url}${file} ${amiss}`);
+  return bytes;
+}
+
+/** A bundle as it was signed, each file of it, or `another-copy`: what is wrong in it then is the report's fault. */
+export async function readSigned(mirror: Mirror, bundleHash: Hex): Promise<PublishedBundle> {
+  const bytes = await manifestBytes(mirror, bundleHash);
+  const manifest = parseManifest(bytes);
+  // Signed as it is: whoever checks it names it.
+  if (isRefused(manifest)) return { manifest: bytes, files: new Map() };
+  return readBundle((file) =>
+    file === MANIFEST_FILE ? Promise.resolve(bytes) : readFile(mirror, manifest, file as DataFile),
+  );
 }

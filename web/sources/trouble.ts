@@ -4,7 +4,7 @@ export const TROUBLES = [
   "wrong-rpc",
   "rpc-incomplete",
   "bundle-missing",
-  "bundle-tampered",
+  "another-copy",
   "config-missing",
 ] as const;
 

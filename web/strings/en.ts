@@ -109,9 +109,9 @@ export const EN = {
   "trouble.bundle-missing.title": "The reward files cannot be read",
   "trouble.bundle-missing.text":
     "No mirror serves the files of the last final epoch. Your rewards are safe on chain; try again later or use another mirror.",
-  "trouble.bundle-tampered.title": "These reward files are not genuine",
-  "trouble.bundle-tampered.text":
-    "What the mirror serves does not lead to the root on chain, so nothing is offered. Your rewards are safe; another mirror can prove them.",
+  "trouble.another-copy.title": "This mirror has another copy",
+  "trouble.another-copy.text":
+    "Its files are not those that were signed: they were changed, cut off or mixed up there. That says nothing about the report, and nothing in them is used. Your rewards are safe; another mirror can prove them.",
   "trouble.config-missing.title": "This page has no settings",
   "trouble.config-missing.text": "config.json is missing beside it, or is not JSON.",
   "trouble.unexpected.title": "Something unexpected happened",
@@ -141,7 +141,7 @@ export const EN = {
     "Revoked from epoch {epoch} on: it earns nothing. The manufacturer’s reason: {reason}",
   "earnings.noReason": "none given",
   "earnings.loading": "Reading what each device earned…",
-  "earnings.unavailable": "The files of epoch {epoch} cannot be read or are not genuine.",
+  "earnings.unavailable": "The files of epoch {epoch} cannot be read, or are another copy.",
 
   "payee.title": "Where rewards go",
   "payee.text":
@@ -210,7 +210,7 @@ export const EN = {
   "audit.verdict.agrees": "agrees",
   "audit.verdict.differs": "DIFFERS",
   "audit.files.missing": "files missing",
-  "audit.files.tampered": "files not genuine",
+  "audit.files.another-copy": "another copy",
 
   "epoch.title": "Epoch {epoch}",
   "epoch.verify": "Verify this epoch here",

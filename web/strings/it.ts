@@ -110,9 +110,9 @@ export const IT: Strings = {
   "trouble.bundle-missing.title": "I file delle ricompense non sono leggibili",
   "trouble.bundle-missing.text":
     "Nessun mirror fornisce i file dell’ultima epoca definitiva. Le tue ricompense sono al sicuro sulla blockchain: riprova più tardi o usa un altro mirror.",
-  "trouble.bundle-tampered.title": "Questi file delle ricompense non sono autentici",
-  "trouble.bundle-tampered.text":
-    "I dati di questo mirror non portano alla radice sulla blockchain, perciò non vengono usati. Le tue ricompense sono al sicuro: un altro mirror può dimostrarle.",
+  "trouble.another-copy.title": "Questo mirror ha un’altra copia",
+  "trouble.another-copy.text":
+    "I suoi file non sono quelli firmati: lì sono stati modificati, troncati o scambiati. Questo non dice nulla sul rapporto, e nulla di essi viene usato. Le tue ricompense sono al sicuro: un altro mirror può dimostrarle.",
   "trouble.config-missing.title": "Mancano le impostazioni della pagina",
   "trouble.config-missing.text":
     "Il file config.json non si trova accanto alla pagina, o non è JSON.",
@@ -142,7 +142,7 @@ export const IT: Strings = {
     "Revocato dall’epoca {epoch} in poi: non guadagna nulla. Motivo indicato dal produttore: {reason}",
   "earnings.noReason": "nessuno",
   "earnings.loading": "Lettura dei guadagni di ogni dispositivo…",
-  "earnings.unavailable": "I file dell’epoca {epoch} non sono leggibili o non sono autentici.",
+  "earnings.unavailable": "I file dell’epoca {epoch} non sono leggibili, o sono un’altra copia.",
   "payee.title": "Dove vanno le ricompense",
   "payee.text":
     "Le ricompense vanno a {payee}. Puoi inviarle a un altro indirizzo, o di nuovo a te.",
@@ -213,7 +213,7 @@ export const IT: Strings = {
   "audit.verdict.agrees": "corrisponde",
   "audit.verdict.differs": "NON CORRISPONDE",
   "audit.files.missing": "file mancanti",
-  "audit.files.tampered": "file non autentici",
+  "audit.files.another-copy": "un’altra copia",
   "epoch.title": "Epoca {epoch}",
   "epoch.verify": "Verifica qui questa epoca",
   "epoch.verify.text":

@@ -91,9 +91,9 @@ export const ZH: Strings = {
   "trouble.bundle-missing.title": "无法读取奖励文件",
   "trouble.bundle-missing.text":
     "没有镜像提供最近一个最终确认周期的文件。您的奖励在链上是安全的；请稍后重试，或使用其他镜像。",
-  "trouble.bundle-tampered.title": "这些奖励文件校验失败",
-  "trouble.bundle-tampered.text":
-    "镜像提供的内容与链上的根哈希不符，因此不予采用。您的奖励是安全的；其他镜像可以提供证明。",
+  "trouble.another-copy.title": "该镜像提供的是另一份副本",
+  "trouble.another-copy.text":
+    "其文件并非已签名的文件：它们在该镜像上被更改、截断或混淆。这不说明报告有任何问题，其内容一概不予采用。您的奖励是安全的；其他镜像可以提供证明。",
   "trouble.config-missing.title": "本页缺少设置",
   "trouble.config-missing.text": "本页所在目录中没有 config.json，或该文件不是 JSON。",
   "trouble.unexpected.title": "出现意外问题",
@@ -121,7 +121,7 @@ export const ZH: Strings = {
   "earnings.revoked": "自第 {epoch} 周期起被吊销，不再产生收益。制造商给出的原因：{reason}",
   "earnings.noReason": "未说明",
   "earnings.loading": "正在读取各设备的收益…",
-  "earnings.unavailable": "第 {epoch} 周期的文件无法读取或校验失败。",
+  "earnings.unavailable": "第 {epoch} 周期的文件无法读取，或是另一份副本。",
   "payee.title": "收款地址",
   "payee.text": "奖励发放至：{payee}。您可以改为其他地址，或改回自己的账户。",
   "payee.self": "此账户本身",
@@ -185,7 +185,7 @@ export const ZH: Strings = {
   "audit.verdict.agrees": "一致",
   "audit.verdict.differs": "不一致",
   "audit.files.missing": "文件缺失",
-  "audit.files.tampered": "文件校验失败",
+  "audit.files.another-copy": "另一份副本",
   "epoch.title": "第 {epoch} 周期",
   "epoch.verify": "在此验证此周期",
   "epoch.verify.text":
