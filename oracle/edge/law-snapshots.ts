@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { deserialize, serialize } from "node:v8";
 import { type Hex, isHexOf } from "@link-rewards/core/encoding/bytes";
 import type { BlockMark } from "@link-rewards/core/law/block";
@@ -8,8 +9,8 @@ import type { Law } from "@link-rewards/core/law/law";
 import type { Deployment } from "@link-rewards/core/signed/deployment";
 import { syncFolder, writeDurably } from "@link-rewards/host/durable-files";
 
-/** Other than this: of another version of the program, in which the law has another shape. */
-const FORMAT = 1;
+/** All that makes a law and says what it looks like: what no file of this folder has changed, reads as it was written. */
+const LAW_SOURCES = fileURLToPath(new URL(".", import.meta.resolve("@link-rewards/core/law/law")));
 /** The newest, and the one before it where that is of a fork, or was cut off by a failing disk. */
 const KEPT = 2;
 /** A snapshot takes as long to write as so many events, or so many blocks without any, take to read again. */
@@ -46,8 +47,22 @@ export type LawSnapshots = {
   see(block: BlockMark): Promise<void>;
 };
 
+/**
+ * Names a law's shape and how it is come to, by the sources of both: a column more, another type, an event that does
+ * something else are another format, and nobody has to remember to say so. Node runs these very files.
+ */
+export async function lawFormat(sources = LAW_SOURCES): Promise<string> {
+  const hash = createHash("sha256");
+  for (const name of (await readdir(sources)).toSorted()) {
+    const source = await readFile(join(sources, name));
+    hash.update(`${name} ${source.length}\n`).update(source);
+  }
+  return hash.digest("hex");
+}
+
 type Header = {
-  readonly format: number;
+  /** {@link lawFormat} of the program that wrote it. */
+  readonly format: string;
   readonly deployment: string;
   readonly block: BlockMark;
   readonly revisions: Law["revisions"];
@@ -63,13 +78,15 @@ export function openLawSnapshots(
   const folder = join(data, "law");
   const seenFile = join(data, SEEN_FILE);
   const identity = JSON.stringify(deployment);
+  let format: Promise<string> | undefined;
   let last: { readonly block: number; readonly events: number } | undefined;
 
   async function read(name: string, block: BlockMark): Promise<SnapshotLaw | undefined> {
     const file = await readFile(join(folder, name));
     const end = file.indexOf(NEWLINE);
     const header = JSON.parse(file.subarray(0, Math.max(0, end)).toString()) as Header;
-    if (header.format !== FORMAT || header.deployment !== identity) return undefined;
+    format ??= lawFormat();
+    if (header.format !== (await format) || header.deployment !== identity) return undefined;
     if (header.block.hash !== block.hash || header.block.number !== block.number) return undefined;
     const body = file.subarray(end + 1);
     if (sha256(body) !== header.sha256) throw new Error("it is not what was written");
@@ -107,14 +124,16 @@ export function openLawSnapshots(
       try {
         // At once, before anything goes on with the law.
         const body = serialize(law);
+        const revisions = { ...law.revisions };
+        last = { block: block.number, events };
+        format ??= lawFormat();
         const header: Header = {
-          format: FORMAT,
+          format: await format,
           deployment: identity,
           block,
-          revisions: law.revisions,
+          revisions,
           sha256: sha256(body),
         };
-        last = { block: block.number, events };
         await mkdir(folder, { recursive: true, mode: 0o700 });
         await removeOld(folder, block.number);
         await writeDurably(part, Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), body]));

@@ -1,4 +1,13 @@
-import { appendFile, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import {
+  appendFile,
+  cp,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  truncate,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
@@ -8,7 +17,7 @@ import { isImplausible } from "@link-rewards/host/chain/plausible";
 import { readDeploymentFile } from "@link-rewards/host/deployment";
 import { expect } from "chai";
 import { Wallet } from "ethers";
-import { openLawSnapshots } from "../../oracle/edge/law-snapshots.ts";
+import { lawFormat, openLawSnapshots } from "../../oracle/edge/law-snapshots.ts";
 import { followLaw } from "../../oracle/member/follow.ts";
 import { createLawReader, readLaw } from "../../oracle/outsider/read-law.ts";
 import { openSqliteStore } from "../../oracle/store/sqlite.ts";
@@ -156,6 +165,27 @@ describe("snapshots of the law", () => {
     expect(asked[0]).to.equal(chain.startBlock);
   });
 
+  it("of a program whose law has another shape, or comes to something else, are not begun with", async () => {
+    await reader().read();
+    const file = await only();
+    const [head = "", body] = splitAt((await readFile(file)).toString("latin1"), "\n");
+    const header = JSON.parse(head);
+    expect(header.format).to.equal(await lawFormat());
+    const sources = join(folder, "sources");
+    await cp(new URL("../../core/law/", import.meta.url), sources, { recursive: true });
+    expect(await lawFormat(sources)).to.equal(header.format);
+    const columns = join(sources, "devices.ts");
+    const source = await readFile(columns, "utf8");
+    await writeFile(columns, source.replace("classes: Uint8Array;", "classes: Uint16Array;"));
+    const other = await lawFormat(sources);
+    expect(other).not.to.equal(header.format);
+    await writeFile(file, `${JSON.stringify({ ...header, format: other })}\n${body}`, "latin1");
+    asked.length = 0;
+    await reader().read();
+    expect(asked[0]).to.equal(chain.startBlock);
+    expect(troubles).to.deep.equal([]);
+  });
+
   it("that cannot be written cost nothing but the next start", async () => {
     await writeFile(join(folder, "law"), "in the way");
     const law = await reader().read();
@@ -221,4 +251,9 @@ async function reasonOf(reading: Promise<unknown>): Promise<string | undefined> 
     (thrown: unknown) => thrown,
   );
   return isImplausible(error) ? error.implausible.reason : undefined;
+}
+
+function splitAt(text: string, mark: string): readonly [string, string] {
+  const at = text.indexOf(mark);
+  return [text.slice(0, at), text.slice(at + mark.length)];
 }
