@@ -24,6 +24,7 @@ const SUBJECTS = [
   "close",
   "audit",
   "gas",
+  "sizes",
 ] as const;
 type SubjectName = (typeof SUBJECTS)[number];
 

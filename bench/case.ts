@@ -1,8 +1,8 @@
 /** One comparison: the same work by us and by what a user would pick instead. Each contestant runs in a process of its own. */
 export type Case = {
   readonly what: string;
-  /** "ms" is time for one round, less is better; a rate is items a second, more is better; "gas" is what a round returns. */
-  readonly unit: "ms" | "receipts/s" | "gas";
+  /** "ms" is time for one round, less is better; a rate is items a second, more is better; "gas" and "bytes" are what a round returns. */
+  readonly unit: "ms" | "receipts/s" | "gas" | "bytes";
   readonly sizes: { readonly quick: readonly number[]; readonly full: readonly number[] };
   readonly rounds: { readonly quick: number; readonly full: number };
   readonly ours: Contestant;
