@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { Command } from "@commander-js/extra-typings";
 import packageJson from "../package.json" with { type: "json" };
 import { byRunner, findTestFiles, longestFirst, selectFiles, shuffled } from "./test/files.ts";
+import { lackFinder, runnableHere } from "./test/firmware.ts";
 import { type Ended, endProgramsOnSignals, runToEnd } from "./test/programs.ts";
 import type { FileReport } from "./test/reporter.ts";
 import {
@@ -52,8 +53,10 @@ const secondsSince = () => (performance.now() - started) / 1000;
 const everything = patterns.length === 0;
 const selected = selectFiles(findTestFiles(CHECKOUT), patterns);
 if (selected.length === 0) fail(`no test file matches ${patterns.join(", ")}`);
+const { files: runnable, unchecked } = runnableHere(selected, lackFinder());
+if (!everything && unchecked.length > 0) fail(unchecked.join("\n"));
 const seed = shuffle === true ? String(Date.now()) : shuffle;
-const files = byRunner(seed === undefined ? longestFirst(selected) : shuffled(selected, seed));
+const files = byRunner(seed === undefined ? longestFirst(runnable) : shuffled(runnable, seed));
 if (seed !== undefined) print(`shuffled: --shuffle ${seed}`);
 
 const reports: FileReport[] = [];
@@ -72,6 +75,7 @@ clearInterval(ticker);
 
 for (const trouble of troubles) print(`\n${trouble}`);
 for (const line of summaryLines(tallies, reports)) print(line);
+for (const line of unchecked) print(`\n${line}`);
 print(`\n${troubles.length === 0 ? "all green" : "not green"} in ${minutes(secondsSince())}`);
 process.exitCode = troubles.length === 0 ? 0 : 1;
 

@@ -17,6 +17,7 @@ export const LONGEST: readonly string[] = [
   "/audit.ts",
   "/postgres.ts",
   "/commands.ts",
+  "/firmware/library.ts",
 ];
 
 export type TestFiles = {

@@ -10,6 +10,7 @@ import {
   selectFiles,
   shuffled,
 } from "../../scripts/test/files.ts";
+import { lackFinder, runnableHere } from "../../scripts/test/firmware.ts";
 import type { FileReport } from "../../scripts/test/reporter.ts";
 import {
   countSolidityTests,
@@ -69,6 +70,38 @@ describe("npm test chooses", () => {
     expect(new Set(orders.map(String)).size).to.be.greaterThan(1);
     expect(shuffled(FILES, "1")).to.deep.equal(orders[0]);
     for (const order of orders) expect([...order].sort()).to.deep.equal(FILES);
+  });
+});
+
+describe("npm test leaves out", () => {
+  const files = ["test/core/value.ts", "test/firmware/example.ts", "test/firmware/library.ts"];
+
+  it("what the machine lacks something for, and says in one line what was not checked", () => {
+    const { files: left, unchecked } = runnableHere(files, (file) =>
+      file.startsWith("test/firmware/") ? "no C compiler" : undefined,
+    );
+    expect(left).to.deep.equal(files.slice(0, 1));
+    expect(unchecked).to.deep.equal([
+      "firmware was not checked (test/firmware/example.ts, test/firmware/library.ts): no C compiler",
+    ]);
+  });
+
+  it("nothing where nothing is lacking", () => {
+    const all = { files, unchecked: [] };
+    expect(runnableHere(files, () => undefined)).to.deep.equal(all);
+  });
+
+  it("all of the firmware where no compiler is on PATH, and says how to get one", () => {
+    const path = process.env.PATH;
+    process.env.PATH = "";
+    try {
+      const lackOf = lackFinder();
+      expect(lackOf("test/core/value.ts")).to.equal(undefined);
+      for (const file of files.slice(1))
+        expect(lackOf(file)).to.match(/^no C compiler .* apt-get install gcc/);
+    } finally {
+      process.env.PATH = path;
+    }
   });
 });
 
