@@ -434,7 +434,8 @@ lr_status lr_countersign(lr_book *book, const uint8_t draft[LR_DRAFT_BYTES],
  * Section 6: goes on past what an earlier book of this device may have signed. `oracle_head` is
  * what GET /v1/receipts/{epoch}/{device}/{customer} shows, NULL for its 404 and for nothing else:
  * while the oracle cannot be asked, nothing is signed. `gateway_head` is the draft's, or NULL.
- * What this device did not sign is passed over. LR_NOT_TAKEN for an epoch that is not open.
+ * Of several oracles' heads give the highest one that is signed by this device's key. What this
+ * device did not sign is passed over. LR_NOT_TAKEN for an epoch that is not open.
  */
 lr_status lr_go_on_from_heads(lr_book *book, uint32_t epoch,
                               const uint8_t customer[LR_ADDRESS_BYTES],
@@ -451,6 +452,8 @@ lr_status lr_submit(lr_book *book, uint32_t index);
  * LR_OK: it is acknowledged, and that is stored. LR_NOT_TAKEN: it is refused for good, `*refusal`
  * says why, and that is stored. LR_SEND_AGAIN: it stays pending; `*refusal` says which passing
  * refusal, if it is one. LR_NOTHING_PENDING: a newer one has replaced it, or it was answered.
+ * A refusal is one member's word: with several oracles send to the next one first, and hand in here
+ * what more than half of them refuse for good, or a LR_STALE with a head (lr_read_answer() tells).
  */
 lr_status lr_take_answer(lr_book *book, const uint8_t receipt[LR_RECEIPT_BYTES],
                          unsigned http_status, const void *json, size_t length,
