@@ -1,13 +1,21 @@
 import { join } from "node:path";
-import { Command } from "@commander-js/extra-typings";
 import { NO_PUBLIC_KEY } from "@link-rewards/core/encoding/p256";
 import { EXIT } from "@link-rewards/host/program";
 import { toJson, tokens } from "../oracle/commands/print.ts";
 import { type DemoCustomer, foundWorld, startCast } from "./demo/cast.ts";
 import { cashOut } from "./demo/colluders.ts";
-import { firstEpoch, secondEpoch, THEFTS, thirdEpoch } from "./demo/epochs.ts";
+import { firstEpoch, type Story, secondEpoch, THEFTS, thirdEpoch } from "./demo/epochs.ts";
+import {
+  countForgotten,
+  epochWithLiar,
+  type Lost,
+  loseMember,
+  membersSummary,
+  type Proof,
+} from "./demo/members.ts";
 import { countMoney, refundAll } from "./demo/money.ts";
-import { type Operator, startOperator } from "./demo/operator.ts";
+import { type Operator, startOperators } from "./demo/operator.ts";
+import { readOptions } from "./demo/options.ts";
 import { audit, auditTampered, coverOf, tables } from "./demo/summary.ts";
 import { writePages } from "./pages/write-pages.ts";
 
@@ -19,18 +27,10 @@ const PROMISES = [
 const WHOLE_BASIS_POINTS = 10_000;
 const EPOCHS = 3;
 
-const { json, keep } = new Command("demo")
-  .description(
-    "Real devices serve real customers for three epochs, on a chain of this machine's own.",
-  )
-  .option("--json", "one JSON document on stdout", false)
-  .option(
-    "--keep",
-    "leave chain, oracle and bundles running until Ctrl-C, and print how to reach them",
-    false,
-  )
-  .parse()
-  .opts();
+const options = await readOptions(process.argv.slice(2));
+if (options === undefined) process.exit();
+const { json, keep, oracles, threshold } = options;
+const areSeveral = oracles > 1;
 
 const started = Date.now();
 const tell = (text: string) => {
@@ -38,7 +38,7 @@ const tell = (text: string) => {
   process.stderr.write(`${seconds}s  ${text}\n`);
 };
 
-const world = await foundWorld();
+const world = await foundWorld({ oracles, threshold });
 const withP256 = world.devices.filter(({ key }) => key.publicKey !== NO_PUBLIC_KEY).length;
 tell(
   `a chain with the contracts: 8 owners with 12 devices, ${withP256} of them with P-256 keys, and 3 customers, one an inspector of the reward programme, are enrolled, bound and admitted`,
@@ -50,11 +50,15 @@ if (pages !== undefined) {
   await writePages(pages, { deploymentFile, rpcUrl, chain, bundles: ["../bundles"] });
   tell("the claim and audit pages are built");
 }
-const operator = await startOperator(world.devnet, pages);
-tell(`the oracle serves at ${operator.url}, as its own process`);
+const operator = await startOperators(world.devnet, world.people.members, pages);
+tell(
+  areSeveral
+    ? `${oracles} oracles serve, each as its own process, and ${threshold} of them must sign`
+    : `the oracle serves at ${operator.url}, as its own process`,
+);
 const cast = await startCast(
   world,
-  operator.url,
+  operator,
   (customer, epoch) =>
     PROMISES.find((promise) => promise.customer === customer && promise.epoch === epoch)
       ?.basisPoints ?? WHOLE_BASIS_POINTS,
@@ -62,8 +66,22 @@ const cast = await startCast(
 tell("12 nodes and 3 gateways run as HTTP peers");
 
 const problems: string[] = [];
+const proofs: Proof[] = [];
+let lost: Lost | undefined;
+const stories: readonly Story[] = areSeveral
+  ? [
+      firstEpoch,
+      (...with_) =>
+        secondEpoch(...with_, async (...amid) => {
+          lost = await loseMember(...amid);
+        }),
+      async (...with_) => {
+        proofs.push(await epochWithLiar(...with_));
+      },
+    ]
+  : [firstEpoch, secondEpoch, thirdEpoch];
 try {
-  for (const [i, epoch] of [firstEpoch, secondEpoch, thirdEpoch].entries()) {
+  for (const [i, epoch] of stories.entries()) {
     tell(`— epoch ${i + 1} —`);
     await epoch(cast, operator, tell);
   }
@@ -101,6 +119,13 @@ try {
   if (tampered.code !== EXIT.unavailable || !tampered.message?.startsWith(named))
     problems.push("the file with the changed byte was not named");
 
+  if (lost !== undefined) {
+    const forgotten = await countForgotten(cast, operator, lost);
+    if (forgotten === 0)
+      tell("all that the lost member had acknowledged is in the bundle, or newer receipts for it");
+    if (forgotten > 0) problems.push(`${forgotten} acknowledged receipts are not in the bundle`);
+  }
+
   const money = await countMoney(cast, operator);
   problems.push(...money.problems);
   const { counts } = operator;
@@ -137,6 +162,7 @@ try {
     colluders: { beganWei: began, endedWei: ended },
     crashesSurvived: operator.crashes,
     convictions: await convictions(),
+    ...(areSeveral && (await membersSummary(cast, operator, proofs))),
     seconds,
   };
   if (summary.epochs.length !== EPOCHS)
@@ -186,13 +212,15 @@ async function convictions(): Promise<number> {
 /** What the story was meant to show and did not. */
 function missing(
   { refused, equivocations }: Operator["counts"],
-  proofs: number,
+  undone: number,
 ): readonly string[] {
+  // Of several members one alone gets nothing proposed.
+  const thefts = areSeveral ? 0 : THEFTS;
   const shown = [
     [refused["device-signature-invalid"] === 1, "the forged signature was not refused"],
     [(refused["device-revoked"] ?? 0) > 0, "the revoked device was not refused"],
     [equivocations > 0, "the cloned key was not caught"],
-    [proofs === THEFTS, `${proofs} of ${THEFTS} thefts were undone`],
+    [undone === thefts, `${undone} of ${thefts} thefts were undone`],
   ] as const;
   return shown.flatMap(([ok, problem]) => (ok ? [] : [problem]));
 }

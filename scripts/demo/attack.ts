@@ -32,7 +32,7 @@ import {
   type SignedReceipt,
   unpackSignedReceipt,
 } from "@link-rewards/core/signed/receipt";
-import { reportDigest } from "@link-rewards/core/signed/report";
+import { type Report, reportDigest } from "@link-rewards/core/signed/report";
 import { sealBlockOf } from "@link-rewards/host/chain/chain";
 import type { HDNodeWallet } from "ethers";
 import { openBundles } from "../../oracle/edge/bundles.ts";
@@ -122,23 +122,41 @@ export function hiddenRow({ manifest, files }: ComputedEpoch): Loot {
   return { bundle, hidden: ["contributions.bin", "contributions.tree"] };
 }
 
-/** Proposes it with one member's signature and puts what is public of it into a folder of its own. */
-export async function propose(
+/** The report that leads to it in the attempt that is open, with one member's signature. */
+export async function signLoot(
   { devnet, chain }: Cast,
-  { bundle, hidden }: Loot,
+  { bundle }: Loot,
   member: HDNodeWallet,
-  folder: string,
-): Promise<Hex> {
-  const { ledger } = devnet.suite;
-  const { epoch, attempt } = await ledger.proposal();
+): Promise<{
+  readonly report: Report;
+  readonly digest: Uint8Array;
+  readonly signature: Uint8Array;
+}> {
+  const { attempt } = await devnet.suite.ledger.proposal();
   const report = reportOf(bundle.manifest, bundle.bundleHash, Number(attempt));
   const digest = reportDigest(ledgerDomain(chain.deployment), report);
   const signature = sign(digest, fromHex(lowercaseHex(member.privateKey) as Hex));
-  const place = join(folder, String(epoch));
-  await rm(folder, { recursive: true, force: true });
+  return { report, digest, signature };
+}
+
+/** Puts what is public of it where an epoch's files are. */
+export async function publishLoot({ bundle, hidden }: Loot, place: string): Promise<void> {
   await mkdir(place, { recursive: true });
   for (const [name, bytes] of bundle.files)
     if (!hidden.includes(name)) await writeFile(join(place, name), bytes);
+}
+
+/** Proposes it with one member's signature and puts what is public of it into a folder of its own. */
+export async function propose(
+  cast: Cast,
+  loot: Loot,
+  member: HDNodeWallet,
+  folder: string,
+): Promise<Hex> {
+  const { ledger } = cast.devnet.suite;
+  const { report, digest, signature } = await signLoot(cast, loot, member);
+  await rm(folder, { recursive: true, force: true });
+  await publishLoot(loot, join(folder, String(report.epoch)));
   await (await ledger.connect(member).propose(report, [toCompact(signature)])).wait();
   return toHex(digest);
 }

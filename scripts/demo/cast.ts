@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { at } from "@link-rewards/core/encoding/at";
 import { type Address, fromHex, lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import { type Chain, connectChain } from "@link-rewards/host/chain/chain";
 import { readDeploymentFile } from "@link-rewards/host/deployment";
@@ -17,6 +18,7 @@ import { MOVED_TIME } from "../local/local-chain.ts";
 import type { LocalDevice } from "../local/local-device.ts";
 import { ownerOf, settle } from "../local/people.ts";
 import { type Colluders, foundColluders } from "./colluders.ts";
+import type { Operator } from "./operator.ts";
 
 /** Who takes part. The first four owners have two devices each. */
 const OWNERS = 8;
@@ -31,6 +33,8 @@ export type DemoDevice = {
   readonly key: LocalDevice;
   readonly owner: HDNodeWallet;
   readonly folder: string;
+  /** Where it hands in what it signed. */
+  oracleUrl: string;
   node: RunningNode;
 };
 
@@ -42,7 +46,10 @@ export type DemoCustomer = {
   readonly file: string;
   /** Buys for the reward programme. */
   readonly inspector: boolean;
+  oracleUrl: string;
   gateway: RunningGateway;
+  /** The same gateway, memory and all, with another oracle. */
+  readonly start: (oracleUrl: string) => Promise<RunningGateway>;
 };
 
 export type Cast = {
@@ -75,7 +82,13 @@ const DEMO_LIMIT = {
 };
 
 /** A chain with the contracts, everybody enrolled, bound and admitted: all before the first epoch. */
-export async function foundWorld() {
+export async function foundWorld({
+  oracles,
+  threshold,
+}: {
+  readonly oracles: number;
+  readonly threshold: number;
+}) {
   const devnet = await startDevnet({ ...DEMO_TARIFF, windowSeconds: DEMO_WINDOW_SECONDS });
   const { programme } = devnet.suite;
   const inspector = devnet.wallet(INSPECTOR);
@@ -85,8 +98,8 @@ export async function foundWorld() {
     owners: OWNERS,
     devices: DEVICES,
     customers: CUSTOMERS.length,
-    members: 1,
-    threshold: 1,
+    members: oracles,
+    threshold,
     limit: DEMO_LIMIT,
     deposit: DEPOSIT,
   });
@@ -106,17 +119,19 @@ export async function foundWorld() {
   return { devnet, chain, deviceChain, people, devices, colluders };
 }
 
-/** Starts every device and gateway as an HTTP peer of its own. */
+/** Starts every device and gateway as an HTTP peer of its own, each with one of the oracles. */
 export async function startCast(
   world: Awaited<ReturnType<typeof foundWorld>>,
-  oracleUrl: string,
+  operator: Operator,
   payBasisPoints: (customer: string, epoch: number) => number,
 ): Promise<Cast> {
   const { devnet, chain, deviceChain, people, colluders } = world;
+  const urls = [operator, ...operator.others].map(({ url }) => url);
   const devices: DemoDevice[] = [];
-  for (const device of world.devices) {
+  for (const [i, device] of world.devices.entries()) {
+    const oracleUrl = at(urls, i % urls.length);
     const node = await startDevice(chain, oracleUrl, device.key, device.folder);
-    devices.push({ ...device, node });
+    devices.push({ ...device, oracleUrl, node });
   }
   const favourites = new Map<string, number>();
   const customers: DemoCustomer[] = [];
@@ -128,14 +143,33 @@ export async function startCast(
     await writeFile(file, randomBytes(FILE_BYTES));
     const key = people.gateways[i] as Wallet;
     const customer = { name, wallet, key, folder, file, inspector: i === INSPECTOR };
-    const gateway = await startDemoGateway(world, oracleUrl, customer, {
-      nodes: () => devices.slice(0, favourites.get(name)).map(({ node }) => node.url),
-      payBasisPoints: (epoch) => payBasisPoints(name, epoch),
-    });
-    customers.push({ ...customer, gateway });
+    const start = (url: string) =>
+      startDemoGateway(world, url, customer, {
+        nodes: () => devices.slice(0, favourites.get(name)).map(({ node }) => node.url),
+        payBasisPoints: (epoch) => payBasisPoints(name, epoch),
+      });
+    const oracleUrl = at(urls, i % urls.length);
+    customers.push({ ...customer, oracleUrl, gateway: await start(oracleUrl), start });
   }
   const { owners } = people;
   return { devnet, chain, deviceChain, favourites, colluders, owners, devices, customers };
+}
+
+/** Whoever handed in at an oracle that is gone goes to another, with all that it remembers. */
+export async function turnTo(
+  { chain, devices, customers }: Cast,
+  { gone, next }: { readonly gone: string; readonly next: string },
+): Promise<void> {
+  for (const device of devices.filter(({ oracleUrl }) => oracleUrl === gone)) {
+    await device.node.close();
+    device.node = await startDevice(chain, next, device.key, device.folder);
+    device.oracleUrl = next;
+  }
+  for (const customer of customers.filter(({ oracleUrl }) => oracleUrl === gone)) {
+    await customer.gateway.close();
+    customer.gateway = await customer.start(next);
+    customer.oracleUrl = next;
+  }
 }
 
 /** Short waits: an epoch of the demo takes seconds. */
@@ -162,7 +196,13 @@ export function startDevice(
 export function startDemoGateway(
   { chain, deviceChain }: Pick<Cast, "chain" | "deviceChain">,
   oracleUrl: string,
-  { wallet, key, folder, file, inspector }: Omit<DemoCustomer, "gateway">,
+  {
+    wallet,
+    key,
+    folder,
+    file,
+    inspector,
+  }: Pick<DemoCustomer, "wallet" | "key" | "folder" | "file" | "inspector">,
   {
     nodes,
     payBasisPoints,

@@ -17,9 +17,10 @@ const SPARE_WALLET = 11;
 export const THEFTS = 3;
 
 export type Tell = (text: string) => void;
+export type Story = (cast: Cast, operator: Operator, tell: Tell) => Promise<void>;
 
 /** One round: every gateway uses every node, then signs for what it verified and promises to pay for it. */
-async function serveAndSettle({ customers, devices }: Cast): Promise<void> {
+export async function serveAndSettle({ customers, devices }: Cast): Promise<void> {
   await Promise.all(customers.map(({ gateway }) => gateway.serveRound()));
   await Promise.all(customers.map(({ gateway }) => gateway.settle()));
   await Promise.all(devices.map(({ node }) => node.idle()));
@@ -37,14 +38,15 @@ async function useFavourites({ customers, favourites }: Cast): Promise<void> {
   favourites.delete(name);
 }
 
-/** Waits until the oracle has seen that the chain's clock moved on. */
+/** Waits until every oracle has seen that the chain's clock moved on. */
 async function waitForEpoch(operator: Operator, epoch: number): Promise<void> {
-  for (;;) {
-    const response = await fetch(new URL("/v1/epochs/open", operator.url));
+  const isOpenAt = async (url: string) => {
+    const response = await fetch(new URL("/v1/epochs/open", url));
     const { epochs } = (await response.json()) as { epochs: { epoch: number }[] };
-    if (epochs.some((open) => open.epoch === epoch)) return;
-    await sleep(100);
-  }
+    return epochs.some((open) => open.epoch === epoch);
+  };
+  for (const { url, isLost } of [operator, ...operator.others])
+    while (!isLost() && !(await isOpenAt(url))) await sleep(100);
 }
 
 export async function firstEpoch(cast: Cast, operator: Operator, tell: Tell): Promise<void> {
@@ -61,7 +63,12 @@ export async function firstEpoch(cast: Cast, operator: Operator, tell: Tell): Pr
   const before = signedBy(forgetful).receipt.sequence;
   await forgetful.node.close();
   await rm(forgetful.folder, { recursive: true, force: true });
-  forgetful.node = await startDevice(cast.chain, operator.url, forgetful.key, forgetful.folder);
+  forgetful.node = await startDevice(
+    cast.chain,
+    forgetful.oracleUrl,
+    forgetful.key,
+    forgetful.folder,
+  );
   await operator.crash();
   tell("the oracle was killed in the middle of the epoch and started again");
   await waitForEpoch(operator, 1);
@@ -74,11 +81,16 @@ export async function firstEpoch(cast: Cast, operator: Operator, tell: Tell): Pr
   await closeEpoch(cast, operator, 1, tell);
 }
 
-export async function secondEpoch(cast: Cast, operator: Operator, tell: Tell): Promise<void> {
+export async function secondEpoch(
+  cast: Cast,
+  operator: Operator,
+  tell: Tell,
+  inTheMiddle?: Story,
+): Promise<void> {
   await enterEpoch(cast, operator, 2);
   await useFavourites(cast);
   await serveAndSettle(cast);
-  await serveFromClone(cast, operator);
+  await serveFromClone(cast);
   tell(
     "a cloned device signed a sequence that the device signs too: kept as evidence of equivocation",
   );
@@ -90,6 +102,7 @@ export async function secondEpoch(cast: Cast, operator: Operator, tell: Tell): P
   ).wait();
   await sleep(1_500);
   tell(`the manufacturer revokes ${revoked.name}: ${await submit(cast, operator, signed)}`);
+  await inTheMiddle?.(cast, operator, tell);
   await serveAndSettle(cast);
   tell("customer 3 promises only half of what it owes: its smallest bills are paid first");
   await closeEpoch(cast, operator, 2, tell, "computed");
@@ -99,10 +112,7 @@ export async function thirdEpoch(cast: Cast, operator: Operator, tell: Tell): Pr
   await enterEpoch(cast, operator, 3);
   await serveAndSettle(cast);
   const { devnet } = cast;
-  const { genesis, epochSeconds, graceSeconds } = devnet.parameters;
-  await devnet.warpTo(genesis + 3 * epochSeconds);
-  await operator.close();
-  await devnet.warpTo(genesis + 3 * epochSeconds + graceSeconds);
+  await sealEpoch(cast, operator, 3);
 
   const lawful = await lawfulEpoch(cast, operator, 3);
   const thieves = thievesIn(cast, operator);
@@ -178,13 +188,29 @@ function thievesIn(cast: Cast, operator: Operator) {
   };
 }
 
-async function enterEpoch({ devnet }: Cast, operator: Operator, epoch: number): Promise<void> {
+export async function enterEpoch(
+  { devnet }: Cast,
+  operator: Operator,
+  epoch: number,
+): Promise<void> {
   const { genesis, epochSeconds } = devnet.parameters;
   await devnet.warpTo(genesis + (epoch - 1) * epochSeconds + 1);
   await waitForEpoch(operator, epoch);
 }
 
-/** The epoch ends, its vouchers are collected in the grace, and it is sealed, proposed and final. */
+/** The epoch ends, its vouchers are collected in the grace, and its seal time has come. */
+export async function sealEpoch(
+  { devnet }: Cast,
+  operator: Operator,
+  epoch: number,
+): Promise<void> {
+  const { genesis, epochSeconds, graceSeconds } = devnet.parameters;
+  await devnet.warpTo(genesis + epoch * epochSeconds);
+  await operator.close();
+  await devnet.warpTo(genesis + epoch * epochSeconds + graceSeconds);
+}
+
+/** It is sealed as it has ended, proposed and final. */
 async function closeEpoch(
   cast: Cast,
   operator: Operator,
@@ -192,11 +218,8 @@ async function closeEpoch(
   tell: Tell,
   killAt?: string,
 ): Promise<void> {
-  const { genesis, epochSeconds, graceSeconds } = cast.devnet.parameters;
-  await cast.devnet.warpTo(genesis + epoch * epochSeconds);
-  await operator.close();
+  await sealEpoch(cast, operator, epoch);
   tell("the epoch has ended; what customers owe was collected");
-  await cast.devnet.warpTo(genesis + epoch * epochSeconds + graceSeconds);
   if (killAt !== undefined) {
     await operator.killClose(killAt);
     tell(`close was killed right after the epoch was ${killAt}, and is started again`);
@@ -204,7 +227,7 @@ async function closeEpoch(
   await finishEpoch(cast, operator, epoch, tell);
 }
 
-async function finishEpoch(
+export async function finishEpoch(
   cast: Cast,
   operator: Operator,
   epoch: number,
@@ -255,15 +278,15 @@ async function submit({ chain }: Cast, { url }: Operator, signed: SignedReceipt)
 }
 
 /** Copies of a device and of a gateway, memories included, do business behind the originals' backs. */
-async function serveFromClone(cast: Cast, operator: Operator): Promise<void> {
+async function serveFromClone(cast: Cast): Promise<void> {
   const device = cast.devices[2] as DemoDevice;
   const customer = cast.customers[0] as Cast["customers"][number];
   const folder = `${device.folder}-clone`;
   await cp(device.folder, folder, { recursive: true });
-  const node = await startDevice(cast.chain, operator.url, device.key, folder);
+  const node = await startDevice(cast.chain, device.oracleUrl, device.key, folder);
   const clone = { ...customer, folder: `${customer.folder}-clone` };
   await cp(customer.folder, clone.folder, { recursive: true });
-  const gateway = await startDemoGateway(cast, operator.url, clone, {
+  const gateway = await startDemoGateway(cast, customer.oracleUrl, clone, {
     nodes: () => [node.url],
     // What it signs for is on the original's account already when that goes on.
     payBasisPoints: () => 10_000,
