@@ -105,7 +105,7 @@ export function releaseCommand() {
   return memberCommand("release")
     .summary("let a held epoch go on: a person has looked")
     .description(
-      `After hold, or after a guard stopped it: its guards are passed over from then on, in every attempt. A disagreement with the chain or with peers is not.\n\n${EXIT_CODES}`,
+      `After hold, or after a guard stopped it: its guards are passed over in the attempt that is open, and stop it anew in a later one. A disagreement with the chain or with peers is not passed over.\n\n${EXIT_CODES}`,
     )
     .addArgument(epochArgument())
     .addOption(jsonOption())

@@ -208,12 +208,15 @@ async function hold(
   reason: string,
   actions: CloseAction[],
 ): Promise<CloseOutcome> {
-  const state = (await oracle.store.getEpoch(row.epoch))?.state ?? row.state;
+  const { state, heldBy, heldFrom, heldReason } = (await oracle.store.getEpoch(row.epoch)) ?? row;
+  // What a person holds, also meanwhile, only a person lets go.
+  if (state === "held" && heldBy === "person")
+    return { executed: true, actions, epoch: row.epoch, held: heldReason ?? reason };
   await oracle.store.advance(row.epoch, state, "held", {
     heldReason: reason,
     // Held again, it goes on from where it was first.
-    heldFrom: state === "held" ? (row.heldFrom ?? "published") : state,
-    ...(row.heldBy === undefined && { heldBy: "program" as const }),
+    heldFrom: state === "held" ? (heldFrom ?? "published") : state,
+    heldBy: "program",
   });
   oracle.log("epoch held", { epoch: row.epoch, reason });
   return { executed: true, actions, epoch: row.epoch, held: reason };

@@ -94,12 +94,21 @@ export async function hold(oracle: Oracle, epoch: number, reason: string): Promi
   return done(`epoch ${epoch} is held: ${reason}`);
 }
 
-/** A person has looked: the epoch goes on, and its guards are passed over. */
+/**
+ * A person has looked: the epoch goes on, and its guards are passed over in the attempt that is open. In the next one
+ * they stop it anew: what made it come to a next one is more than the person has seen.
+ */
 export async function release(oracle: Oracle, epoch: number): Promise<Intervention> {
-  const { store } = oracle;
+  const { store, follower } = oracle;
+  await follower.refresh();
   const row = await store.getEpoch(epoch);
   if (row?.state !== "held") return refused(`epoch ${epoch} is not held`);
+  const { lastFinal, attempt } = follower.law();
+  const releasedAttempt = epoch === lastFinal.epoch + 1 ? attempt : 0;
   const to = row.heldFrom ?? "published";
-  if (!(await store.advance(epoch, "held", to, { heldBy: "released" }))) return MOVED_MEANWHILE;
-  return done(`epoch ${epoch} goes on from ${to} with the next close`);
+  const fields = { heldBy: "program" as const, releasedAttempt };
+  if (!(await store.advance(epoch, "held", to, fields))) return MOVED_MEANWHILE;
+  return done(
+    `epoch ${epoch} goes on from ${to} with the next close; its guards are passed over in attempt ${releasedAttempt}`,
+  );
 }

@@ -225,7 +225,7 @@ export async function attestStep(
       held: `the report pending on chain, ${proposal.digest}, is not ours, ${digest}: verify it with watch`,
     };
   }
-  if (guards !== undefined && row.heldBy !== "released") {
+  if (guards !== undefined && row.releasedAttempt !== attempt) {
     const reason = await reasonToHold(oracle, report, guards);
     if (reason !== undefined) return { held: reason };
   }

@@ -8,6 +8,7 @@ const COLUMN_OF = {
   heldReason: "held_reason",
   heldFrom: "held_from",
   heldBy: "held_by",
+  releasedAttempt: "released_attempt",
 } as const satisfies Record<Exclude<keyof EpochFields, "sealBlock">, string>;
 const FIELDS = Object.keys(COLUMN_OF) as (keyof typeof COLUMN_OF)[];
 /** All columns but the key. */

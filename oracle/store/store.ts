@@ -140,8 +140,10 @@ export type EpochFields = {
   readonly heldReason: string;
   /** The state to go on from after a hold. */
   readonly heldFrom: EpochState;
-  /** Who holds it, or that a person has released it: then guards are passed over. */
-  readonly heldBy: "program" | "person" | "released";
+  /** Who holds it, or did last. */
+  readonly heldBy: "program" | "person";
+  /** In which attempt guards are passed over, as a person has released the epoch in it. */
+  readonly releasedAttempt: number;
 };
 
 export type EpochRow = {

@@ -69,7 +69,8 @@ CREATE TABLE epochs (
   signed_report TEXT,
   held_reason TEXT,
   held_from TEXT,
-  held_by TEXT
+  held_by TEXT,
+  released_attempt BIGINT
 );
 
 CREATE TABLE leases (

@@ -182,6 +182,29 @@ describe("close, when a person must look", () => {
       expect(await proposals(world)).to.deep.include([2, 0]);
     });
 
+    it("is released for the attempt that is open: the guard stops it anew in the next one", async () => {
+      await oracle.close();
+      const released = await oracle.run("release", "2", "--json");
+      expect(JSON.parse(released.stdout).message).to.contain("passed over in attempt 0");
+      const lets = await oracle.close();
+      expect(lets.outcome.waiting, lets.stderr).to.contain("the window is open");
+      await veto();
+      const vetoed = await oracle.close();
+      expect([vetoed.code, vetoed.outcome.held]).to.deep.equal([
+        1,
+        "the guardian vetoed this report in attempt 0",
+      ]);
+      await oracle.run("release", "2");
+      await abandon(2);
+      expect((await oracle.close()).code).to.equal(1);
+      await oracle.run("release", "2");
+      expect((await oracle.close()).code).to.equal(0);
+      expect((await proposals(world)).filter(([epoch]) => epoch === 2)).to.deep.equal([
+        [2, 0],
+        [2, 2],
+      ]);
+    });
+
     it("goes on when a person releases it: for the next attempt when this one was abandoned, with the same bytes", async () => {
       await oracle.close();
       const files = await publishedFiles(oracle, 2);
