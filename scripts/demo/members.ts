@@ -165,6 +165,9 @@ function contentOf(receipts: Uint8Array): string {
   return rows.sort().join();
 }
 
+/** Verifying an epoch of the demo takes a second. */
+const ANSWER_MS = 60_000;
+
 /** What the honest members say when the liar asks them to sign. */
 async function refusalsOf({ chain }: Cast, operator: Operator, liar: Operator, report: Report) {
   const key = fromHex(lowercaseHex(liar.wallet.privateKey) as Hex);
@@ -179,7 +182,7 @@ async function refusalsOf({ chain }: Cast, operator: Operator, liar: Operator, r
   const refusals: { name: string; member: Address; reason: string }[] = [];
   for (const member of [operator, ...operator.others]) {
     if (member === liar || member.isLost()) continue;
-    const answer = await peers.attest(member.url, report);
+    const answer = await peers.attest(member.url, report, AbortSignal.timeout(ANSWER_MS));
     if (!("declined" in answer)) throw new Error("an honest member signed the false report");
     const { wallet } = member;
     refusals.push({
