@@ -135,7 +135,12 @@ export class NodeProvider extends JsonRpcProvider {
   }
 
   #askSeveral(payloads: readonly JsonRpcPayload[]): Promise<Answer[]> {
-    const nodes = this.#endpoints.map((endpoint) => ({
+    // Beginning with the one that is asked first: where one was passed over, the others make up the quorum.
+    const inTurn = [
+      ...this.#endpoints.slice(this.#current),
+      ...this.#endpoints.slice(0, this.#current),
+    ];
+    const nodes = inTurn.map((endpoint) => ({
       host: endpoint.host,
       ask: (some: readonly JsonRpcPayload[]) => this.#ask(endpoint, some),
     }));

@@ -16,7 +16,7 @@ describe("several nodes that must agree", () => {
     devnet = await startDevnet();
     const goes = async () => "goes" as const;
     const listener = { onCall: goes, onSent: goes };
-    nodes = await Promise.all([1, 2, 3].map(() => startRpcProxy(devnet.rpcUrl, listener)));
+    nodes = await Promise.all([1, 2, 3, 4].map(() => startRpcProxy(devnet.rpcUrl, listener)));
   });
   after(async () => {
     await Promise.all(nodes.map((node) => node.close()));
@@ -120,6 +120,17 @@ describe("several nodes that must agree", () => {
     expect((await provider.send("eth_getLogs", [allLogs])).length).to.be.greaterThan(0);
     behave(0, mannerOf("dead", 0, Promise.resolve()));
     expect((await provider.send("eth_getLogs", [allLogs])).length).to.be.greaterThan(0);
+  });
+
+  it("asks the others first where two that stand still, and agree about it, were passed over", async () => {
+    provider.destroy();
+    provider = withQuorum(2, 4);
+    const head = await devnet.provider.getBlockNumber();
+    for (const i of [0, 1]) behave(i, mannerOf("stale", head - 3, Promise.resolve()));
+    expect((await provider.getBlock("latest"))?.number).to.equal(head - 3);
+    provider.passOver(0);
+    provider.passOver(1);
+    expect((await provider.getBlock("latest"))?.number).to.equal(head);
   });
 
   it("fails when fewer answer than must agree", async () => {
