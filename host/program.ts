@@ -1,4 +1,5 @@
 import { CommanderError, type CommandUnknownOpts } from "@commander-js/extra-typings";
+import { createLog } from "./log.ts";
 
 /** Exit codes of every program and command; see docs/operating.md. */
 export const EXIT = { ok: 0, differs: 1, unavailable: 2, usage: 3 } as const;
@@ -32,6 +33,7 @@ export async function runProgram(
     onFailure,
   }: ProgramOptions = {},
 ): Promise<void> {
+  tellWarnings();
   for (const command of [program, ...program.commands]) {
     command.exitOverride().showHelpAfterError("(--help tells more)");
   }
@@ -47,6 +49,12 @@ export async function runProgram(
     process.stderr.write(`${program.name()}: ${reasonOf(error)}\n`);
     process.exitCode = isMisuse(error) ? EXIT.usage : EXIT.unavailable;
   }
+}
+
+/** Node's own warnings, such as that of an experimental module, as lines of the log: its two lines of text are no JSON. */
+function tellWarnings(): void {
+  process.removeAllListeners("warning");
+  process.on("warning", ({ name, message }) => createLog().warn({ warning: name }, message));
 }
 
 /** Aborted at the first SIGINT or SIGTERM; a second one ends the process at once. */
