@@ -93,6 +93,8 @@ export function limitReaders(app: FastifyInstance, points = POINTS): Readers {
           : `${MOST_STREAMS} are reading an epoch's receipts already`;
         throw refusalError(503, refuse("busy", message));
       }
+      // Its end was told already, and nothing would give the place back.
+      if (reply.raw.destroyed) throw refusalError(503, refuse("busy", "the connection is gone"));
       streaming.add(key);
       reply.raw.once("close", () => streaming.delete(key));
       // One that takes nothing at all is cut off, or it would hold its place as long as it likes.
