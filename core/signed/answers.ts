@@ -154,6 +154,29 @@ const introduction = z.object({
   /** Its own clock. */
   now: seconds,
 });
+const amount = scalarOf("uint96") as z.ZodType<string, string>;
+const customer = z.object({
+  customer: address,
+  endpoint: text.describe(
+    "Where its gateways are; a device dials it, and believes no certificate.",
+  ),
+  inspector: z.boolean().describe("The programme pays for it, whatever its balance."),
+  balance: amount.describe("In the escrow, in wei, with what thaws."),
+  thawing: amount.describe("Of it, what is on its way out."),
+  keys: z
+    .array(z.object({ key: address, cap: amount }))
+    .describe("Those that sign in this epoch, each with the most that it may promise for it."),
+});
+const settled = z
+  .object({
+    epoch: scalarOf("uint32") as z.ZodType<number, number>,
+    paid: amount,
+    counted: amount.describe("What that covered of all its lines."),
+    ceiling: amount.describe(
+      "What it covered of any one line at most; 2^96 - 1 when of all in full.",
+    ),
+  })
+  .describe("Of an epoch that is final, as this member's own bundle has it.");
 const problem = z.object({ message: text });
 
 /** By the name they have in the OpenAPI document. */
@@ -173,6 +196,16 @@ export const ANSWERS = {
   SignedVoucher: signedVoucher,
   Vouchers: vouchers,
   TakenVoucher: takenVoucher,
+  Customer: customer,
+  Customers: z.object({
+    epoch: scalarOf("uint32") as z.ZodType<number, number>,
+    customers: z.array(customer),
+  }),
+  Standing: z.object({
+    epoch: scalarOf("uint32") as z.ZodType<number, number>,
+    ...customer.shape,
+    settled: z.array(settled).describe("The last epochs in which it was served, the newest first."),
+  }),
   AttestationRequest: z.object({ report: tableOf(REPORT_FIELDS) }),
   Attestation: z.object({ member: address, signature }),
   Review: z.object({ agrees: z.literal(true) }),
@@ -202,6 +235,11 @@ export type Terms = Answer<"Terms">;
 /** How a member presents itself to others. */
 export type Introduction = Answer<"Introduction">;
 export type Reviewed = Answer<"Review">;
+/** A customer that may be served now, as far as the chain says it: whoever is told so can check it there. */
+export type CustomerAnswer = Answer<"Customer">;
+export type CustomersAnswer = Answer<"Customers">;
+/** The same of one, and how the last epochs in which it was served ended. */
+export type StandingAnswer = Answer<"Standing">;
 export type VoucherResult = Answer<"TakenVoucher">;
 
 export function headToJson(counting: SignedReceipt, digest: Uint8Array): HeadAnswer {

@@ -21,6 +21,7 @@ import { createAnswerer } from "./answer.ts";
 import { createAttester, type Examined, signReport } from "./attest.ts";
 import { batchKeyRecovery, batchRecovery } from "./batch-recovery.ts";
 import { clockSeconds, withPeersClocks } from "./clocks.ts";
+import { createCustomers } from "./customers.ts";
 import { createIngest } from "./ingest.ts";
 import { bundlesFolder } from "./open.ts";
 import type { Oracle } from "./oracle.ts";
@@ -161,6 +162,7 @@ export async function serve(
   });
   const server = await createHttpServer({
     ingest,
+    customers: createCustomers(oracle, chainSeconds),
     receipts: (epoch) => store.packedReceipts(epoch),
     readiness: async () => unready(),
     metrics,

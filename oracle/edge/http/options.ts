@@ -1,10 +1,12 @@
 import type { Address, Hex } from "@link-rewards/core/encoding/bytes";
 import type { Refused } from "@link-rewards/core/encoding/refusal";
 import type {
+  CustomersAnswer,
   HeadAnswer,
   Introduction,
   Results,
   Reviewed,
+  StandingAnswer,
   Terms,
   VoucherResult,
 } from "@link-rewards/core/signed/answers";
@@ -18,6 +20,13 @@ export type HttpServerOptions = {
     open(): Terms | Refused;
     head(epoch: number, device: Address, customer: Address): Promise<HeadAnswer | undefined>;
     vouchers(): Promise<readonly SignedVoucher[]>;
+  };
+  /** For devices that look for customers. Without it the routes do not exist. */
+  readonly customers?: {
+    /** Those that may be served now and say where their gateways are. */
+    list(): Promise<CustomersAnswer | Refused>;
+    /** Undefined for who may not be served now. */
+    standing(customer: Address): Promise<StandingAnswer | Refused | undefined>;
   };
   /** Addresses or networks of reverse proxies, whose X-Forwarded-For is believed; without any, it is nobody's. */
   readonly trustProxy?: readonly string[];

@@ -13,8 +13,11 @@ const POINTS = 3_000;
 const WINDOW_SECONDS = 10;
 /** An answer that is held back costs nothing, and a flood waits for its answers. */
 const HELD_BACK_MS = 1_000;
-/** Each metric is written out anew. */
-const POINTS_OF_METRICS = 30;
+/** Each metric is written out anew; of a customer's standing, some bundles and the node are asked. */
+const POINTS_OF: Readonly<Record<string, number>> = {
+  "/metrics": 30,
+  "/v1/customers/:customer": 30,
+};
 /** What an answer in one piece takes to be written out. */
 const BYTES_A_POINT = 16 * 1024;
 /** A file is handed on as it is read. */
@@ -62,7 +65,7 @@ export function limitReaders(app: FastifyInstance, points = POINTS): Readers {
       throw refusalError(503, refuse("busy", message));
     }
     // Before the answer: many at once would else each find nothing spent.
-    charge(ip, request.routeOptions.url === "/metrics" ? POINTS_OF_METRICS : 1);
+    charge(ip, POINTS_OF[request.routeOptions.url ?? ""] ?? 1);
   });
   app.addHook("onSend", async (request, reply, payload) => {
     if (!isRead(request) || request.method === "HEAD") return;

@@ -3,6 +3,7 @@ import type { AddressInfo, Socket } from "node:net";
 import fastify, { type FastifyInstance } from "fastify";
 import { acceptBodies } from "./bodies.ts";
 import { serveBundles } from "./bundles.ts";
+import { serveCustomers } from "./customers.ts";
 import { serveMembers } from "./members.ts";
 import { serveOperation } from "./operation.ts";
 import type { HttpServerOptions } from "./options.ts";
@@ -71,6 +72,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   await documentRoutes(app);
   serveReceipts(app, options, senders, readers);
   serveVouchers(app, options);
+  serveCustomers(app, options);
   await serveMembers(app, options);
   await serveBundles(app, options);
   await servePages(app, options);

@@ -67,6 +67,7 @@ export type Circumstances = {
   Pick<
     HttpServerOptions,
     | "members"
+    | "customers"
     | "bundles"
     | "pages"
     | "readiness"
@@ -136,6 +137,7 @@ export async function serve(circumstances: Circumstances = {}): Promise<Served> 
     pointsPerAddress: circumstances.pointsPerAddress ?? Number.MAX_SAFE_INTEGER,
     readPointsPerAddress: circumstances.readPointsPerAddress ?? Number.MAX_SAFE_INTEGER,
     ...(members && { members }),
+    ...(circumstances.customers && { customers: circumstances.customers }),
     ...(bundles !== undefined && { bundles }),
     ...(pages !== undefined && { pages }),
   });
