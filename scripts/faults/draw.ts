@@ -3,7 +3,7 @@ import { randomNumbers } from "../../test/oracle/support/random.ts";
 import { LOGGED_STATES, type LoggedState } from "./commands.ts";
 import type { LinkManner } from "./link.ts";
 import type { MirrorManner } from "./mirror.ts";
-import { RPC_MANNERS, type RpcManner } from "./rpc-manners.ts";
+import { RPC_MANNERS, type RpcMannerName } from "./rpc-manners.ts";
 
 /** An epoch's parts: it is served in, its vouchers are collected, it is proposed, it becomes final. */
 export const PHASES = ["serving", "collecting", "closing", "ending"] as const;
@@ -35,7 +35,7 @@ type Kinds =
   /** It never comes back. */
   | { readonly kind: "gone"; readonly member: number }
   | { readonly kind: "disk"; readonly program: Program; readonly member: number }
-  | { readonly kind: "rpc"; readonly member: number; readonly manner: RpcManner }
+  | { readonly kind: "rpc"; readonly member: number; readonly manner: RpcMannerName }
   | { readonly kind: "clock"; readonly member: number; readonly hours: number }
   /** `resend`: whether the network still has the transactions that were undone. */
   | { readonly kind: "reorg"; readonly blocks: number; readonly resend: boolean }
@@ -201,7 +201,7 @@ function drawFault(
     }
     case "rpc": {
       const spelled = spell();
-      const manner = pick(Object.keys(RPC_MANNERS) as RpcManner[]);
+      const manner = pick(Object.keys(RPC_MANNERS) as RpcMannerName[]);
       const when: Trigger =
         random(2) === 0 ? begin : { on: "request", member, count: 1 + random(REQUESTS) };
       return { ...spelled, kind, member, manner, when };

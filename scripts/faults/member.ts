@@ -17,7 +17,7 @@ import {
   stateIn,
 } from "./commands.ts";
 import type { Program } from "./draw.ts";
-import type { RpcProxy } from "./rpc.ts";
+import type { NodeProxy } from "./node.ts";
 
 /** A start that takes longer is none. */
 const SERVE_MS = 10_000;
@@ -33,7 +33,7 @@ export type Member = {
   readonly place: MemberPlace;
   readonly bundles: string;
   readonly clock: MachineClock;
-  readonly node: RpcProxy;
+  readonly node: NodeProxy;
   /** Where it serves; undefined while it does not. */
   url(): string | undefined;
   isClosing(): boolean;

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Transaction } from "ethers";
 import type { Fault, Phase } from "./draw.ts";
 import type { Member } from "./member.ts";
-import { mannerOf, type RpcManner } from "./rpc-manners.ts";
+import { mannerOf, type RpcMannerName } from "./rpc-manners.ts";
 import type { Stage, StageListener } from "./stage.ts";
 import type { Traffic } from "./traffic.ts";
 
@@ -227,7 +227,7 @@ export function createMischief(
 }
 
 /** A node's manners in which a close may take longer than anybody waits. */
-const HOLDING_MANNERS: readonly RpcManner[] = [
+const HOLDING_MANNERS: readonly RpcMannerName[] = [
   "slow",
   "hanging",
   "limiting",

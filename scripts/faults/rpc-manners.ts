@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { httpStatus, type Manner, type RpcAnswer, type RpcCall } from "./rpc.ts";
+import type { RpcAnswer, RpcCall, RpcManner } from "../local/rpc-proxy.ts";
 
 /** How a node can be bad, in words. */
 export const RPC_MANNERS = {
@@ -15,7 +15,7 @@ export const RPC_MANNERS = {
   refusing: "answers every other call with error -32005",
   forgetful: "has no receipt of a transaction at the first looks",
 } as const;
-export type RpcManner = keyof typeof RPC_MANNERS;
+export type RpcMannerName = keyof typeof RPC_MANNERS;
 
 /** A close asks some hundred times: late, and still at its end within a run's patience. */
 const SLOW_MS = 25;
@@ -24,7 +24,7 @@ const DAY_SECONDS = 86_400;
 const FORGOTTEN_LOOKS = 4;
 
 /** `head`: where the chain is now; `ended` resolves when the fault does. */
-export function mannerOf(name: RpcManner, head: number, ended: Promise<void>): Manner {
+export function mannerOf(name: RpcMannerName, head: number, ended: Promise<void>): RpcManner {
   let calls = 0;
   let looks = 0;
   switch (name) {
@@ -53,10 +53,9 @@ export function mannerOf(name: RpcManner, head: number, ended: Promise<void>): M
       return (call, ask) => withTimeMoved(-DAY_SECONDS, call, ask);
     case "limiting":
     case "overloaded":
-      return (call, ask) => {
+      return async (call, ask) => {
         const [every, status] = name === "limiting" ? [2, 429] : [3, 503];
-        if (++calls % every === 0) throw httpStatus(status);
-        return ask(call);
+        return ++calls % every === 0 ? { status } : ask(call);
       };
     case "refusing":
       return async (call, ask) =>

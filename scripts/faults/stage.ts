@@ -9,7 +9,7 @@ import { CUSTOMERS, DEVICES, MEMBERS, type Plan, PROGRAMS } from "./draw.ts";
 import { type Link, startLink } from "./link.ts";
 import { createMember, type Member } from "./member.ts";
 import { type Mirror, startMirror } from "./mirror.ts";
-import { type RpcListener, startRpcProxy } from "./rpc.ts";
+import { type NodeListener, startNode } from "./node.ts";
 
 const THRESHOLD = 2;
 /** Beyond what a node's newest block may be from a clock, either way. */
@@ -29,7 +29,7 @@ const PARAMETERS = {
 
 /** What happens to a member, as faults wait for it. */
 export type StageListener = {
-  rpc(member: number): RpcListener;
+  rpc(member: number): NodeListener;
   onState(member: number, to: string): void;
   onCrash(member: number, what: string): void;
 };
@@ -110,7 +110,7 @@ export async function buildStage(
     }
     const linkOf = (from: number, to: number) => links.get(`${from}>${to}`) as Link;
     for (const [index, { wallet }] of world.oracles.entries()) {
-      const node = await startRpcProxy(devnet.rpcUrl, listener.rpc(index));
+      const node = await startNode(devnet.rpcUrl, listener.rpc(index));
       closers.push(() => node.close());
       const own = join(folder, `member-${index + 1}`);
       await mkdir(own);

@@ -9,7 +9,7 @@ import { readDeploymentFile } from "@link-rewards/host/deployment";
 import { expect } from "chai";
 import { type Devnet, startDevnet } from "../../scripts/local/devnet.ts";
 import { runOracle } from "../../scripts/local/oracle-process.ts";
-import { type RpcProxy, startRpcProxy } from "../oracle/support/rpc-proxy.ts";
+import { type RpcProxy, startRpcProxy } from "../../scripts/local/rpc-proxy.ts";
 
 type Call = { readonly id: number; readonly method: string; readonly params: readonly unknown[] };
 

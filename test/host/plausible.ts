@@ -10,7 +10,7 @@ import {
 import { readDeploymentFile } from "@link-rewards/host/deployment";
 import { expect } from "chai";
 import { type Devnet, startDevnet } from "../../scripts/local/devnet.ts";
-import { type RpcProxy, startRpcProxy } from "../oracle/support/rpc-proxy.ts";
+import { type RpcProxy, startRpcProxy } from "../../scripts/local/rpc-proxy.ts";
 
 const HOUR = 3600;
 const DAY = 24 * HOUR;

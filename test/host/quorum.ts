@@ -2,10 +2,16 @@ import { NodeProvider } from "@link-rewards/host/chain/node-provider";
 import { readDeploymentFile } from "@link-rewards/host/deployment";
 import { expect } from "chai";
 import { connectChain as connectDeviceChain } from "../../device/chain.ts";
-import { type Manner, type RpcProxy, startRpcProxy } from "../../scripts/faults/rpc.ts";
 import { mannerOf } from "../../scripts/faults/rpc-manners.ts";
 import { type Devnet, startDevnet } from "../../scripts/local/devnet.ts";
 import { runOracle } from "../../scripts/local/oracle-process.ts";
+import {
+  callByCall,
+  type RpcManner,
+  type RpcProxy,
+  startRpcProxy,
+  truly,
+} from "../../scripts/local/rpc-proxy.ts";
 
 describe("several nodes that must agree", () => {
   let devnet: Devnet;
@@ -14,16 +20,14 @@ describe("several nodes that must agree", () => {
 
   before(async () => {
     devnet = await startDevnet();
-    const goes = async () => "goes" as const;
-    const listener = { onCall: goes, onSent: goes };
-    nodes = await Promise.all([1, 2, 3, 4].map(() => startRpcProxy(devnet.rpcUrl, listener)));
+    nodes = await Promise.all([1, 2, 3, 4].map(() => startRpcProxy(devnet.rpcUrl)));
   });
   after(async () => {
     await Promise.all(nodes.map((node) => node.close()));
     await devnet.close();
   });
   beforeEach(() => {
-    for (const node of nodes) node.behave(undefined);
+    for (const node of nodes) node.handle(truly);
     provider = withQuorum(2, 2);
   });
   afterEach(() => provider.destroy());
@@ -32,7 +36,8 @@ describe("several nodes that must agree", () => {
   const hostOf = (index: number) => new URL((nodes[index] as RpcProxy).url).host;
   const withQuorum = (quorum: number, count: number) =>
     new NodeProvider(urls(count), 31337, { quorum });
-  const behave = (index: number, manner: Manner) => (nodes[index] as RpcProxy).behave(manner);
+  const behave = (index: number, manner: RpcManner) =>
+    (nodes[index] as RpcProxy).handle(callByCall(manner));
   const failure = (asked: Promise<unknown>) =>
     asked.then(
       () => expect.fail("it was answered"),

@@ -4,8 +4,8 @@ import { expect } from "chai";
 import { encryptKeystoreJson } from "ethers";
 import { chainArgsOf } from "../../scripts/local/local-chain.ts";
 import { runOracle, startOracle } from "../../scripts/local/oracle-process.ts";
+import { type RpcProxy, startRpcProxy } from "../../scripts/local/rpc-proxy.ts";
 import { type MemberOracle, memberOracle } from "../oracle/support/member-oracle.ts";
-import { type RpcProxy, startRpcProxy } from "../oracle/support/rpc-proxy.ts";
 import { type MemberWorld, startMemberWorld } from "../worlds/network.ts";
 
 const RPC_KEY = "rpc-access-9b1f27c4";

@@ -16,7 +16,7 @@ import { openSqliteStore } from "../../oracle/store/sqlite.ts";
 import type { Store } from "../../oracle/store/store.ts";
 import { type Devnet, startDevnet } from "../../scripts/local/devnet.ts";
 import { startAnvilChain } from "../../scripts/local/local-chain.ts";
-import { type RpcHandler, type RpcProxy, startRpcProxy } from "../oracle/support/rpc-proxy.ts";
+import { type RpcHandler, type RpcProxy, startRpcProxy } from "../../scripts/local/rpc-proxy.ts";
 
 /** Longer than any of these tests, but for the one that is about it. */
 const PATIENT_MS = 60_000;

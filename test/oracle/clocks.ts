@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { expect } from "chai";
 import { createClock, type MachineClock } from "../../scripts/faults/clocks.ts";
-import { type RpcProxy, startRpcProxy } from "../../scripts/faults/rpc.ts";
 import { mannerOf } from "../../scripts/faults/rpc-manners.ts";
 import { type Finished, runOracle } from "../../scripts/local/oracle-process.ts";
+import { callByCall, type RpcProxy, startRpcProxy, truly } from "../../scripts/local/rpc-proxy.ts";
 import { LTK, type MemberWorld, startMemberWorld } from "../worlds/network.ts";
 import { checkpoint } from "./support/checkpoint.ts";
 import { proposals, remembered } from "./support/chronicle.ts";
@@ -47,7 +47,7 @@ describe("a clock or a node that is off", () => {
   beforeEach(async () => {
     await toTheReceipt();
     await setClocks();
-    for (const { node } of machines) node.behave(undefined);
+    for (const { node } of machines) node.handle(truly);
   });
   afterEach(async () => {
     for (const serving of running.splice(0)) await serving.kill();
@@ -56,10 +56,7 @@ describe("a clock or a node that is off", () => {
   async function machineOf({ wallet }: MemberOracle, index: number): Promise<Machine> {
     const { devnet } = world;
     const name = `machine-${index + 1}`;
-    const node = await startRpcProxy(devnet.rpcUrl, {
-      onCall: async () => "goes",
-      onSent: async () => "goes",
-    });
+    const node = await startRpcProxy(devnet.rpcUrl);
     const clock = await createClock(devnet.folder, name);
     const oracle = await memberOracle({ devnet, name, wallet, rpcUrl: node.url, ...clock });
     return { ...oracle, clock, node };
@@ -195,7 +192,7 @@ describe("a clock or a node that is off", () => {
       /0 of 1 peers have this machine's time.*look at this machine's clock first/,
     );
     await setClocks();
-    first.node.behave(mannerOf("behind", 0, NEVER));
+    first.node.handle(callByCall(mannerOf("behind", 0, NEVER)));
     expect((await close(first, "--peer", url)).stderr).to.match(
       /1 of 1 peers have this machine's time.*look at the node first/,
     );
@@ -206,7 +203,7 @@ describe("a clock or a node that is off", () => {
   it("a node a day late, or fast, is not acted on, and the next one is asked", async () => {
     await seal();
     for (const manner of ["behind", "ahead"] as const) {
-      first.node.behave(mannerOf(manner, 0, NEVER));
+      first.node.handle(callByCall(mannerOf(manner, 0, NEVER)));
       expect((await close(first)).code).to.equal(2);
       const others = ["--rpc", world.devnet.rpcUrl];
       const { code, stderr, outcome } = await close(first, ...others);
@@ -225,7 +222,7 @@ describe("a clock or a node that is off", () => {
     await close(first);
     expect((await audit()).code).to.equal(0);
     // Within the half hour that a head may be old.
-    first.node.behave(mannerOf("stale", before, NEVER));
+    first.node.handle(callByCall(mannerOf("stale", before, NEVER)));
     await first.clock.set((await timeOf(before)) * 1000 - Date.now());
     for (const { code, stderr } of [await close(first), await audit()]) {
       expect(code).to.equal(2);

@@ -9,11 +9,11 @@ import { readLaw } from "../../oracle/outsider/read-law.ts";
 import { openSqliteStore } from "../../oracle/store/sqlite.ts";
 import { chainArgsOf, MOVED_TIME } from "../../scripts/local/local-chain.ts";
 import { runOracle } from "../../scripts/local/oracle-process.ts";
+import { type RpcHandler, type RpcProxy, startRpcProxy } from "../../scripts/local/rpc-proxy.ts";
 import { LTK, type MemberWorld, startMemberWorld } from "../worlds/network.ts";
 import { checkpoint } from "./support/checkpoint.ts";
 import { proposals, remembered } from "./support/chronicle.ts";
 import { type MemberOracle, memberOracle } from "./support/member-oracle.ts";
-import { type RpcHandler, type RpcProxy, startRpcProxy } from "./support/rpc-proxy.ts";
 import { spellLaw } from "./support/spell-law.ts";
 
 type RpcLog = { readonly address: string; readonly topics: readonly string[]; data: string };

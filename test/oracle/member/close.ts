@@ -1,12 +1,12 @@
 import { readdir } from "node:fs/promises";
 import { expect } from "chai";
+import { startRpcProxy } from "../../../scripts/local/rpc-proxy.ts";
 import { LTK, type MemberWorld, startMemberWorld } from "../../worlds/network.ts";
 import { checkpoint } from "../support/checkpoint.ts";
 import { lastFinalEpoch, proposals, publishedFiles, remembered } from "../support/chronicle.ts";
 import { ENGINES } from "../support/engines.ts";
 import { bundleOf, manifestOf } from "../support/forger.ts";
 import { type MemberOracle, memberOracle, type Outcome } from "../support/member-oracle.ts";
-import { startRpcProxy } from "../support/rpc-proxy.ts";
 
 const ALL_STEPS = ["sealed", "computed", "published", "attested", "proposed"];
 

@@ -9,6 +9,7 @@ import type { SignedVoucher } from "@link-rewards/core/signed/voucher";
 import { expect } from "chai";
 import { Transaction } from "ethers";
 import { runOracle } from "../../../scripts/local/oracle-process.ts";
+import { type RpcHandler, startRpcProxy } from "../../../scripts/local/rpc-proxy.ts";
 import { LTK, type MemberWorld, startMemberWorld } from "../../worlds/network.ts";
 import { checkpoint } from "../support/checkpoint.ts";
 import { inStore, remembered } from "../support/chronicle.ts";
@@ -19,7 +20,6 @@ import {
   memberOracle,
   type Outcome,
 } from "../support/member-oracle.ts";
-import { type RpcHandler, startRpcProxy } from "../support/rpc-proxy.ts";
 
 const CUSTOMERS = 30;
 /** Refunds of one run. */

@@ -5,6 +5,12 @@ import { expect } from "chai";
 import { openBundles } from "../../../oracle/edge/bundles.ts";
 import type { EpochState, Store } from "../../../oracle/store/store.ts";
 import type { OracleProcess } from "../../../scripts/local/oracle-process.ts";
+import {
+  type RpcHandler,
+  type RpcProxy,
+  type RpcRequest,
+  startRpcProxy,
+} from "../../../scripts/local/rpc-proxy.ts";
 import { LTK, type MemberWorld, startMemberWorld } from "../../worlds/network.ts";
 import { checkpoint } from "../support/checkpoint.ts";
 import { lastFinalEpoch, proposals, publishedFiles, remembered } from "../support/chronicle.ts";
@@ -12,12 +18,6 @@ import { ENGINES } from "../support/engines.ts";
 import { endLeases, LEASE_SECONDS } from "../support/lease.ts";
 import { type MemberOracle, memberOracle } from "../support/member-oracle.ts";
 import { randomNumbers, seedOf } from "../support/random.ts";
-import {
-  type RpcHandler,
-  type RpcProxy,
-  type RpcRequest,
-  startRpcProxy,
-} from "../support/rpc-proxy.ts";
 
 /** Nobody waits for the lease of a killed run; there is a test for that alone. */
 const NO_LEASE = ["--lease-seconds", "0"];

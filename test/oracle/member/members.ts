@@ -7,6 +7,7 @@ import { sign } from "@link-rewards/core/encoding/signature";
 import { decodeContributions } from "@link-rewards/core/epoch/records";
 import { expect } from "chai";
 import { openBundles } from "../../../oracle/edge/bundles.ts";
+import { startRpcProxy } from "../../../scripts/local/rpc-proxy.ts";
 import { LTK, type MemberWorld, startMemberWorld } from "../../worlds/network.ts";
 import { lastFinalEpoch, proposals, publishedFiles } from "../support/chronicle.ts";
 import { freePort } from "../support/free-port.ts";
@@ -17,7 +18,6 @@ import {
   memberOracle,
   type Serving,
 } from "../support/member-oracle.ts";
-import { startRpcProxy } from "../support/rpc-proxy.ts";
 
 /** Nobody listens there. */
 const DOWN = "http://127.0.0.1:9";

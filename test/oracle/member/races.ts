@@ -2,6 +2,7 @@ import { readdir } from "node:fs/promises";
 import { bundleHashOf } from "@link-rewards/core/epoch/manifest";
 import { expect } from "chai";
 import { openBundles } from "../../../oracle/edge/bundles.ts";
+import { type RpcProxy, startRpcProxy } from "../../../scripts/local/rpc-proxy.ts";
 import { type MemberWorld, startMemberWorld } from "../../worlds/network.ts";
 import { lastFinalEpoch, proposals, publishedFiles } from "../support/chronicle.ts";
 import { bundleOf, manifestOf } from "../support/forger.ts";
@@ -12,7 +13,6 @@ import {
   memberOracle,
   type Serving,
 } from "../support/member-oracle.ts";
-import { type RpcProxy, startRpcProxy } from "../support/rpc-proxy.ts";
 
 describe("members who come second", () => {
   let world: MemberWorld;

@@ -2,9 +2,9 @@ import { expect } from "chai";
 import { type HDNodeWallet, Transaction } from "ethers";
 import { chainArgsOf } from "../../../scripts/local/local-chain.ts";
 import { runOracle } from "../../../scripts/local/oracle-process.ts";
+import { type RpcProxy, startRpcProxy } from "../../../scripts/local/rpc-proxy.ts";
 import { LTK, type MemberWorld, startMemberWorld } from "../../worlds/network.ts";
 import { checkpoint } from "../support/checkpoint.ts";
-import { type RpcProxy, startRpcProxy } from "../support/rpc-proxy.ts";
 
 type ClaimJson = {
   readonly claims: readonly { readonly paid: string; readonly claimable: string }[];

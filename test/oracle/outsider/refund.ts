@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { chainArgsOf } from "../../../scripts/local/local-chain.ts";
 import { runOracle } from "../../../scripts/local/oracle-process.ts";
+import { type RpcHandler, startRpcProxy } from "../../../scripts/local/rpc-proxy.ts";
 import { LTK, type MemberWorld, startMemberWorld } from "../../worlds/network.ts";
 import { checkpoint } from "../support/checkpoint.ts";
-import { type RpcHandler, startRpcProxy } from "../support/rpc-proxy.ts";
 
 type RefundJson = {
   readonly refunds: readonly {
