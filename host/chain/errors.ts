@@ -1,15 +1,24 @@
-import { Interface, isError } from "ethers";
+import { Interface, isError, isHexString } from "ethers";
 import { ARTIFACTS } from "./suite.ts";
 
 /** What a contract answered with a revert, in one line; undefined when the error is another one. */
 export function revertReason(error: unknown): string | undefined {
-  if (!isError(error, "CALL_EXCEPTION")) return undefined;
+  if (!isError(error, "CALL_EXCEPTION")) return revertAtSending(error);
   const parsed = error.revert ?? (error.data ? parseRevert(error.data) : undefined);
-  if (parsed) return `${parsed.name}(${[...parsed.args].map(String).join(", ")})`;
+  if (parsed) return textOf(parsed);
   // For ethers every call that fails was a revert, also when the node could not make it.
   const words = nodesWords(error);
   if (words !== undefined && !/revert/i.test(words)) return undefined;
   return error.reason ?? error.shortMessage;
+}
+
+/** A node that runs a transaction before it takes it, or at once, answers its sending as it answers a call. */
+function revertAtSending(error: unknown): string | undefined {
+  const { message = "", data } = nodesAnswer(error) ?? {};
+  if (!/revert/i.test(message)) return undefined;
+  const bytes = typeof data === "object" ? data?.data : data;
+  const parsed = isHexString(bytes) ? parseRevert(bytes) : undefined;
+  return parsed ? textOf(parsed) : message;
 }
 
 /** One line. A node's own words are in the middle of what ethers says around them, which has the RPC URL in it. */
@@ -28,14 +37,22 @@ export function isPruned(error: unknown): boolean {
   return PRUNED.test(reasonOf(error));
 }
 
-type NodesAnswer = { readonly message?: string };
+/** Nodes differ in where they put what a contract said. */
+type NodesAnswer = {
+  readonly message?: string;
+  readonly data?: string | { readonly data?: string } | null;
+};
 
-function nodesWords(error: unknown): string | undefined {
+function nodesAnswer(error: unknown): NodesAnswer | undefined {
   const { error: answer, info } = Object(error) as {
     error?: NodesAnswer;
     info?: { error?: NodesAnswer };
   };
-  return answer?.message ?? info?.error?.message;
+  return answer ?? info?.error;
+}
+
+function nodesWords(error: unknown): string | undefined {
+  return nodesAnswer(error)?.message;
 }
 
 const ALL_ERRORS = new Interface(
@@ -49,4 +66,8 @@ const ALL_ERRORS = new Interface(
 function parseRevert(data: string) {
   const parsed = ALL_ERRORS.parseError(data);
   return parsed === null ? undefined : { name: parsed.name, args: parsed.args };
+}
+
+function textOf({ name, args }: { readonly name: string; readonly args: Iterable<unknown> }) {
+  return `${name}(${[...args].map(String).join(", ")})`;
 }
