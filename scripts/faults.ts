@@ -14,6 +14,7 @@ const CHECKOUT = fileURLToPath(new URL("..", import.meta.url));
 /** Added to a signal's number by shells. */
 const SIGNAL_CODE = 128;
 const COMMAND = "npm run faults --";
+const DEFAULT_JOBS = 1;
 
 const program = new Command(COMMAND)
   .description(
@@ -21,6 +22,7 @@ const program = new Command(COMMAND)
   )
   .option("--seed <n>", "of the first run; each run has the next", wholeNumber, 1)
   .option("--runs <n>", "how many; one is always run again", wholeNumber, 1)
+  .option("--jobs <n>", "how many at once; half of a run is waiting", wholeNumber, DEFAULT_JOBS)
   .option(
     "--kinds <names>",
     `of which faults are drawn, with commas between, or none: ${FAULT_KINDS.join(", ")}`,
@@ -30,7 +32,7 @@ const program = new Command(COMMAND)
   .option("--out <folder>", "where verdicts and logs are kept, and continued", "cache/faults")
   .option("--keep", "keep the logs of runs that held, too", false)
   .option("--json", "one JSON document on stdout", false)
-  .action(async ({ seed, runs, kinds, out, keep, json }) => {
+  .action(async ({ seed, runs, jobs, kinds, out, keep, json }) => {
     const folder = resolve(out);
     const state = await stateOf(CHECKOUT);
     const file = await openVerdicts(join(folder, "verdicts.jsonl"), state);
@@ -40,8 +42,9 @@ const program = new Command(COMMAND)
       return server;
     };
     const verdicts: Verdict[] = [];
-    try {
-      for (let i = 0; i < runs; i++) {
+    let next = 0;
+    const work = async () => {
+      for (let i = next++; i < runs; i = next++) {
         const known = runs === 1 ? undefined : file.known(seed + i, kinds);
         const verdict =
           known ??
@@ -55,8 +58,11 @@ const program = new Command(COMMAND)
             onLine: (line) => progress(`${i + 1} of ${runs}, seed ${seed + i}: ${line}`),
           }));
         if (known === undefined) await file.add(verdict);
-        verdicts.push(verdict);
+        verdicts[i] = verdict;
       }
+    };
+    try {
+      await Promise.all(Array.from({ length: Math.max(1, jobs) }, work));
     } finally {
       await (await server)?.stop();
       if (process.stderr.isTTY) process.stderr.write("\r\u001b[K");

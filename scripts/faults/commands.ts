@@ -48,6 +48,12 @@ export type CloseAnswer = {
   readonly held?: string;
 };
 
+/** Until when, unix seconds, a close waits for peers that say nothing. */
+export function patienceIn({ waiting }: CloseAnswer): number | undefined {
+  const until = /waited for until (\d+)/.exec(waiting ?? "")?.[1];
+  return until === undefined ? undefined : Number(until);
+}
+
 export function closeAnswerIn(stdout: string): CloseAnswer {
   return stdout === "" ? {} : (JSON.parse(stdout) as CloseAnswer);
 }
@@ -84,6 +90,13 @@ export type WatchAnswer = {
 
 export function watchAnswerIn(stdout: string): WatchAnswer {
   return stdout === "" ? {} : (JSON.parse(stdout) as WatchAnswer);
+}
+
+/** What `audit --json` says: the epochs it has looked at. */
+export function auditAnswerIn(stdout: string): readonly number[] {
+  if (stdout === "") return [];
+  const { epochs } = JSON.parse(stdout) as { epochs: readonly { epoch: number }[] };
+  return epochs.map(({ epoch }) => epoch);
 }
 
 export function auditArgs(place: Place, bundles: string): readonly string[] {

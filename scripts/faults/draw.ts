@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { randomNumbers } from "../../test/oracle/support/random.ts";
 import { LOGGED_STATES, type LoggedState } from "./commands.ts";
-import type { LinkManner } from "./link.ts";
+import { LINK_FAULTS, type LinkManner } from "./link.ts";
 import type { MirrorManner } from "./mirror.ts";
 import { RPC_MANNERS, type RpcMannerName } from "./rpc-manners.ts";
 
@@ -48,14 +48,21 @@ type Kinds =
       readonly manner: LinkManner;
     }
   | { readonly kind: "requests"; readonly manner: RequestManner }
-  | { readonly kind: "mirror"; readonly manner: MirrorManner };
+  | { readonly kind: "mirror"; readonly manner: MirrorManner }
+  /** The node of who only looks on: `manner` is that of a member's. */
+  | { readonly kind: "outsider"; readonly manner: OutsiderManner };
 
 export const REQUEST_MANNERS = {
   duplicated: "every request of a device or customer is sent twice at once",
   reordered: "devices' requests arrive newest first",
   delayed: "every third request is on its way until the faults end",
+  late: "every receipt arrives at the next member, too, when the epoch is sealed",
 } as const;
 export type RequestManner = keyof typeof REQUEST_MANNERS;
+
+/** Those in which a node says what is not so, or nothing. Of those that keep somebody waiting members have enough. */
+const OUTSIDER_MANNERS = ["dead", "stale", "empty", "lossy", "ahead", "behind"] as const;
+export type OutsiderManner = (typeof OUTSIDER_MANNERS)[number];
 
 export type FaultKind = Kinds["kind"];
 
@@ -67,10 +74,14 @@ export type Fault = Kinds & {
   readonly when: Trigger;
 };
 
+/** Two, by different people. */
+export type ChainName = "hardhat" | "anvil";
+
 /** All that a seed decides. */
 export type Plan = {
   readonly seed: number;
   readonly epochs: number;
+  readonly chain: ChainName;
   /** Which members' stores are PostgreSQL. */
   readonly postgres: readonly boolean[];
   /** Whether members close at once or one after the other. */
@@ -99,6 +110,7 @@ const WEIGHTS: Readonly<Record<FaultKind, number>> = {
   partition: 4,
   requests: 2,
   mirror: 2,
+  outsider: 2,
 };
 export const FAULT_KINDS = Object.keys(WEIGHTS) as FaultKind[];
 
@@ -113,6 +125,7 @@ export function drawPlan(seed: number, kinds: readonly FaultKind[]): Plan {
   const random = randomNumbers(mixed(seed));
   const pick = <T>(from: readonly T[]): T => from[random(from.length)] as T;
   const epochs = 2 + (random(4) === 0 ? 1 : 0);
+  const chain = random(2) === 0 ? "hardhat" : "anvil";
   const postgres = Array.from({ length: MEMBERS }, (_, i) => (i === 2 ? true : random(3) === 0));
   const together = random(2) === 0;
   const half = Array.from({ length: epochs }, () => random(2 * CUSTOMERS));
@@ -125,7 +138,7 @@ export function drawPlan(seed: number, kinds: readonly FaultKind[]): Plan {
       if (!faults.some((other) => isSame(other, fault))) faults.push(fault);
     }
   }
-  return { seed, epochs, postgres, together, half, traffic: random(1_000_000), faults };
+  return { seed, epochs, chain, postgres, together, half, traffic: random(1_000_000), faults };
 }
 
 /** Two of them would undo each other. One member at most is gone, or no two could sign. */
@@ -157,6 +170,7 @@ function drawFault(
     const isLong = phase === "serving" || phase === "collecting" ? random(3) === 0 : false;
     return during(phase, isLong ? "closing" : phase);
   };
+  const overSeal = () => during(pick(["serving", "collecting"] as const), "closing");
   const inServing = (): Trigger => ({
     on: "acknowledged",
     member,
@@ -220,19 +234,22 @@ function drawFault(
       return { ...during(closePhase()), kind, member, when: { on: "sending", member } };
     case "partition": {
       const pair = random(2) === 0 ? undefined : (member + 1 + random(MEMBERS - 1)) % MEMBERS;
-      const manner = pick<LinkManner>(["cut", "cut", "silent", "slow", "twice"]);
-      return { ...spell(), kind, member, pair, manner, when: begin };
+      const manner = pick<LinkManner>(["cut", ...LINK_FAULTS]);
+      const span = manner === "late" ? overSeal() : spell();
+      return { ...span, kind, member, pair, manner, when: begin };
     }
-    case "requests":
-      return {
-        ...during("serving"),
-        kind,
-        manner: pick(Object.keys(REQUEST_MANNERS) as RequestManner[]),
-        when: begin,
-      };
+    case "requests": {
+      const manner = pick(Object.keys(REQUEST_MANNERS) as RequestManner[]);
+      const until = manner === "late" ? "closing" : "serving";
+      return { ...during("serving", until), kind, manner, when: begin };
+    }
     case "mirror": {
       const manner = pick<MirrorManner>(["cut", "altered", "page", "newline"]);
       return { ...during("closing"), kind, manner, when: begin };
+    }
+    case "outsider": {
+      const phase = pick(["closing", "ending"] as const);
+      return { ...during(phase), kind, manner: pick(OUTSIDER_MANNERS), when: begin };
     }
   }
 }

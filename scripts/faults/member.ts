@@ -20,7 +20,7 @@ import type { Program } from "./draw.ts";
 import type { NodeProxy } from "./node.ts";
 
 /** A start that takes longer is none. */
-const SERVE_MS = 10_000;
+const SERVE_MS = 30_000;
 /** No file grows beyond this while the disk is full, in bytes. */
 const FULL_DISK_BYTES = 4096;
 

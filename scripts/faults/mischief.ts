@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Transaction } from "ethers";
 import type { Fault, Phase } from "./draw.ts";
+import type { LinkManner } from "./link.ts";
 import type { Member } from "./member.ts";
 import { mannerOf, type RpcMannerName } from "./rpc-manners.ts";
 import type { Stage, StageListener } from "./stage.ts";
@@ -133,6 +134,9 @@ export function createMischief(
       case "reorg":
         // It spans the whole phase: who plays it does it.
         return;
+      case "outsider":
+        // It looks on when there is something to see: who plays knows when.
+        return;
     }
   }
 
@@ -235,9 +239,12 @@ const HOLDING_MANNERS: readonly RpcMannerName[] = [
   "refusing",
 ];
 
+const HOLDING_LINKS: readonly LinkManner[] = ["silent", "drip"];
+
 function mayHold(fault: Fault): boolean {
   if (fault.kind === "rpc") return HOLDING_MANNERS.includes(fault.manner);
-  return fault.kind === "stuck" || (fault.kind === "partition" && fault.manner === "silent");
+  if (fault.kind === "partition") return HOLDING_LINKS.includes(fault.manner);
+  return fault.kind === "stuck";
 }
 
 type Counts = {

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { EXIT } from "@link-rewards/host/program";
 import { runOracle } from "../local/oracle-process.ts";
-import { watchAnswerIn, watchArgs } from "./commands.ts";
+import { patienceIn, watchAnswerIn, watchArgs } from "./commands.ts";
 import { type Fault, PHASES, type Phase, type Plan } from "./draw.ts";
 import type { Closed, Member } from "./member.ts";
 import type { Mischief } from "./mischief.ts";
+import { createOutsider, wrongWatch } from "./outsider.ts";
 import type { Stage } from "./stage.ts";
 import type { Traffic } from "./traffic.ts";
 import { name } from "./words.ts";
@@ -18,6 +19,8 @@ const CLOSE_MS = 90_000;
 const LOOK_MS = 100;
 /** Rounds of closes after the faults, in which an epoch must get where it should. */
 const ROUNDS = 6;
+/** After so many that end alike the next one would, too. */
+const SAME_ROUNDS = 2;
 /** So often may an attempt run out, for signatures that were given to something else. */
 const ABANDONMENTS = 2;
 
@@ -33,13 +36,22 @@ export type Played = {
 export type Players = {
   readonly plan: Plan;
   readonly stage: Stage;
+  /** Of the run. */
+  readonly folder: string;
   readonly traffic: Traffic;
   readonly mischief: Mischief;
   readonly tell: (line: string) => void;
 };
 
 /** All epochs of a plan, with its faults. Ends early where an epoch does not come to its end. */
-export async function play({ plan, stage, traffic, mischief, tell }: Players): Promise<Played> {
+export async function play({
+  plan,
+  stage,
+  folder,
+  traffic,
+  mischief,
+  tell,
+}: Players): Promise<Played> {
   const { devnet } = stage.world;
   const { genesis, epochSeconds, graceSeconds } = devnet.parameters;
   const { ledger } = devnet.suite;
@@ -47,6 +59,9 @@ export async function play({ plan, stage, traffic, mischief, tell }: Players): P
   const notes: string[] = [];
   const collectors: Set<number>[] = [];
   const lastClosed = new Map<number, Closed>();
+  /** A block of the time before the epoch was served in. */
+  let before = 0;
+  const outsider = createOutsider(stage, folder, () => before, tell);
 
   async function closeInTime(member: Member): Promise<Closed> {
     const closing = member.close();
@@ -108,14 +123,27 @@ export async function play({ plan, stage, traffic, mischief, tell }: Players): P
     await afterwards();
   }
 
-  /** Rounds of closes, until the chain and all members are there. */
+  /** Rounds of closes, until the chain and all members are there, or all have said the same again. */
   async function closeUntil(isThere: () => Promise<boolean>): Promise<boolean> {
-    for (let round = 0; round < ROUNDS; round++) {
+    let same = 0;
+    for (let round = 0; round < ROUNDS && same < SAME_ROUNDS; round++) {
       if (await isThere()) return true;
+      const said = why();
       await closeAll();
+      same = why() === said ? same + 1 : 0;
       await stage.confirm();
+      await passPatience();
     }
     return isThere();
+  }
+
+  /** Nobody waits for a member that is gone for good: the time is moved that long. */
+  async function passPatience(): Promise<void> {
+    const present = stage.present();
+    if (present.length === stage.members.length) return;
+    const waits = present.map(({ index }) => patienceIn(lastClosed.get(index) ?? {}) ?? 0);
+    const until = Math.max(...waits);
+    if (until >= (await devnet.now())) await stage.warpTo(until + 1);
   }
 
   const isProposed = (epoch: number) => async () => {
@@ -160,14 +188,21 @@ export async function play({ plan, stage, traffic, mischief, tell }: Players): P
     const { verdict } = watchAnswerIn(stdout);
     const said = verdict?.message ?? verdict?.verdict ?? stderr.trim().split("\n").at(-1);
     tell(`watch ended with ${code}: ${said ?? ""}`);
-    const isFine = isCalm ? verdict?.verdict === "agrees" : code !== EXIT.differs;
-    if (!isFine) {
-      const on = isCalm ? "" : "on a bad mirror ";
-      broken.push(`epoch ${epoch}: watch ${on}ended with ${code} for an honest report: ${said}`);
-    }
+    const can = isCalm ? "can tell" : "may not know";
+    const wrong = wrongWatch("honest", code, watchAnswerIn(stdout), can);
+    if (wrong !== undefined)
+      broken.push(`epoch ${epoch}: watch${isCalm ? "" : " on a bad mirror"} ${wrong}: ${said}`);
   }
 
+  /** How the outsider's node is bad in a part of an epoch. */
+  const badly = (epoch: number, phase: Phase) =>
+    plan.faults.find(
+      (fault): fault is Fault & { kind: "outsider" } =>
+        fault.kind === "outsider" && fault.epoch === epoch && fault.phase === phase,
+    )?.manner;
+
   async function playEpoch(epoch: number): Promise<boolean> {
+    before = await devnet.provider.getBlockNumber();
     const start = genesis + (epoch - 1) * epochSeconds;
     const end = start + epochSeconds;
     await phase(
@@ -206,7 +241,7 @@ export async function play({ plan, stage, traffic, mischief, tell }: Players): P
       "closing",
       async () => {
         const undo = reorg && (await remember(stage, reorg));
-        await closeAll();
+        await Promise.all([closeAll(), stage.repeat(), traffic.repeat()]);
         if (hasBadMirror && (await isProposed(epoch)())) await watch(epoch, false);
         await undo?.();
       },
@@ -217,6 +252,8 @@ export async function play({ plan, stage, traffic, mischief, tell }: Players): P
       return false;
     }
     await watch(epoch, true);
+    const watching = badly(epoch, "closing");
+    if (watching !== undefined) broken.push(...(await outsider.watch(epoch, watching)));
     const { finalizableAt } = await ledger.proposal();
     if (finalizableAt > 0n) await stage.warpTo(Number(finalizableAt));
     lastClosed.clear();
@@ -230,7 +267,11 @@ export async function play({ plan, stage, traffic, mischief, tell }: Players): P
       },
       stage.confirm,
     );
-    if (await closeUntil(isFinal(epoch))) return true;
+    if (await closeUntil(isFinal(epoch))) {
+      const auditing = badly(epoch, "ending");
+      if (auditing !== undefined) broken.push(...(await outsider.audit(epoch, auditing)));
+      return true;
+    }
     broken.push(`epoch ${epoch} did not become final for all: ${why()}`);
     return Number((await ledger.lastFinal()).epoch) >= epoch;
   }

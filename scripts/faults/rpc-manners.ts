@@ -8,6 +8,7 @@ export const RPC_MANNERS = {
   hanging: "answers nothing",
   stale: "stands still",
   empty: "has no logs",
+  lossy: "leaves out the last log of each answer",
   ahead: "says that it is a day later",
   behind: "says that it is a day earlier",
   limiting: "answers every other request with HTTP 429",
@@ -47,6 +48,12 @@ export function mannerOf(name: RpcMannerName, head: number, ended: Promise<void>
     case "empty":
       return (call, ask) =>
         call.method === "eth_getLogs" ? Promise.resolve({ result: [] }) : ask(call);
+    case "lossy":
+      return async (call, ask) => {
+        const answer = await ask(call);
+        if (call.method !== "eth_getLogs" || !("result" in answer)) return answer;
+        return { result: (answer.result as readonly unknown[]).slice(0, -1) };
+      };
     case "ahead":
       return (call, ask) => withTimeMoved(DAY_SECONDS, call, ask);
     case "behind":

@@ -2,6 +2,7 @@ import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { PostgresServer } from "../local/postgres-server.ts";
 import { drawPlan, type FaultKind } from "./draw.ts";
+import { type Evidence, gatherEvidence } from "./evidence.ts";
 import { brokenInvariants } from "./invariants.ts";
 import { createMischief } from "./mischief.ts";
 import { type Played, play } from "./play.ts";
@@ -18,7 +19,9 @@ export type RunOptions = {
   readonly postgres: () => Promise<PostgresServer>;
   /** Logs also of a run in which all held. */
   readonly keep: boolean;
-  readonly onLine: (line: string) => void;
+  readonly onLine?: (line: string) => void;
+  /** Before it is judged. */
+  readonly onEvidence?: (evidence: Evidence) => void;
 };
 
 /** One seed, from an empty chain to its verdict. */
@@ -30,6 +33,7 @@ export async function runSeed({
   postgres,
   keep,
   onLine,
+  onEvidence,
 }: RunOptions): Promise<Verdict> {
   const started = performance.now();
   const plan = drawPlan(seed, kinds);
@@ -38,7 +42,7 @@ export async function runSeed({
   const tell = (line: string) => {
     const seconds = ((performance.now() - started) / 1000).toFixed(2).padStart(6);
     story.push(`${seconds} ${line}`);
-    onLine(line);
+    onLine?.(line);
   };
   const broken: string[] = [];
   const notes: string[] = [];
@@ -57,10 +61,12 @@ export async function runSeed({
     try {
       const traffic = await startTraffic(stage, plan, (member) => mischief.acknowledged(member));
       mischief.enter(stage, traffic);
-      const players = { plan, stage, traffic, mischief, tell };
+      const players = { plan, stage, folder, traffic, mischief, tell };
       const played: Played = await play(players);
       notes.push(...played.notes);
-      broken.push(...played.broken, ...(await brokenInvariants(players, played)));
+      const evidence = await gatherEvidence(players, played);
+      onEvidence?.(evidence);
+      broken.push(...played.broken, ...brokenInvariants(evidence));
     } finally {
       await stage.stop();
     }
@@ -77,9 +83,11 @@ export async function runSeed({
     kinds,
     state,
     verdict,
-    faults: plan.faults.map(
-      (fault) => `${mischief.struck.has(fault) ? "" : "- "}${wordsOf(fault)}`,
-    ),
+    faults: plan.faults.map((fault) => ({
+      kind: fault.kind,
+      words: wordsOf(fault),
+      came: mischief.struck.has(fault),
+    })),
     broken,
     notes,
     seconds: Math.round((performance.now() - started) / 100) / 10,

@@ -1,16 +1,20 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { LTK, type MemberWorld, startMemberWorld } from "../../test/worlds/network.ts";
-import { startHardhatChain } from "../local/local-chain.ts";
+import { type LocalChain, startAnvilChain, startHardhatChain } from "../local/local-chain.ts";
 import type { PostgresServer } from "../local/postgres-server.ts";
 import { createClock, type MachineClock } from "./clocks.ts";
 import { CONFIRMATIONS } from "./commands.ts";
-import { CUSTOMERS, DEVICES, MEMBERS, type Plan, PROGRAMS } from "./draw.ts";
+import { type ChainName, CUSTOMERS, DEVICES, MEMBERS, type Plan, PROGRAMS } from "./draw.ts";
 import { type Link, startLink } from "./link.ts";
 import { createMember, type Member } from "./member.ts";
 import { type Mirror, startMirror } from "./mirror.ts";
-import { type NodeListener, startNode } from "./node.ts";
+import { type NodeListener, type NodeProxy, startNode } from "./node.ts";
 
+const CHAINS: Readonly<Record<ChainName, () => Promise<LocalChain>>> = {
+  hardhat: startHardhatChain,
+  anvil: startAnvilChain,
+};
 const THRESHOLD = 2;
 /** Beyond what a node's newest block may be from a clock, either way. */
 const OFF_MS = 3_600_000;
@@ -43,6 +47,8 @@ export type Stage = {
   readonly mirror: Mirror;
   /** Whose clock is right, and who is no member. */
   readonly watcher: MachineClock;
+  /** That one's own. */
+  readonly outsider: NodeProxy;
   /** Who is not gone for good. */
   present(): readonly Member[];
   gone(member: number): void;
@@ -54,13 +60,15 @@ export type Stage = {
   skew(member: number, ms: number): Promise<void>;
   /** Whether its clock is off by so much that it must not give its word, and it can see that. */
   isClockOff(member: number): boolean;
+  /** When an epoch is sealed: what is late between members arrives. */
+  repeat(): Promise<void>;
   /** After the chain's time changed. */
   syncClocks(): Promise<void>;
   stop(): Promise<void>;
 };
 
 export async function buildStage(
-  { postgres }: Plan,
+  { chain, postgres }: Plan,
   folder: string,
   server: () => Promise<PostgresServer>,
   listener: StageListener,
@@ -73,7 +81,7 @@ export async function buildStage(
     members: MEMBERS,
     threshold: THRESHOLD,
     parameters: PARAMETERS,
-    startChain: async () => ({ ...(await startHardhatChain()), finalityBlocks: CONFIRMATIONS }),
+    startChain: async () => ({ ...(await CHAINS[chain]()), finalityBlocks: CONFIRMATIONS }),
   });
   const { devnet } = world;
   const members: Member[] = [];
@@ -144,6 +152,11 @@ export async function buildStage(
     const present = () => members.filter(({ index }) => !gone.has(index));
     const mirror = await startMirror(() => present()[0]?.bundles ?? folder);
     closers.push(() => mirror.close());
+    const outsider = await startNode(devnet.rpcUrl, {
+      onCall: async () => "goes",
+      onSent: async () => "goes",
+    });
+    closers.push(() => outsider.close());
     await syncClocks();
     return {
       world,
@@ -151,6 +164,7 @@ export async function buildStage(
       link: linkOf,
       mirror,
       watcher,
+      outsider,
       present,
       gone: (member) => void gone.add(member),
       async warpTo(time) {
@@ -168,6 +182,9 @@ export async function buildStage(
         if (Math.abs(ms) >= OFF_MS) off.add(member);
       },
       isClockOff: (member) => off.has(member),
+      async repeat() {
+        await Promise.all([...links.values()].map((link) => link.repeat()));
+      },
       syncClocks,
       stop,
     };

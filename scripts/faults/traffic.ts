@@ -10,12 +10,13 @@ import { TERABYTE } from "../../test/worlds/network.ts";
 import { CUSTOMERS, DEVICES, MEMBERS, type Plan, type RequestManner, ROUNDS } from "./draw.ts";
 import { worthOf } from "./payouts.ts";
 import type { Stage } from "./stage.ts";
+import { name } from "./words.ts";
 
 /** A sender goes to the next member when one says nothing for so long. */
 const ANSWER_MS = 2_500;
 const AGAIN_MS = 150;
 /** After the faults: what nobody has taken by then is not taken at all. */
-const PATIENCE_MS = 40_000;
+const PATIENCE_MS = 90_000;
 
 type Word =
   | { readonly receipt: Pick<Receipt, "device" | "customer" | "sequence"> }
@@ -42,6 +43,8 @@ export type Traffic = {
   send(epoch: number): Promise<void>;
   /** What nobody has taken yet, until somebody has. */
   settle(): Promise<void>;
+  /** When an epoch is sealed: brings what is late. */
+  repeat(): Promise<void>;
   behave(manner: RequestManner | undefined): void;
 };
 
@@ -65,6 +68,7 @@ export async function startTraffic(
   const wronged: string[] = [];
   let manner: RequestManner | undefined;
   let undelivered: Message[] = [];
+  let copies: readonly Message[] = [];
 
   function messagesOf(epoch: number): readonly (readonly Message[])[] {
     const owed = Array.from({ length: CUSTOMERS }, () => 0n);
@@ -123,9 +127,14 @@ export async function startTraffic(
     }
   }
 
-  async function post(message: Message, member: number, url: string): Promise<void> {
+  /** Of a copy that comes late a refusal is right, too. */
+  async function post(
+    message: Message,
+    member: number,
+    url: string,
+    isLate = false,
+  ): Promise<void> {
     const { path, body, epoch, what } = message;
-    const kind = "receipt" in what ? "receipt" : "voucher";
     const wasOff = stage.isClockOff(member);
     let answer: Answer;
     try {
@@ -141,25 +150,18 @@ export async function startTraffic(
       // Down, cut off or silent: the next one.
       return;
     }
-    if (answer.status === "accepted" || answer.status === "known") {
-      message.isTaken = true;
-      if (wasOff && stage.isClockOff(member)) {
-        wronged.push(
-          `epoch ${epoch}: member ${member + 1} acknowledged a ${kind} by a clock that is off`,
-        );
-      }
+    const isTaken = answer.status === "accepted" || answer.status === "known";
+    // A newer one came first.
+    if (isTaken || refusalIn(answer) === "stale") message.isTaken = true;
+    if (isTaken) {
       acknowledged.push({ member, epoch, ...what });
       if ("receipt" in what) onAcknowledged(member);
-      return;
     }
-    const refusal = answer.refusal ?? answer.reason ?? "no reason";
-    // A newer one came first.
-    if (refusal === "stale") message.isTaken = true;
-    else if (!PASSING.includes(refusal)) {
-      wronged.push(
-        `epoch ${epoch}: member ${member + 1} refused an honest ${kind} for good: ${refusal}, ${answer.message ?? ""}`,
-      );
-    }
+    const isOff = wasOff && stage.isClockOff(member);
+    const wrong = isLate && !isTaken ? undefined : wrongAnswer(answer, isOff);
+    const kind = "receipt" in what ? "receipt" : "voucher";
+    if (wrong !== undefined)
+      wronged.push(`epoch ${epoch}: ${name(member)}, asked to take an honest ${kind}, ${wrong}`);
   }
 
   return {
@@ -170,6 +172,7 @@ export async function startTraffic(
     },
     async send(epoch) {
       const rounds = messagesOf(epoch);
+      if (manner === "late") copies = rounds.flat().filter(({ what }) => "receipt" in what);
       let count = 0;
       for (const messages of rounds) {
         const isOnItsWay = () => manner === "delayed" && ++count % 3 === 0;
@@ -177,6 +180,17 @@ export async function startTraffic(
         await Promise.all(now.map(deliver));
         undelivered.push(...messages.filter(({ isTaken }) => !isTaken));
       }
+    },
+    async repeat() {
+      const again = copies;
+      copies = [];
+      await Promise.all(
+        again.map(async (message) => {
+          const member = (message.first + 1) % MEMBERS;
+          const url = members[member]?.url();
+          if (url !== undefined) await post(message, member, url, true);
+        }),
+      );
     },
     async settle() {
       const deadline = performance.now() + PATIENCE_MS;
@@ -195,9 +209,22 @@ export async function startTraffic(
   };
 }
 
-type Answer = {
+export type Answer = {
   readonly status?: string;
   readonly refusal?: string;
   readonly reason?: string;
   readonly message?: string;
 };
+
+function refusalIn({ refusal, reason }: Answer): string {
+  return refusal ?? reason ?? "no reason";
+}
+
+/** What is wrong with an answer to an honest request. `isOff`: whether the member's clock is. */
+export function wrongAnswer(answer: Answer, isOff: boolean): string | undefined {
+  if (answer.status === "accepted" || answer.status === "known")
+    return isOff ? "gave its word by a clock that is off" : undefined;
+  const refusal = refusalIn(answer);
+  if (refusal === "stale" || PASSING.includes(refusal)) return undefined;
+  return `refused for good: ${refusal}, ${answer.message ?? ""}`;
+}

@@ -2,6 +2,9 @@ import { createHash } from "node:crypto";
 import { appendFile, mkdir, readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
+/** A fault, for a person; and whether its moment came. */
+export type Drawn = { readonly kind: string; readonly words: string; readonly came: boolean };
+
 /** What became of a run. */
 export type Verdict = {
   readonly seed: number;
@@ -10,8 +13,7 @@ export type Verdict = {
   /** What the program and this harness were. */
   readonly state: string;
   readonly verdict: "held" | "broken" | "unclear";
-  /** In words, as drawn; those whose moment did not come have a minus before them. */
-  readonly faults: readonly string[];
+  readonly faults: readonly Drawn[];
   readonly broken: readonly string[];
   readonly notes: readonly string[];
   readonly seconds: number;

@@ -53,6 +53,8 @@ function whatOf(fault: Fault): string {
       return REQUEST_MANNERS[fault.manner];
     case "mirror":
       return `the mirror ${MIRROR_MANNERS[fault.manner]}`;
+    case "outsider":
+      return `the outsider's node ${RPC_MANNERS[fault.manner]}`;
   }
 }
 

@@ -149,17 +149,20 @@ export function inOrder(shares: readonly Omit<RewardLeaf, "prefix">[]): readonly
 /** Proposes the report that leads to these files in the attempt that is open. */
 export async function proposeFiles(
   { devnet }: MemberWorld,
-  { wallet }: Pick<MemberOracle, "wallet">,
+  member: Pick<MemberOracle, "wallet">,
   files: BundleFiles,
+  ...others: readonly Pick<MemberOracle, "wallet">[]
 ): Promise<{ readonly report: Report; readonly digest: Hex }> {
   const { ledger } = devnet.suite;
   const { attempt } = await ledger.proposal();
   const report = reportOf(manifestOf(files), hashOf(files), Number(attempt));
   const domain = domainSeparator(31337, lowercaseHex(await ledger.getAddress()));
   const digest = reportDigest(domain, report);
-  const signature = sign(digest, fromHex(lowercaseHex(wallet.privateKey)));
+  const signatures = [member, ...others].map(({ wallet }) =>
+    toCompact(sign(digest, fromHex(lowercaseHex(wallet.privateKey)))),
+  );
   const bystander = ledger.connect(devnet.role("bystander"));
-  await (await bystander.propose(report, [toCompact(signature)])).wait();
+  await (await bystander.propose(report, signatures)).wait();
   return { report, digest: toHex(digest) };
 }
 
