@@ -91,6 +91,8 @@ export type Plan = {
   /** For what is drawn while the run goes on, such as who sends to whom. */
   readonly traffic: number;
   readonly faults: readonly Fault[];
+  /** Where a member is gone for good: whether the attempt runs out that waits for it, or only the others' patience. */
+  readonly abandon: boolean;
 };
 
 export const MEMBERS = 3;
@@ -138,7 +140,9 @@ export function drawPlan(seed: number, kinds: readonly FaultKind[]): Plan {
       if (!faults.some((other) => isSame(other, fault))) faults.push(fault);
     }
   }
-  return { seed, epochs, chain, postgres, together, half, traffic: random(1_000_000), faults };
+  const traffic = random(1_000_000);
+  const abandon = random(2) === 0;
+  return { seed, epochs, chain, postgres, together, half, traffic, faults, abandon };
 }
 
 /** Two of them would undo each other. One member at most is gone, or no two could sign. */

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { EXIT } from "@link-rewards/host/program";
 import { runOracle } from "../local/oracle-process.ts";
 import { patienceIn, watchAnswerIn, watchArgs } from "./commands.ts";
-import { type Fault, PHASES, type Phase, type Plan } from "./draw.ts";
+import { type Fault, MEMBERS, PHASES, type Phase, type Plan } from "./draw.ts";
 import type { Closed, Member } from "./member.ts";
 import type { Mischief } from "./mischief.ts";
 import { createOutsider, wrongWatch } from "./outsider.ts";
@@ -59,6 +59,8 @@ export async function play({
   const notes: string[] = [];
   const collectors: Set<number>[] = [];
   const lastClosed = new Map<number, Closed>();
+  /** Who closes first, where one closes after the other. */
+  let first = 0;
   /** A block of the time before the epoch was served in. */
   let before = 0;
   const outsider = createOutsider(stage, folder, () => before, tell);
@@ -96,7 +98,8 @@ export async function play({
   }
 
   async function closeAll(): Promise<void> {
-    const present = stage.present();
+    const turnOf = ({ index }: Member) => (index - first + MEMBERS) % MEMBERS;
+    const present = stage.present().toSorted((one, other) => turnOf(one) - turnOf(other));
     if (plan.together) await Promise.all(present.map(closeOnce));
     else for (const member of present) await closeOnce(member);
   }
@@ -108,6 +111,7 @@ export async function play({
     afterwards: () => Promise<void>,
   ): Promise<void> {
     tell(`epoch ${epoch}: ${which}`);
+    first = memberToBeStruck(plan, epoch, which) ?? epoch % MEMBERS;
     await mischief.begin(epoch, which);
     let isDone = false;
     const working = work().finally(() => {
@@ -140,7 +144,7 @@ export async function play({
   /** Nobody waits for a member that is gone for good: the time is moved that long. */
   async function passPatience(): Promise<void> {
     const present = stage.present();
-    if (present.length === stage.members.length) return;
+    if (plan.abandon || present.length === stage.members.length) return;
     const waits = present.map(({ index }) => patienceIn(lastClosed.get(index) ?? {}) ?? 0);
     const until = Math.max(...waits);
     if (until >= (await devnet.now())) await stage.warpTo(until + 1);
@@ -280,6 +284,14 @@ export async function play({
   for (let epoch = 1; epoch <= plan.epochs; epoch++) if (!(await playEpoch(epoch))) break;
   broken.push(...traffic.wronged);
   return { broken, notes, collectors };
+}
+
+/** Whoever comes first does what there is to do, so that a fault that waits for that comes. */
+function memberToBeStruck({ faults }: Plan, epoch: number, which: Phase): number | undefined {
+  const waiting = faults.find(
+    (fault) => fault.epoch === epoch && fault.phase === which && "member" in fault.when,
+  )?.when;
+  return waiting !== undefined && "member" in waiting ? waiting.member : undefined;
 }
 
 function isIn({ phase, until }: Fault, which: Phase): boolean {

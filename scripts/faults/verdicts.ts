@@ -60,7 +60,7 @@ function parse(line: string): Verdict | undefined {
 }
 
 /** What a verdict depends on. */
-const ROOMS = ["contracts", "core", "client", "host", "oracle", "scripts/faults"];
+const ROOMS = ["contracts", "core", "client", "host", "oracle", "scripts/faults", "scripts/local"];
 
 export async function stateOf(checkout: string): Promise<string> {
   const hash = createHash("sha256");
