@@ -2,6 +2,7 @@ import { Command } from "@commander-js/extra-typings";
 import { reasonOf } from "@link-rewards/host/chain/errors";
 import { runProgram } from "@link-rewards/host/program";
 import { auditCommand } from "./commands/audit.ts";
+import { backupCommand } from "./commands/backup.ts";
 import { checkCommand } from "./commands/check.ts";
 import { claimCommand } from "./commands/claim.ts";
 import { closeCommand } from "./commands/close.ts";
@@ -38,6 +39,7 @@ export function run(argv: readonly string[]): Promise<void> {
     watchCommand(),
     statusCommand(),
     checkCommand(),
+    backupCommand(),
     forgoCommand(),
     adoptCommand(),
     recomputeCommand(),

@@ -19,7 +19,14 @@ export function forgoCommand() {
     .action(async (options) => {
       const { withOracle } = await import("../member/open.ts");
       const forgo = options.attempt ? forgoAttempt : forgoEpochs;
-      const { text, ...forgone } = await withOracle(options, forgo);
+      const { text, ...forgone } = await withOracle(
+        { ...options, mayBeCopy: true },
+        async (oracle) => {
+          const said = await forgo(oracle);
+          await oracle.store.settleCopy();
+          return said;
+        },
+      );
       print(options.json, forgone, () => text);
     });
 }

@@ -69,17 +69,8 @@ function tell(reason: string): void {
 export function memberCommand(name: string) {
   const key = keyOptions();
   return chainCommand(name)
-    .addOption(
-      new Option("--data <folder>", "folder of the oracle's bundles and database")
-        .env("LINK_DATA")
-        .default("data"),
-    )
-    .addOption(
-      new Option(
-        "--database <url>",
-        "PostgreSQL in place of the file in the data folder; with a password in it, better from the environment",
-      ).env("DATABASE_URL"),
-    )
+    .addOption(dataOption())
+    .addOption(databaseOption())
     .addOption(
       new Option("--peer <url...>", "other members' oracles")
         .env("LINK_PEERS")
@@ -89,6 +80,19 @@ export function memberCommand(name: string) {
     .addOption(key.keystore)
     .addOption(key.passwordFile)
     .addOption(key.keyFile);
+}
+
+export function dataOption() {
+  return new Option("--data <folder>", "folder of the oracle's bundles and database")
+    .env("LINK_DATA")
+    .default("data");
+}
+
+export function databaseOption() {
+  return new Option(
+    "--database <url>",
+    "PostgreSQL in place of the file in the data folder; with a password in it, better from the environment",
+  ).env("DATABASE_URL");
 }
 
 export function jsonOption() {

@@ -28,6 +28,8 @@ export type OracleOptions = KeyFiles & {
   readonly maxHeadAge: number;
   readonly maxHeadLead: number;
   readonly peer: readonly string[];
+  /** For forgo, which makes a store of a copy. */
+  readonly mayBeCopy?: boolean;
 };
 
 /** Opens a member's oracle, lets `work` run on it, and closes it again whatever happened. */
@@ -51,6 +53,11 @@ export async function withOracle<T>(
     await claimFolder(options.data, chain.deployment);
     const store = await openStore(options);
     try {
+      if (!options.mayBeCopy && (await store.isCopy())) {
+        throw new Error(
+          `the database in ${options.data} is a copy made by backup: it lacks what this member signed and acknowledged since. Run forgo on it first`,
+        );
+      }
       const onTrouble = (reason: string) => log.warn({ reason }, "no snapshot of the law");
       const oracle: Oracle = {
         chain,

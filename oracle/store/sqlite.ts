@@ -9,7 +9,10 @@ import { receiptTable } from "./sqlite-receipts.ts";
 import type { Store } from "./store.ts";
 import { tablesOn } from "./tables.ts";
 
-const FILE = "oracle.sqlite";
+/** Where the store of a data folder is. */
+export function sqliteFileIn(folder: string): string {
+  return join(folder, "oracle.sqlite");
+}
 
 const LOCK_POLL_MS = 2;
 /** SQLite waits inside the call, which stops the whole process: briefly therefore, and the longer wait is ours. */
@@ -37,7 +40,7 @@ export async function openSqliteStore(
   { lockWaitMs = LOCK_WAIT_MS }: SqliteOptions = {},
 ): Promise<Store> {
   await mkdir(folder, { recursive: true });
-  const database = await openDatabase(join(folder, FILE), lockWaitMs);
+  const database = await openDatabase(sqliteFileIn(folder), lockWaitMs);
   const { file, reading, writing } = database;
   const prepare = { reading: prepareOnce(reading), writing: prepareOnce(writing) };
   const receipts = receiptTable(prepare.reading, prepare.writing);
@@ -81,7 +84,7 @@ async function openDatabase(file: string, lockWaitMs: number): Promise<Database>
     return { file, writing, reading: openReader(file) };
   } catch (cause) {
     writing?.close();
-    throw new Error(`cannot open the store ${file}: ${explain(cause)}`, { cause });
+    throw sqliteError(`cannot open the store ${file}`, cause);
   }
 }
 
@@ -217,6 +220,11 @@ function resultCode(error: unknown): number | undefined {
 
 function isSqliteError(error: unknown): boolean {
   return resultCode(error) !== undefined;
+}
+
+/** With what SQLite's code means, and what to do. */
+export function sqliteError(what: string, cause: unknown): Error {
+  return new Error(`${what}: ${explain(cause)}`, { cause });
 }
 
 function explain(error: unknown): string {

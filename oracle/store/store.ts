@@ -90,6 +90,10 @@ export type Store = TransactionJournal & {
   recordedReport(epoch: number, attempt: number): Promise<Hex | undefined>;
   /** From now on no report of this epoch, or one before it, is recorded any more. */
   forgoThrough(epoch: number): Promise<void>;
+  /** Whether `backup` made it, and `settleCopy` was not called since: no report is recorded in it. */
+  isCopy(): Promise<boolean>;
+  /** Once it is recorded what this copy must not sign. */
+  settleCopy(): Promise<void>;
 
   close(): Promise<void>;
 };
