@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { type Address, isHexOf, lowercaseHex } from "@link-rewards/core/encoding/bytes";
-import { parseUnits } from "ethers";
+import { isAddress, parseUnits } from "ethers";
 import { HEAD_BOUNDS, type HeadBounds } from "./chain/plausible.ts";
 import { DEFAULT_FEE_CEILING, GWEI } from "./fees.ts";
 
@@ -130,6 +130,9 @@ export function wholeNumber(text: string): number {
 export function address(text: string): Address {
   if (!isHexOf(text, 20))
     throw new InvalidArgumentError("must be an address: 0x and 40 hex digits");
+  // Of one kind of letters it has no checksum.
+  if (!isAddress(text))
+    throw new InvalidArgumentError("its checksum is wrong: look for a mistyped digit");
   return lowercaseHex(text);
 }
 

@@ -18,6 +18,13 @@ import { omissionCommand } from "./commands/omission.ts";
 import { endProgress } from "./commands/print.ts";
 import { proofCommand } from "./commands/proof.ts";
 import { refundCommand } from "./commands/refund.ts";
+import {
+  abandonCommand,
+  exitCommand,
+  rotateCommand,
+  withdrawBondCommand,
+  withdrawFeesCommand,
+} from "./commands/seat.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { statusCommand } from "./commands/status.ts";
 import { watchCommand } from "./commands/watch.ts";
@@ -46,6 +53,11 @@ export function run(argv: readonly string[]): Promise<void> {
     resyncCommand(),
     holdCommand(),
     releaseCommand(),
+    abandonCommand(),
+    rotateCommand(),
+    withdrawFeesCommand(),
+    exitCommand(),
+    withdrawBondCommand(),
     proofCommand(),
     claimCommand(),
     refundCommand(),

@@ -4,11 +4,11 @@ import { Option } from "@commander-js/extra-typings";
 import { openSigner } from "@link-rewards/host/keys";
 import { decimals, feeCeilingOption, wholeNumber } from "@link-rewards/host/options";
 import { EXIT } from "@link-rewards/host/program";
-import { createSender } from "@link-rewards/host/transactions";
 import { parseEther } from "ethers";
 import type { CloseAction, CloseOutcome } from "../member/close.ts";
 import { jsonOption, memberCommand } from "./options.ts";
 import { print, tokens } from "./print.ts";
+import { memberSender } from "./sender.ts";
 
 const DEFAULT_LEASE_SECONDS = 300;
 const DEFAULT_LEAST_SHARE_BPS = 5_000;
@@ -72,14 +72,7 @@ export function closeCommand() {
         const paying = options.senderKeyFile
           ? await openSigner({ keyFile: options.senderKeyFile })
           : signer;
-        const sender = createSender({
-          provider: oracle.chain.provider,
-          wallet: paying.wallet(oracle.chain.provider),
-          journal: oracle.store,
-          finalized: oracle.chain.finalized,
-          feeCeiling: options.maxFee,
-          onEvent: (event, details) => log.info(details, event),
-        });
+        const sender = memberSender(oracle, paying, { log, maxFee: options.maxFee });
         return close(oracle, {
           sender,
           collect,

@@ -1,13 +1,15 @@
 import type { Address } from "@link-rewards/core/encoding/bytes";
 import type { Chain } from "@link-rewards/host/chain/chain";
 import { openJournal } from "@link-rewards/host/journal";
-import { type KeyFiles, openSigner } from "@link-rewards/host/keys";
+import { type KeyFiles, openSigner, type Signer } from "@link-rewards/host/keys";
+import type { Log } from "@link-rewards/host/log";
 import { feeCeilingOption, journalOption, keyOptions } from "@link-rewards/host/options";
 import {
   createSender,
   type Sender,
   type TransactionJournal,
 } from "@link-rewards/host/transactions";
+import type { Oracle } from "../member/oracle.ts";
 
 /** The options of an outsider's command that sends. */
 export type SenderOptions = KeyFiles & {
@@ -70,4 +72,17 @@ async function journalOf({
       { cause },
     );
   }
+}
+
+/** A member's: what it sends is kept in its store. `signer` pays. */
+export function memberSender(
+  { chain: { provider, finalized }, store }: Oracle,
+  signer: Signer,
+  { log, maxFee }: { readonly log: Log; readonly maxFee: bigint },
+): Sender {
+  return createSender({
+    ...{ provider, finalized, wallet: signer.wallet(provider), journal: store },
+    feeCeiling: maxFee,
+    onEvent: (event, details) => log.info(details, event),
+  });
 }

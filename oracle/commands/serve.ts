@@ -1,8 +1,8 @@
 import { Option } from "@commander-js/extra-typings";
 import { feeCeilingOption, wholeNumber } from "@link-rewards/host/options";
 import { askedToStop } from "@link-rewards/host/program";
-import { createSender } from "@link-rewards/host/transactions";
 import { memberCommand } from "./options.ts";
+import { memberSender } from "./sender.ts";
 
 const DEFAULT_PORT = 8787;
 const DEFAULT_MARGIN_SECONDS = 60;
@@ -50,14 +50,7 @@ export function serveCommand() {
       const { withOracle } = await import("../member/open.ts");
       const { serve } = await import("../member/serve.ts");
       await withOracle(options, async (oracle, signer, log) => {
-        const sender = createSender({
-          provider: oracle.chain.provider,
-          wallet: signer.wallet(oracle.chain.provider),
-          journal: oracle.store,
-          finalized: oracle.chain.finalized,
-          feeCeiling: options.maxFee,
-          onEvent: (event, details) => log.info(details, event),
-        });
+        const sender = memberSender(oracle, signer, { log, maxFee: options.maxFee });
         await serve(oracle, sender, log, options, askedToStop(), (url) => {
           log.info({ url, member: oracle.member.address }, "listening");
           process.stdout.write(`${url}\n`);

@@ -50,7 +50,11 @@ export type Peers = {
    */
   attest(url: string, report: Report, end: AbortSignal): Promise<Attestation | Declined>;
   /** The same, and it signs nothing: whether it would. */
-  review(url: string, report: Report, end: AbortSignal): Promise<Reviewed | Declined>;
+  review(
+    url: string,
+    report: Report,
+    end: AbortSignal,
+  ): Promise<(Reviewed & { readonly member: Address }) | Declined>;
   /** A page of what arrived there after `cursor`; undefined when the peer's store is not the one the cursor is of. */
   arrivals(
     url: string,
@@ -159,7 +163,8 @@ export function connectPeers(options: PeersOptions): Peers {
       const answer = await verify(url, "/v1/reviews", report, end);
       if (isDeclined(answer)) return answer;
       const parsed = ANSWERS.Review.safeParse(answer);
-      return parsed.success ? parsed.data : { declined: "its answer is no review" };
+      if (!parsed.success) return { declined: "its answer is no review" };
+      return { ...parsed.data, member: (await introduced(url)).member };
     },
     async arrivals(url, table, cursor) {
       const query = cursor === undefined ? "" : `?after=${encodeURIComponent(cursor)}`;

@@ -123,7 +123,7 @@ async function member({ chain, member: { address } }: Oracle): Promise<Finding> 
     const leaves = untilEpoch === 0n ? "" : ` until epoch ${untilEpoch}`;
     return is(
       true,
-      `is an active member in slot ${slot}${leaves}; ${threshold} of ${seats} must sign, and ${fees} wei of fees wait for withdrawFees`,
+      `is an active member in slot ${slot}${leaves}; ${threshold} of ${seats} must sign, and ${fees} wei of fees wait for withdraw-fees`,
     );
   }
   const current = await quorum.currentEpoch();

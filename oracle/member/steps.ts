@@ -289,26 +289,32 @@ async function reasonToWait(
 }
 
 /**
- * Asks all peers whether they would sign, and takes what arrived at those that would not. How many would, with us, and who
- * did not answer.
+ * Asks all peers whether they would sign, and takes what arrived at those that would not. How many active members would,
+ * with us, and who did not answer.
  */
 async function fetchWhatPeersMiss(
   oracle: Oracle,
   report: Report,
   threshold: number,
 ): Promise<{ readonly agreed: number; readonly silent: readonly string[] }> {
-  const { peers, log } = oracle;
+  const { chain, peers, member: self, log } = oracle;
   const declined: string[] = [];
   const silent = new Set(peers.urls);
-  let agreed = 1;
+  const agreed = new Set<Address>();
   const enough = signal();
   const end = new AbortController();
-  if (agreed >= threshold) enough.give();
+  /** Whose signature counts for nothing, such as one of a key that was handed on, would sign in vain. */
+  const agree = async (member: Address) => {
+    if (await chain.suite.quorum.isActive(member)) agreed.add(member);
+    else log("not an active member", { member, epoch: report.epoch });
+    if (agreed.size >= threshold) enough.give();
+  };
+  await agree(self.address);
   const review = async (url: string) => {
     try {
       const answer = await peers.review(url, report, end.signal);
       silent.delete(url);
-      if ("agrees" in answer) agreed++;
+      if ("agrees" in answer) await agree(answer.member);
       else {
         log("peer would not sign", { peer: url, epoch: report.epoch, reason: answer.declined });
         declined.push(url);
@@ -316,13 +322,12 @@ async function fetchWhatPeersMiss(
     } catch (error) {
       log("peer does not answer", { peer: url, epoch: report.epoch, reason: String(error) });
     }
-    if (agreed >= threshold) enough.give();
   };
   const all = Promise.all(peers.urls.map(review));
   await Promise.race([all, enough.given.then(() => sleep(REVIEW_GRACE_MS, undefined, UNHELD))]);
   end.abort(NOT_WAITED_FOR);
   const unread = await replicateFromAll(oracle, declined);
-  return { agreed, silent: [...silent, ...unread] };
+  return { agreed: agreed.size, silent: [...silent, ...unread] };
 }
 
 /** All at once, until enough have signed: one that hangs is not waited for where it is not needed. */
