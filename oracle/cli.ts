@@ -6,6 +6,7 @@ import { backupCommand } from "./commands/backup.ts";
 import { checkCommand } from "./commands/check.ts";
 import { claimCommand } from "./commands/claim.ts";
 import { closeCommand } from "./commands/close.ts";
+import { equivocationCommand } from "./commands/equivocation.ts";
 import { forgoCommand } from "./commands/forgo.ts";
 import {
   adoptCommand,
@@ -63,6 +64,7 @@ export function run(argv: readonly string[]): Promise<void> {
     refundCommand(),
     whyCommand(),
     omissionCommand(),
+    equivocationCommand(),
     auditCommand(),
   ];
   for (const command of commands) program.addCommand(command);

@@ -21,7 +21,9 @@ export function rotateCommand() {
     )
     .addArgument(new Argument("<successor>", "the new key's address").argParser(address))
     .action((successor, options) =>
-      run(options, ({ rotation }, oracle) => rotation(oracle, successor)),
+      run(options, async (oracle) =>
+        (await import("../member/seat.ts")).rotation(oracle, successor),
+      ),
     );
 }
 
@@ -31,14 +33,18 @@ export function exitCommand() {
     .description(
       `The bond stays for some epochs more, see withdraw-bond. There is no way back with this key.\n\n${EXIT_CODES}`,
     )
-    .action((options) => run(options, ({ leaving }, oracle) => leaving(oracle)));
+    .action((options) =>
+      run(options, async (oracle) => (await import("../member/seat.ts")).leaving(oracle)),
+    );
 }
 
 export function withdrawFeesCommand() {
   return seatCommand("withdraw-fees")
     .summary("have the fees of this member's slot paid to its newest key")
     .description(`What it earned with the reports that it signed.\n\n${EXIT_CODES}`)
-    .action((options) => run(options, ({ feeWithdrawal }, oracle) => feeWithdrawal(oracle)));
+    .action((options) =>
+      run(options, async (oracle) => (await import("../member/seat.ts")).feeWithdrawal(oracle)),
+    );
 }
 
 export function withdrawBondCommand() {
@@ -47,7 +53,9 @@ export function withdrawBondCommand() {
     .description(
       `As soon as the epoch in which it left and the one after it are final, and nothing that it signed can be disproven any more.\n\n${EXIT_CODES}`,
     )
-    .action((options) => run(options, ({ bondWithdrawal }, oracle) => bondWithdrawal(oracle)));
+    .action((options) =>
+      run(options, async (oracle) => (await import("../member/seat.ts")).bondWithdrawal(oracle)),
+    );
 }
 
 export function abandonCommand() {
@@ -58,7 +66,9 @@ export function abandonCommand() {
     )
     .addArgument(new Argument("<epoch>", "the epoch's number").argParser(wholeNumber))
     .action((epoch, options) =>
-      run(options, ({ abandonment }, oracle) => abandonment(oracle, epoch)),
+      run(options, async (oracle) =>
+        (await import("../member/seat.ts")).abandonment(oracle, epoch),
+      ),
     );
 }
 
@@ -79,14 +89,14 @@ type Options = OracleOptions & {
 
 async function run(
   options: Options,
-  actionOf: (seat: typeof import("../member/seat.ts"), oracle: Oracle) => Promise<SeatAction>,
+  actionOf: (oracle: Oracle) => Promise<SeatAction>,
 ): Promise<void> {
   const { withOracle } = await import("../member/open.ts");
-  const seat = await import("../member/seat.ts");
+  const { act } = await import("../member/seat.ts");
   const outcome = await withOracle(options, async (oracle, signer, log) => {
     await oracle.chain.head();
-    const action = await actionOf(seat, oracle);
-    return seat.act(
+    const action = await actionOf(oracle);
+    return act(
       action,
       options.execute ? memberSender(oracle, signer, { log, maxFee: options.maxFee }) : undefined,
     );

@@ -1,5 +1,5 @@
 import { rememberRanges } from "@link-rewards/client/bundle";
-import { type Address, type Hex, lowercaseHex, toHex } from "@link-rewards/core/encoding/bytes";
+import { type Address, type Hex, toHex } from "@link-rewards/core/encoding/bytes";
 import { isRefused } from "@link-rewards/core/encoding/refusal";
 import { toCompact } from "@link-rewards/core/encoding/signature";
 import { RULES_HASH } from "@link-rewards/core/epoch/rules";
@@ -14,15 +14,15 @@ import {
 import type { RangeReader } from "@link-rewards/core/judge/proof";
 import type { Law, Proposal } from "@link-rewards/core/law/law";
 import { verifyReceipt } from "@link-rewards/core/law/verify";
-import { ledgerDomain, registryDomain } from "@link-rewards/core/signed/deployment";
+import { registryDomain } from "@link-rewards/core/signed/deployment";
 import { type KeptWord, memberOfWord } from "@link-rewards/core/signed/kept-word";
-import { reportDigest } from "@link-rewards/core/signed/report";
 import { type Chain, sealBlockOf } from "@link-rewards/host/chain/chain";
 import { revertReason } from "@link-rewards/host/chain/errors";
 import { loadCurves } from "@link-rewards/host/curves";
-import { AbiCoder, concat, getBytes } from "ethers";
+import { AbiCoder } from "ethers";
 import { type BundleSource, isBundleUnavailable } from "../edge/bundles.ts";
 import { readLaw } from "./read-law.ts";
+import { type ReadReport, signedReportIn, signersOf } from "./signed-report.ts";
 
 /**
  * `kept`: the report has the receipt, or a newer one. `omitted`: it lacks it, and the member signed it. `unsigned`: it lacks
@@ -201,25 +201,17 @@ async function signatureIn(
   { report, digest }: Proposal,
   slot: number,
 ): Promise<{ readonly signature: Uint8Array } | { readonly unread: string }> {
-  const { provider, suite, deployment } = chain;
   const hash = await proposedIn(chain, report.epoch, digest);
-  const sent = hash === undefined ? null : await provider.getTransaction(hash);
-  if (sent === null) return { unread: "the node does not have the transaction that proposed it" };
-  if (lowercaseHex(sent.to ?? "") !== deployment.contracts.epochLedger)
-    return { unread: `it was proposed through ${sent.to}, whose calldata has its own format` };
-  const call = suite.ledger.interface.parseTransaction(sent);
-  const signatures = (call?.name === "propose" ? call.args.signatures : []) as readonly Signed[];
-  const digestBytes = reportDigest(ledgerDomain(deployment), report);
-  const { recover } = loadCurves();
-  for (const { r, vs } of signatures) {
-    const signature = getBytes(concat([r, vs]));
-    const signer = recover(digestBytes, signature);
-    if (signer !== undefined && slotOf(law, signer) === slot) return { signature };
+  const read: ReadReport =
+    hash === undefined
+      ? { unread: "the node does not have the event of its proposal" }
+      : await signedReportIn(chain, hash);
+  if ("unread" in read) return read;
+  for (const { signer, signature } of signersOf(chain, { report, signatures: read.signatures })) {
+    if (slotOf(law, signer) === slot) return { signature };
   }
   return { unread: `transaction ${hash} has no signature of the member` };
 }
-
-type Signed = { readonly r: string; readonly vs: string };
 
 async function proposedIn(chain: Chain, epoch: number, digest: Hex): Promise<string | undefined> {
   const { ledger } = chain.suite;

@@ -4,17 +4,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { at } from "@link-rewards/core/encoding/at";
 import {
   type Address,
-  concatBytes,
   fromHex,
   type Hex,
   lowercaseHex,
   toHex,
 } from "@link-rewards/core/encoding/bytes";
-import { recover, sign, toCompact } from "@link-rewards/core/encoding/signature";
+import { sign, toCompact } from "@link-rewards/core/encoding/signature";
 import { decodeContributions } from "@link-rewards/core/epoch/records";
-import { ledgerDomain } from "@link-rewards/core/signed/deployment";
 import { SIGNED_RECEIPT_BYTES, unpackReceipt } from "@link-rewards/core/signed/receipt";
-import { type Report, reportDigest } from "@link-rewards/core/signed/report";
+import type { Report } from "@link-rewards/core/signed/report";
 import { keccak256 } from "ethers";
 import { openBundles } from "../../oracle/edge/bundles.ts";
 import { connectPeers } from "../../oracle/edge/peers.ts";
@@ -87,7 +85,7 @@ export async function countForgotten(
  * own programs, which know nothing of that, sign what is lawful: two reports by one key.
  */
 export async function epochWithLiar(cast: Cast, operator: Operator, tell: Tell): Promise<Proof> {
-  const { suite, role } = cast.devnet;
+  const { suite, role, keyFile } = cast.devnet;
   await enterEpoch(cast, operator, LIED_IN_EPOCH);
   await serveAndSettle(cast);
   await sealEpoch(cast, operator, LIED_IN_EPOCH);
@@ -115,21 +113,16 @@ export async function epochWithLiar(cast: Cast, operator: Operator, tell: Tell):
     "its programs, which know nothing of that, sign and propose what is lawful, with the others",
   );
   const { epoch, attempt } = lie.report;
-  const lawful = await signedBy(cast, liar, await lawfulProposal(cast));
-  const false_ = await signedBy(cast, liar, alone);
-  const bystander = suite.quorum.connect(role("bystander"));
-  const proof = await bystander.proveEquivocation(
-    false_.report,
-    lawful.report,
-    toCompact(false_.signature),
-    toCompact(lawful.signature),
+  const convicted = await operator.run(
+    "equivocation",
+    ...[alone, await lawfulProposal(cast)],
+    ...["--key-file", await keyFile("bystander", role("bystander")), "--json"],
   );
-  const receipt = await proof.wait();
-  const [slashed] = await suite.quorum.queryFilter(
+  if (convicted.code !== 0) throw new Error(`the liar was not convicted: ${convicted.stderr}`);
+  const [proven] = JSON.parse(convicted.stdout).equivocations;
+  const slashed = await suite.quorum.queryFilter(
     suite.quorum.filters.MemberSlashed(liar.wallet.address),
-    receipt?.blockNumber,
   );
-  if (receipt === null || slashed === undefined) throw new Error("the liar was not slashed");
   tell("a bystander shows the chain both signatures: the liar loses its bond and its seat");
   await finishEpoch(cast, operator, LIED_IN_EPOCH, tell);
   return {
@@ -138,8 +131,8 @@ export async function epochWithLiar(cast: Cast, operator: Operator, tell: Tell):
     epoch,
     attempt,
     refusals: refusals.map(({ member, reason }) => ({ member, reason })),
-    transaction: receipt.hash,
-    bondWei: slashed.args.bond,
+    transaction: proven.transaction,
+    bondWei: at(slashed, 0).args.bond,
   };
 }
 
@@ -221,25 +214,6 @@ async function lawfulProposal({ devnet }: Cast): Promise<string> {
   const [proposed] = await ledger.queryFilter(ledger.filters.RootProposed(LIED_IN_EPOCH));
   if (proposed === undefined) throw new Error("nothing was proposed");
   return proposed.transactionHash;
-}
-
-/** The report in a proposal's transaction, and the member's signature under it, as anybody can read them. */
-async function signedBy({ devnet, chain }: Cast, { wallet }: Operator, transaction: string) {
-  const { ledger } = devnet.suite;
-  const data = (await devnet.provider.getTransaction(transaction))?.data ?? "0x";
-  const [read, signatures] = ledger.interface.decodeFunctionData("propose", data);
-  const report: Report = {
-    ...read.toObject(),
-    epoch: Number(read.epoch),
-    attempt: Number(read.attempt),
-    contributions: Number(read.contributions),
-  };
-  const digest = reportDigest(ledgerDomain(chain.deployment), report);
-  for (const { r, vs } of signatures) {
-    const signature = concatBytes(fromHex(r), fromHex(vs));
-    if (recover(digest, signature) === lowercaseHex(wallet.address)) return { report, signature };
-  }
-  throw new Error("the member has not signed it");
 }
 
 /** What everybody can see of the members when all is over. */

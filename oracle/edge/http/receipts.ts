@@ -103,7 +103,8 @@ export function serveReceipts(
     {
       schema: {
         summary: "All receipts that count, packed",
-        description: "204 bytes each: the packed receipt, the customer's, the device's signature.",
+        description:
+          "204 bytes each: the packed receipt, the customer's, the device's signature. In the order in which they arrived here, so in another one at each member.",
         params: { type: "object", properties: EPOCH },
         response: {
           200: other("Back to back.", "application/octet-stream"),
