@@ -5,8 +5,11 @@ const GRACE_MS = 5_000;
 const LOOK_MS = 500;
 
 export type PacedOptions = {
-  /** Until the answer begins. */
-  readonly answerMs: number;
+  /**
+   * Until the answer begins; from then on it is bounded by a least throughput. Undefined where `init.signal` bounds all of
+   * it: a slow line may then take as long as that allows.
+   */
+  readonly answerMs?: number;
   /** By the status, which says before the body comes what it is. */
   readonly maxBytes: (status: number) => number;
 };
@@ -30,11 +33,14 @@ export async function fetchPaced(
   { answerMs, maxBytes }: PacedOptions,
 ): Promise<PacedAnswer> {
   const cut = new AbortController();
-  const late = setTimeout(
-    () => cut.abort(new Error(`no answer within ${answerMs / 1000} seconds`)),
-    answerMs,
-  );
+  let late: NodeJS.Timeout | undefined;
   let pace: NodeJS.Timeout | undefined;
+  if (answerMs !== undefined) {
+    late = setTimeout(
+      () => cut.abort(new Error(`no answer within ${answerMs / 1000} seconds`)),
+      answerMs,
+    );
+  }
   try {
     const signal = init.signal ? AbortSignal.any([init.signal, cut.signal]) : cut.signal;
     const response = await fetch(url, { ...init, redirect: "manual", signal });
@@ -42,11 +48,12 @@ export async function fetchPaced(
     const begun = performance.now();
     const parts: Uint8Array[] = [];
     let length = 0;
-    pace = setInterval(() => {
+    const look = () => {
       const seconds = (performance.now() - begun - GRACE_MS) / 1000;
       if (length < seconds * LEAST_BYTES_PER_SECOND)
         cut.abort(new Error(`fewer than ${LEAST_BYTES_PER_SECOND} bytes a second came`));
-    }, LOOK_MS);
+    };
+    if (answerMs !== undefined) pace = setInterval(look, LOOK_MS);
     const { status, ok, headers } = response;
     const most = maxBytes(status);
     for await (const part of response.body ?? []) {

@@ -14,9 +14,10 @@ export function revertReason(error: unknown): string | undefined {
 
 /** A node that runs a transaction before it takes it, or at once, answers its sending as it answers a call. */
 function revertAtSending(error: unknown): string | undefined {
-  const { message = "", data } = nodesAnswer(error) ?? {};
+  const { message = "", data } = nodesError(error) ?? {};
   if (!/revert/i.test(message)) return undefined;
-  const bytes = typeof data === "object" ? data?.data : data;
+  // Nodes differ in where they put what a contract said.
+  const bytes = typeof data === "string" ? data : Object(data).data;
   const parsed = isHexString(bytes) ? parseRevert(bytes) : undefined;
   return parsed ? textOf(parsed) : message;
 }
@@ -29,21 +30,10 @@ export function reasonOf(error: unknown): string {
   return reason.replaceAll(/\s*\n\s*/g, " ");
 }
 
-/** What nodes say that have thrown the state of a block away: geth, Erigon, Nethermind, Besu, Reth. */
-const PRUNED =
-  /missing trie node|historical state|state .*not available|no state available|world state unavailable|pruned|pruning/i;
+type NodesAnswer = { readonly code?: unknown; readonly message?: string; readonly data?: unknown };
 
-export function isPruned(error: unknown): boolean {
-  return PRUNED.test(reasonOf(error));
-}
-
-/** Nodes differ in where they put what a contract said. */
-type NodesAnswer = {
-  readonly message?: string;
-  readonly data?: string | { readonly data?: string } | null;
-};
-
-function nodesAnswer(error: unknown): NodesAnswer | undefined {
+/** The error as the node gave it; undefined when it is none of a node's. */
+export function nodesError(error: unknown): NodesAnswer | undefined {
   const { error: answer, info } = Object(error) as {
     error?: NodesAnswer;
     info?: { error?: NodesAnswer };
@@ -52,7 +42,7 @@ function nodesAnswer(error: unknown): NodesAnswer | undefined {
 }
 
 function nodesWords(error: unknown): string | undefined {
-  return nodesAnswer(error)?.message;
+  return nodesError(error)?.message;
 }
 
 const ALL_ERRORS = new Interface(

@@ -4,8 +4,8 @@ import { EMITTER_OF, type Emitter, type LawEvent } from "@link-rewards/core/law/
 import type { Law } from "@link-rewards/core/law/law";
 import type { Contracts } from "@link-rewards/core/signed/deployment";
 import { isError, type JsonRpcProvider } from "ethers";
-import { isPruned } from "./errors.ts";
 import { type ChainLog, readLogs } from "./logs.ts";
+import { isPruned } from "./refusals.ts";
 import type { Suite } from "./suite.ts";
 
 /** How many law events of each contract are known. */

@@ -1,6 +1,6 @@
 /**
  * What a node's answer was instead of an answer. `too-large`: the range or what was found in it; half of it may do. After
- * `rate-limit`, `timeout`, `unreachable` and `nonsense` the same may be asked again, later or at another node.
+ * the others the same may be asked again, later or at another node; `behind`: it does not have the block yet.
  */
 export type NodeFaultKind =
   | "rate-limit"
@@ -8,6 +8,7 @@ export type NodeFaultKind =
   | "timeout"
   | "unreachable"
   | "nonsense"
+  | "behind"
   | "disagreement";
 
 export type NodeFault = Error & {

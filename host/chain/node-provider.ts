@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import {
   type JsonRpcError,
   type JsonRpcPayload,
@@ -6,39 +5,21 @@ import {
   type JsonRpcResult,
   type Networkish,
 } from "ethers";
+import { fetchPaced, type PacedAnswer } from "../paced.ts";
 import { isNodeFault, type NodeFault, nodeFault } from "./node-fault.ts";
 import { type Answer, askQuorum, isDeciding } from "./quorum.ts";
+import { type NodesError, refusalOf } from "./refusals.ts";
+import { inRounds, retryAfterIn } from "./rounds.ts";
 
 /** One request must not hang a cron job: a node that does not answer in this time is down. */
 const TIMEOUT_MS = 30_000;
-/** Rounds through all nodes before a request fails; a hanging node ends a program after so many timeouts. */
-const ROUNDS = 4;
-const TIMEOUT_ROUNDS = 2;
-const FIRST_WAIT_MS = 250;
-/** Also of what a node asks for by Retry-After: a program that waits longer looks dead. */
-const LONGEST_WAIT_MS = 15_000;
-/** Rate limits are refilled in seconds, so they are waited for longer than what does not come back. */
-const RATE_LIMIT_WAIT_MS = 1_000;
-
-/** Of logs, by geth, Erigon, Nethermind, Alchemy, Infura, QuickNode, Ankr and their like; before the rate limits, of which -32005 is both. */
-const TOO_LARGE =
-  /more than \d+ (results|logs)|(query|block|log)s?[\s_-]*(returned|range).*(more|large|exceed|limit|wide|big)|(range|result|response|log).*(too (large|big|wide|many)|exceed|limited to|is limited)|exceed.*(range|block|results|logs)|too many (results|logs|blocks)|maximum.*(range|blocks)|max (block )?range|limit.*block.*range|query timeout|response size|query exceeds|block range/i;
-const RATE_LIMITED =
-  /rate[\s_-]?limit|too many requests|request(s)? (limit|rate)|limit.*(requests|per second|exceeded)|(capacity|quota|throughput|compute units).*(exceed|limit)|exceeded.*(capacity|quota|compute units|limit)|throttl|try again (later|in)|-32005|\b429\b/i;
-
-/** Says something about the call or transaction, such as "gas limit exceeded", whatever else its words are like. */
-const ABOUT_THE_CALL = /revert|gas|nonce|fee|fund|balance/i;
-
-type NodesError = { readonly code: number; readonly message: string; readonly data?: unknown };
-
-function isTooLarge(method: string, message: string): boolean {
-  return method === "eth_getLogs" && TOO_LARGE.test(message);
-}
-
-function isRateLimit({ code, message }: NodesError): boolean {
-  if (code === -32005 || code === 429) return true;
-  return !ABOUT_THE_CALL.test(message) && RATE_LIMITED.test(message);
-}
+/**
+ * Of one answer, also once it is unpacked: as many logs as three full blocks can have. A range with more is asked for in
+ * parts, and all else is smaller by far.
+ */
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+/** Of a node's own words: enough to find them in its documentation. */
+const SHOWN_CHARACTERS = 500;
 
 type Endpoint = {
   readonly url: string;
@@ -102,8 +83,9 @@ export class NodeProvider extends JsonRpcProvider {
 
   /** What one call of a batch was answered with is that call's alone. */
   override getRpcError(payload: JsonRpcPayload, answer: JsonRpcError): Error {
-    const { message = "" } = answer.error;
-    if (!isTooLarge(payload.method, message)) return super.getRpcError(payload, answer);
+    const { message } = answer.error;
+    if (refusalOf(payload.method, answer.error) !== "too-large")
+      return super.getRpcError(payload, answer);
     return nodeFault("too-large", `${this.hosts.join(", ")}: ${message}`);
   }
 
@@ -119,19 +101,31 @@ export class NodeProvider extends JsonRpcProvider {
     return answers.flat() as JsonRpcResult[];
   }
 
-  /** The first that answers. */
+  /** The first that answers; of what it lacks, the first that has it. */
   async #askInTurn(payloads: readonly JsonRpcPayload[]): Promise<Answer[]> {
+    const first = this.#current;
+    const answers = new Map<number, Answer>();
     for (let tried = 1; ; tried++) {
-      const endpoint = this.#endpoints[this.#current] as Endpoint;
+      const index = (first + tried - 1) % this.#endpoints.length;
+      const endpoint = this.#endpoints[index] as Endpoint;
+      const isLast = tried === this.#endpoints.length;
+      const asked = payloads.filter((payload) => isLacking(payload, answers.get(payload.id)));
       try {
-        return await this.#ask(endpoint, payloads);
+        for (const answer of await this.#ask(endpoint, asked)) answers.set(answer.id, answer);
+        if (isLast || !asked.some((payload) => isLacking(payload, answers.get(payload.id)))) break;
       } catch (error) {
         // What is too large here may not be elsewhere, but then each range would be asked twice.
         if (!isNodeFault(error) || error.nodeFault === "too-large") throw error;
-        this.#current = (this.#current + 1) % this.#endpoints.length;
-        if (tried === this.#endpoints.length) throw error;
+        this.passOver(index);
+        if (!isLast) continue;
+        if (answers.size < payloads.length) throw error;
+        break;
       }
     }
+    const given = payloads.map((payload) => answers.get(payload.id) as Answer);
+    for (const [i, payload] of payloads.entries())
+      refuseBehind(payload, given[i] as Answer, this.hosts);
+    return given;
   }
 
   #askSeveral(payloads: readonly JsonRpcPayload[]): Promise<Answer[]> {
@@ -170,29 +164,70 @@ export class NodeProvider extends JsonRpcProvider {
   ): Promise<Answer[] | undefined> {
     const { status, body } = await this.#post(endpoint, payloads);
     if (!Array.isArray(body)) {
-      const { error } = Object(body) as { error?: NodesError };
-      if (error && isRateLimit(error)) throw rateLimit(endpoint.host, error);
+      const error = errorIn(body);
+      if (error !== undefined && refusalOf("", error) === "rate-limit")
+        throw rateLimit(endpoint.host, error);
       return undefined;
     }
     const byId = new Map(body.map((answer: Answer) => [Object(answer).id, answer]));
-    if (payloads.some(({ id }) => !byId.has(id))) return undefined;
+    // Some without an answer, or with two: each is asked alone.
+    if (byId.size < body.length || payloads.some(({ id }) => !byId.has(id))) return undefined;
     return payloads.map((payload) =>
       answerIn(byId.get(payload.id), payload, endpoint.host, status),
     );
   }
 
-  async #post({ url, host, headers }: Endpoint, payload: unknown) {
-    let response: Response;
-    let text: string;
-    try {
-      response = await fetch(url, {
-        method: "POST",
-        headers,
-        body: JSON.stringify(payload),
-        // For the whole answer: one that comes a byte a second is none either.
-        signal: AbortSignal.timeout(this.#timeoutMs),
+  async #post(
+    { url, host, headers }: Endpoint,
+    payload: JsonRpcPayload | readonly JsonRpcPayload[],
+  ): Promise<{ readonly status: number; readonly body: unknown }> {
+    const answer = await this.#fetch(url, host, headers, payload);
+    const { status, bytes } = answer;
+    const isBatch = Array.isArray(payload);
+    const unavailable = (what: string) => {
+      const retryAfterMs = retryAfterIn(answer.headers.get("retry-after"), Date.now());
+      return nodeFault("rate-limit", `the RPC node at ${host} ${what} (HTTP ${status})`, {
+        retryAfterMs,
       });
-      text = await response.text();
+    };
+    if (status === 429) throw unavailable("limits the rate of requests");
+    if (status === 503) throw unavailable("is not available");
+    if (status === 413 || bytes === undefined) {
+      if (isBatch) return { status, body: undefined };
+      const size = bytes === undefined ? `more than ${MAX_ANSWER_BYTES} bytes` : `HTTP ${status}`;
+      throw nodeFault("too-large", `the RPC node at ${host} answered ${size}`);
+    }
+    const redirected = redirectIn(answer);
+    if (redirected !== undefined) throw nodeFault("nonsense", `${host} ${redirected}`);
+    try {
+      return { status, body: JSON.parse(new TextDecoder().decode(bytes)) };
+    } catch (cause) {
+      // Of a proxy before the node that has none to ask.
+      if (status === 502 || status === 504) throw unavailable("is not available");
+      if (isBatch && status >= 400) return { status, body: undefined };
+      const message = `what answers at ${host} is no RPC node: HTTP ${status}, not JSON`;
+      throw nodeFault("nonsense", message, { cause });
+    }
+  }
+
+  async #fetch(
+    url: string,
+    host: string,
+    headers: Endpoint["headers"],
+    payload: unknown,
+  ): Promise<PacedAnswer> {
+    try {
+      return await fetchPaced(
+        url,
+        {
+          method: "POST",
+          headers,
+          body: JSON.stringify(payload),
+          // For the whole answer: one that comes a byte a second is none either.
+          signal: AbortSignal.timeout(this.#timeoutMs),
+        },
+        { maxBytes: () => MAX_ANSWER_BYTES },
+      );
     } catch (cause) {
       if ((cause as Error).name === "TimeoutError") {
         const message = `the RPC node at ${host} gave no answer within ${this.#timeoutMs} ms`;
@@ -203,36 +238,15 @@ export class NodeProvider extends JsonRpcProvider {
         cause,
       });
     }
-    const { status } = response;
-    if (status === 429) {
-      const retryAfterMs = retryAfterIn(response.headers.get("retry-after"));
-      const message = `the RPC node at ${host} limits the rate of requests (HTTP 429)`;
-      throw nodeFault("rate-limit", message, { retryAfterMs });
-    }
-    if (status === 413) throw nodeFault("too-large", `${host}: HTTP 413`);
-    let body: unknown;
-    try {
-      body = JSON.parse(text);
-    } catch (cause) {
-      // Of a proxy before the node that has none to ask, or asks for patience.
-      if (status === 503 || status === 502 || status === 504) {
-        const retryAfterMs = retryAfterIn(response.headers.get("retry-after"));
-        throw nodeFault("rate-limit", `the RPC node at ${host} is not available (HTTP ${status})`, {
-          retryAfterMs,
-        });
-      }
-      if (Array.isArray(payload) && status >= 400) return { status, body: undefined };
-      const message = `what answers at ${host} is no RPC node: HTTP ${status}, not JSON`;
-      throw nodeFault("nonsense", message, { cause });
-    }
-    if (status === 503) {
-      const retryAfterMs = retryAfterIn(response.headers.get("retry-after"));
-      throw nodeFault("rate-limit", `the RPC node at ${host} is not available (HTTP 503)`, {
-        retryAfterMs,
-      });
-    }
-    return { status, body };
   }
+}
+
+/** Undefined when it is none. Another host is not asked what this one was to be: with it, it would see the key. */
+function redirectIn({ status, headers }: PacedAnswer): string | undefined {
+  if (status < 300 || status >= 400) return undefined;
+  const location = headers.get("location") ?? "";
+  const to = URL.canParse(location) ? new URL(location).host : "elsewhere";
+  return `redirects to ${to} (HTTP ${status}): give that URL as --rpc, where it is the right one`;
 }
 
 /** A Misuse, as host/program.ts has it. */
@@ -241,22 +255,21 @@ function noSuchQuorum(quorum: number, nodes: number): Error {
   return Object.assign(new Error(message), { misuse: true as const });
 }
 
-/** Asks again, after a while, as long as it may help. */
-async function inRounds<T>(ask: () => Promise<T>): Promise<T> {
-  for (let round = 1; ; round++) {
-    try {
-      return await ask();
-    } catch (error) {
-      if (!isNodeFault(error) || error.nodeFault === "too-large") throw error;
-      const rounds = error.nodeFault === "timeout" ? TIMEOUT_ROUNDS : ROUNDS;
-      if (round >= rounds) throw error;
-      await sleep(waitAfter(error, round));
-    }
-  }
-}
-
 function rateLimit(host: string, { message }: NodesError): NodeFault {
   return nodeFault("rate-limit", `${host} limits the rate of requests: ${message}`);
+}
+
+/** With words in any case, and not too many: what it says ends in a log. Undefined when the node gave none. */
+function errorIn(body: unknown): Required<NodesError> | undefined {
+  const { error } = Object(body) as { error?: unknown };
+  if (error === undefined || error === null) return undefined;
+  const { code, message, data } = Object(error) as NodesError;
+  const said = typeof message === "string" ? message : String(JSON.stringify(error));
+  return {
+    code: Number.isInteger(Number(code)) ? Number(code) : 0,
+    message: said.length > SHOWN_CHARACTERS ? `${said.slice(0, SHOWN_CHARACTERS)}…` : said,
+    data,
+  };
 }
 
 function answerIn(
@@ -265,16 +278,40 @@ function answerIn(
   host: string,
   status: number,
 ): Answer {
-  const { error, result } = Object(body) as { error?: NodesError; result?: unknown };
-  if (error && typeof error.message === "string") {
-    if (!isTooLarge(method, error.message) && isRateLimit(error)) throw rateLimit(host, error);
-    return { id, error: { code: error.code, message: error.message, data: error.data } };
+  const error = errorIn(body);
+  if (error !== undefined) {
+    const refusal = refusalOf(method, error);
+    if (refusal === "rate-limit") throw rateLimit(host, error);
+    if (refusal === "timeout") throw nodeFault("timeout", `${host}: ${error.message}`);
+    return { id, error } as JsonRpcError;
   }
+  const { result, id: of } = Object(body) as { result?: unknown; id?: unknown };
   if (result === undefined) {
     const message = `the RPC node at ${host} answered neither a result nor an error: HTTP ${status}`;
     throw nodeFault("nonsense", message);
   }
+  // As of a cache that mixes up what it is asked.
+  if (String(of) !== String(id))
+    throw nodeFault("nonsense", `the RPC node at ${host} answered another question than was asked`);
   return { id, result };
+}
+
+/** Whether another node may have it. */
+function isLacking(payload: JsonRpcPayload, answer: Answer | undefined): boolean {
+  if (answer === undefined) return true;
+  if (!("error" in answer)) return false;
+  const refusal = refusalOf(payload.method, answer.error);
+  return refusal === "pruned" || refusal === "behind";
+}
+
+/** No node has the block yet, and it will come. That there is none of a name, such as «finalized», is an answer. */
+function refuseBehind(payload: JsonRpcPayload, answer: Answer, hosts: readonly string[]): void {
+  if (!("error" in answer) || payload.method === "eth_getBlockByNumber") return;
+  if (refusalOf(payload.method, answer.error) !== "behind") return;
+  throw nodeFault(
+    "behind",
+    `${hosts.join(", ")} does not have the block that is asked about: ${answer.error.message}`,
+  );
 }
 
 function endpointOf(url: string): Endpoint {
@@ -289,18 +326,6 @@ function endpointOf(url: string): Endpoint {
     parsed.password = "";
   }
   return { url: parsed.href, host: parsed.host, headers, takesBatches: true };
-}
-
-function waitAfter({ nodeFault: kind, retryAfterMs }: NodeFault, round: number): number {
-  const first = kind === "rate-limit" ? RATE_LIMIT_WAIT_MS : FIRST_WAIT_MS;
-  return Math.min(LONGEST_WAIT_MS, retryAfterMs ?? first * 2 ** (round - 1));
-}
-
-/** Seconds, or a date. */
-function retryAfterIn(header: string | null): number | undefined {
-  if (header === null) return undefined;
-  const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
-  return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
 }
 
 /** fetch says "fetch failed"; why is in its cause. */

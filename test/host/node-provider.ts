@@ -1,3 +1,6 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { gzipSync } from "node:zlib";
 import { contractsOf } from "@link-rewards/client/deployment-file";
 import { connectChain } from "@link-rewards/host/chain/chain";
 import { reasonOf } from "@link-rewards/host/chain/errors";
@@ -184,24 +187,24 @@ describe("asking a node", () => {
     expect(blocks).to.deep.equal([0, 5_000, 10_000, 15_000, 20_000, 25_000]);
   });
 
-  for (const [what, status, headers] of [
-    ["429 with Retry-After in seconds", 429, { "retry-after": "1" }],
-    ["503 with Retry-After in seconds", 503, { "retry-after": "1" }],
-    ["503 without one", 503, {}],
+  for (const [what, status, retryAfter] of [
+    ["429", 429, "0"],
+    ["503", 503, "0"],
+    ["503 with a date that is past", 503, "Thu, 01 Jan 1970 00:00:00 GMT"],
   ] as const) {
-    it(`asks the same again after ${what}, and not sooner`, async () => {
-      let refusedAt: number | undefined;
-      let waited = 0;
-      proxy.handle(async (_, forward) => {
-        if (refusedAt === undefined) {
-          refusedAt = performance.now();
-          return { status, headers };
-        }
-        waited = performance.now() - refusedAt;
-        return forward();
+    it(`asks the same again after ${what}, and in the end tells how long it was to wait`, async () => {
+      const asked: string[] = [];
+      const refusing = { status, headers: { "retry-after": retryAfter } };
+      proxy.handle(async ({ body }, forward) => {
+        asked.push(body);
+        return asked.length > 1 ? forward() : refusing;
       });
       expect((await provider.getBlock(0))?.number).to.equal(0);
-      expect(waited).to.be.at.least(990);
+      expect(asked).to.have.lengthOf(2);
+      expect(asked[0]).to.equal(asked[1]);
+      proxy.handle(async () => refusing);
+      const fault = await provider.send("eth_chainId", []).catch((error: unknown) => error);
+      expect(fault).to.include({ nodeFault: "rate-limit", retryAfterMs: 0 });
     });
   }
 
@@ -292,6 +295,216 @@ describe("asking a node", () => {
         `the RPC node at ${new URL(proxy.url).host} gave no answer within 50 ms`,
       );
     });
+  });
+
+  const hosts = () => new URL(proxy.url).host;
+  const failureOf = (asking: Promise<unknown>) =>
+    asking.then(
+      (answer) => expect.fail(`it was answered ${JSON.stringify(answer)}`),
+      (error: unknown) => error,
+    );
+
+  for (const [what, error] of [
+    ["new words", { code: -32000, message: "the moon\nis full" }],
+    ["words without a code", { message: "the moon is full" }],
+    ["a code of another type", { code: "x", message: "the moon is full" }],
+    ["a string", "the moon is full"],
+    ["something else", { reason: "the moon is full" }],
+  ] as const) {
+    it(`tells what a node says in ${what}, and asks once`, async () => {
+      let asked = 0;
+      proxy.handle(async ({ body }) => {
+        asked++;
+        return answerTo(body, { error });
+      });
+      for (const method of ["eth_sendRawTransaction", "eth_getLogs", "eth_getBalance"])
+        expect(reasonOf(await failureOf(provider.send(method, ["0x"])))).to.contain(
+          "the moon is full",
+        );
+      expect(asked).to.equal(3);
+    });
+  }
+
+  it("does not tell more of it than a line of a log takes", async () => {
+    proxy.handle(async ({ body }) =>
+      answerTo(body, { error: { code: -32000, message: "moon ".repeat(200_000) } }),
+    );
+    const said = reasonOf(await failureOf(provider.send("eth_getBalance", ["0x"])));
+    expect(said.length).to.be.lessThan(600);
+  });
+
+  for (const [what, of] of [
+    ["another", 999_999],
+    ["none", null],
+  ] as const) {
+    it(`does not take the answer to ${what} for its own, as of a cache that mixes them up`, async () => {
+      let asked = 0;
+      proxy.handle(async (_, forward) => {
+        const answer = JSON.parse(await forward());
+        return JSON.stringify(++asked === 1 ? { ...answer, id: of, result: "0x1" } : answer);
+      });
+      expect(await provider.send("eth_chainId", [])).to.equal("0x7a69");
+      expect(asked).to.equal(2);
+    });
+  }
+
+  for (const [what, change] of [
+    ["in another order", (answers: object[]) => answers.reverse()],
+    [
+      "with one of them twice",
+      (answers: object[]) => [...answers, { ...answers[0], result: "0x5" }],
+    ],
+    ["without one of them", (answers: object[]) => answers.slice(1)],
+    ["with none of them", () => []],
+    ["with others", (answers: object[]) => answers.map((answer) => ({ ...answer, id: 999_999 }))],
+  ] as const) {
+    it(`gives each question its own answer, of a batch that is answered ${what}`, async () => {
+      proxy.handle(async ({ body }, forward) => {
+        const answer = await forward();
+        return body.startsWith("[") ? JSON.stringify(change(JSON.parse(answer))) : answer;
+      });
+      const [chainId, block, number] = await Promise.all([
+        provider.send("eth_chainId", []),
+        provider.send("eth_getBlockByNumber", ["0x0", false]),
+        provider.send("eth_blockNumber", []),
+      ]);
+      expect(chainId).to.equal("0x7a69");
+      expect(block.number).to.equal("0x0");
+      expect(Number(number)).to.equal(await devnet.provider.getBlockNumber());
+    });
+  }
+
+  for (const [client, code, message] of [
+    ["Besu", -32005, "Number of requests exceeds max batch size"],
+    [
+      "Erigon",
+      -32000,
+      "batch limit 2 exceeded (can increase by --rpc.batch.limit). Requested batch of size: 3",
+    ],
+    ["dRPC", 31, "Batch of more than 3 requests are not allowed on free tier"],
+  ] as const) {
+    it(`asks one by one after ${client}'s "${message.slice(0, 30)}"`, async () => {
+      let asked = 0;
+      proxy.handle(async ({ body }, forward) => {
+        asked++;
+        if (!body.startsWith("[")) return forward();
+        return JSON.stringify({ jsonrpc: "2.0", id: null, error: { code, message } });
+      });
+      await Promise.all([provider.getBlock(0), provider.getBlockNumber()]);
+      expect(asked).to.equal(3);
+    });
+  }
+
+  describe("for what it does not have", () => {
+    const lacks = (answer: object) =>
+      proxy.handle(async ({ body }, forward) =>
+        body.includes("eth_getBalance") ? answerTo(body, answer) : forward(),
+      );
+    const balance = (of: NodeProvider) => of.send("eth_getBalance", [address, "0x0"]);
+
+    for (const [what, message] of [
+      ["the state", "missing trie node 5ab6 (path 0a) state 0x12 is not available"],
+      ["the block", "header not found"],
+    ] as const) {
+      it(`asks another that has ${what}, and goes on with the first for the rest`, async () => {
+        lacks({ error: { code: -32000, message } });
+        const several = new NodeProvider([proxy.url, devnet.rpcUrl], 31337);
+        expect(await balance(several)).to.equal("0x0");
+        expect(several.current).to.equal(0);
+        several.destroy();
+      });
+    }
+
+    it("asks the same again where the block is not there yet, as at one of several machines behind one URL", async () => {
+      let asked = 0;
+      proxy.handle(async ({ body }, forward) =>
+        ++asked < 3
+          ? answerTo(body, { error: { code: -32000, message: "header not found" } })
+          : forward(),
+      );
+      expect(await balance(provider)).to.equal("0x0");
+      expect(asked).to.equal(3);
+    });
+
+    it("asks once for a state that is thrown away, and says so", async () => {
+      let asked = 0;
+      proxy.handle(async ({ body }) => {
+        asked++;
+        return answerTo(body, { error: { code: 4444, message: "pruned history unavailable" } });
+      });
+      const logs = { address, fromBlock: "0x0", toBlock: "0x9" };
+      for (const ask of [() => balance(provider), () => provider.send("eth_getLogs", [logs])])
+        expect(reasonOf(await failureOf(ask()))).to.contain("pruned history unavailable");
+      expect(asked).to.equal(2);
+    });
+  });
+
+  it("does not follow a redirect: another host would be asked, and see the key", async () => {
+    let followed = 0;
+    const elsewhere = await startRpcProxy(devnet.rpcUrl);
+    elsewhere.handle((_, forward) => {
+      followed++;
+      return forward();
+    });
+    for (const status of [301, 308]) {
+      proxy.handle(async () => ({ status, headers: { location: `${elsewhere.url}secret` } }));
+      const fault = await failureOf(provider.send("eth_chainId", []));
+      expect(isNodeFault(fault)).to.equal(true);
+      expect(String(fault)).to.contain(
+        `${hosts()} redirects to ${new URL(elsewhere.url).host} (HTTP ${status})`,
+      );
+      expect(String(fault)).not.to.contain("secret");
+    }
+    await elsewhere.close();
+    expect(followed).to.equal(0);
+  });
+
+  describe("that sends more than anybody asked for", () => {
+    let server: Server;
+    let url: string;
+    let sent: number;
+
+    /** A thousand times as much as comes over the wire. */
+    const bomb = gzipSync(Buffer.alloc(128 * 1024 * 1024, " "));
+
+    before(async () => {
+      server = createServer((request, response) => {
+        request.resume();
+        if (request.url === "/bomb") {
+          response.setHeader("content-encoding", "gzip");
+          response.end(bomb);
+          return;
+        }
+        const part = Buffer.alloc(1024 * 1024, " ");
+        const more = () => {
+          while (!response.destroyed && response.write(part)) sent += part.length;
+        };
+        response.on("drain", more);
+        more();
+      });
+      await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+      url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    });
+    after(async () => {
+      server.closeAllConnections();
+      await new Promise((closed) => server.close(closed));
+    });
+
+    for (const [what, path] of [
+      ["without an end", "/endless"],
+      ["packed", "/bomb"],
+    ] as const) {
+      it(`is not listened to any longer: ${what}`, async () => {
+        sent = 0;
+        const flooded = new NodeProvider([url + path], 31337);
+        const fault = await failureOf(flooded.send("eth_getBlockByNumber", ["latest", false]));
+        flooded.destroy();
+        expect(fault).to.include({ nodeFault: "too-large" });
+        expect(String(fault)).to.contain("answered more than 67108864 bytes");
+        // What it has on the way when the connection ends is in the buffers of two machines.
+        expect(sent).to.be.lessThan(128 * 1024 * 1024);
+      });
+    }
   });
 
   it("asks one by one where a node takes no batches", async () => {
