@@ -66,14 +66,23 @@ function isRival(
 /** Undefined for a line that a crash cut off: it was not on disk, so nothing was sent after it. */
 function entryIn(line: string): Entry | undefined {
   try {
-    return line === "" ? undefined : (JSON.parse(line) as Entry);
+    return line === "" ? undefined : (JSON.parse(line, readAmount) as Entry);
   } catch {
     return undefined;
   }
 }
 
+function readAmount(key: string, value: unknown): unknown {
+  return key === "brings" ? BigInt(value as string) : value;
+}
+
 function write(file: string, entry: Entry): Promise<void> {
-  return append(file, `${JSON.stringify(entry)}\n`);
+  return append(file, `${JSON.stringify(entry, withAmounts)}\n`);
+}
+
+/** JSON has no numbers as large as amounts of wei. */
+function withAmounts(_: string, value: unknown): unknown {
+  return typeof value === "bigint" ? String(value) : value;
 }
 
 /** Durable when it resolves. */

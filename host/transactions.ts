@@ -34,6 +34,8 @@ export type StoredTransaction = {
   readonly nonce: number;
   readonly raw: Hex;
   readonly hash: Hex;
+  /** As its call's. Also a run that knows nothing of the call any more offers no more than that. */
+  readonly brings?: bigint | undefined;
 };
 
 /** Where transactions are kept from before they are sent until their fate is known. Each promise resolves when it is durable. */
@@ -46,8 +48,16 @@ export type TransactionJournal = {
   settleTransaction(hash: Hex, outcome: "mined" | "reverted" | "dropped"): Promise<void>;
 };
 
-/** `value`: coin that goes with it, in wei. */
-export type Call = { readonly to: string; readonly data: string; readonly value?: bigint };
+/**
+ * `value`: coin that goes with it, in wei. `brings`: what it brings, in wei of the chain's coin, above which its gas is never
+ * to cost; undefined where that is not known, or it is sent for another reason.
+ */
+export type Call = {
+  readonly to: string;
+  readonly data: string;
+  readonly value?: bigint;
+  readonly brings?: bigint | undefined;
+};
 
 export type Sender = {
   readonly address: string;
@@ -85,6 +95,17 @@ const UNCERTAIN = {
     "another transaction of this key has its nonce, in a block that is not final yet; the next run goes on",
 };
 
+/** As it is no block can have it, or no node takes it. */
+type Unfit = Error & { readonly unfit: true };
+
+function unfit(message: string, cause: unknown): Unfit {
+  return Object.assign(new Error(message, { cause }), { unfit: true as const });
+}
+
+function isUnfit(error: unknown): error is Unfit {
+  return error instanceof Error && "unfit" in error;
+}
+
 function stillWaiting(message: string): StillWaiting {
   return Object.assign(new Error(message), { stillWaiting: true as const });
 }
@@ -115,7 +136,7 @@ export function createSender(options: SenderOptions): Sender {
   const absent = new Map<number, number>();
   /** Learnt from a refusal: blocks may name a base fee where the node takes no transactions of that type. */
   let isLegacy = false;
-  let isCeilingTold = false;
+  const toldCeilings = new Set<string>();
 
   const pendingOf = () => journal.pendingTransactions(sender);
 
@@ -182,7 +203,14 @@ export function createSender(options: SenderOptions): Sender {
     return (gas * GAS_MARGIN_PERCENT) / 100n;
   }
 
-  const priceNow = () => currentPrice(provider, feeCeiling, isLegacy);
+  const priceNow = (ceiling: bigint) => currentPrice(provider, ceiling, isLegacy);
+
+  /** The most for a unit of gas: the limit has a margin over what is used. */
+  function ceilingOf({ brings }: Pick<Call, "brings">, gasLimit: bigint): bigint {
+    if (brings === undefined) return feeCeiling;
+    const worth = (brings * GAS_MARGIN_PERCENT) / 100n / gasLimit;
+    return worth < feeCeiling ? worth : feeCeiling;
+  }
 
   async function sign(
     purpose: string,
@@ -190,13 +218,16 @@ export function createSender(options: SenderOptions): Sender {
     price: Price,
   ): Promise<StoredTransaction> {
     const { chainId } = await provider.getNetwork();
-    const { to, data, value, nonce, gasLimit } = fields;
+    const { to, data, value, nonce, gasLimit, brings } = fields;
     const call = { to, data, ...(value !== undefined && { value }) };
     const raw = (await wallet.signTransaction({
       ...{ ...call, nonce, gasLimit, chainId },
       ...price,
     })) as Hex;
-    const stored = { sender, purpose, nonce, raw, hash: keccak256(raw) as Hex };
+    const stored = {
+      ...{ sender, purpose, nonce, raw, hash: keccak256(raw) as Hex },
+      ...(brings !== undefined && { brings }),
+    };
     await journal.saveTransaction(stored);
     return stored;
   }
@@ -206,30 +237,32 @@ export function createSender(options: SenderOptions): Sender {
    * should the first have been mined by now, the call would revert.
    */
   async function replace(
-    { purpose, raw, nonce }: StoredTransaction,
+    stored: StoredTransaction,
     call: Call | undefined,
-    now: Price,
   ): Promise<StoredTransaction | undefined> {
-    const previous = Transaction.from(raw);
+    const { purpose, nonce } = stored;
+    const previous = Transaction.from(stored.raw);
     const { to, data, value, gasLimit } = previous;
-    const same = { to: to as string, data, value };
-    // Of another type it is none that a node could hold already.
-    const price = previous.type === now.type ? replacementPrice(now, previous, feeCeiling) : now;
+    const same: Call = { to: to as string, data, value };
+    const brings = call?.brings ?? stored.brings;
+    const ceiling = ceilingOf({ brings }, gasLimit);
+    const price = priceOver(previous, await priceNow(ceiling), ceiling);
     if (price === undefined) {
-      tellCeiling(purpose);
+      tellCeiling(purpose, ceiling);
       return undefined;
     }
-    const replacement = await sign(purpose, { ...(call ?? same), nonce, gasLimit }, price);
+    const replacement = await sign(purpose, { ...(call ?? same), brings, nonce, gasLimit }, price);
     onEvent("transaction replaced", { purpose, nonce, hash: replacement.hash });
     return replacement;
   }
 
-  function tellCeiling(purpose: string): void {
-    if (isCeilingTold) return;
-    isCeilingTold = true;
-    onEvent("fee ceiling reached: it is offered no more than that", {
+  function tellCeiling(purpose: string, ceiling: bigint): void {
+    const limit = ceiling < feeCeiling ? "what it brings" : "fee ceiling";
+    if (toldCeilings.has(limit)) return;
+    toldCeilings.add(limit);
+    onEvent(`${limit} reached: it is offered no more than that`, {
       purpose,
-      ceiling: String(feeCeiling),
+      ceiling: String(ceiling),
     });
   }
 
@@ -246,10 +279,11 @@ export function createSender(options: SenderOptions): Sender {
       // Of the connection: the node may have it or not, which is for the next run to find out.
       if (refusal === undefined) throw error;
       if (refusal === "insufficient-funds") throw await poor(transaction, error);
-      if (refusal === "over-nodes-cap") {
-        throw new Error(`${purpose}: the RPC node refuses its fee: ${reasonOf(error)}`, {
-          cause: error,
-        });
+      if (refusal === "over-nodes-cap")
+        throw unfit(`${purpose}: the RPC node refuses its fee: ${reasonOf(error)}`, error);
+      if (refusal === "unfit") {
+        const reason = reasonOf(error);
+        throw unfit(`${purpose}: the RPC node says that no block can have it: ${reason}`, error);
       }
       if (refusal !== "known")
         onEvent("transaction refused", { purpose, hash, refusal, reason: reasonOf(error) });
@@ -277,10 +311,10 @@ export function createSender(options: SenderOptions): Sender {
         isLegacy = true;
       } else if (refusal !== "fee-too-low") return;
       if (repricings === MAX_REPRICINGS) return;
-      const now = await priceNow();
+      const now = await priceNow(feeCeiling);
       const previous = Transaction.from(newest.raw);
       if (previous.type === now.type && !isBelow(previous, now)) return;
-      const replacement = await replace(newest, call, now);
+      const replacement = await replace(newest, call);
       if (replacement === undefined) return;
       attempts.push(replacement);
     }
@@ -299,7 +333,8 @@ export function createSender(options: SenderOptions): Sender {
     const call = await callNow();
     if (call === undefined) return undefined;
     const gasLimit = await gasFor(call);
-    return [await sign(purpose, { ...call, nonce, gasLimit }, await priceNow())];
+    const price = await priceNow(ceilingOf(call, gasLimit));
+    return [await sign(purpose, { ...call, nonce, gasLimit }, price)];
   }
 
   /**
@@ -339,9 +374,9 @@ export function createSender(options: SenderOptions): Sender {
     call?: Call,
   ): Promise<Settled | "foreign"> {
     const { nonce, purpose } = attempts[0] as StoredTransaction;
-    for (const others of await before(nonce)) await offer(others);
+    for (const others of await before(nonce)) await offerBefore(others);
     for (let replacements = 0; ; replacements++) {
-      await offer(attempts, call);
+      await offerOrGiveUp(attempts, call);
       const head = await provider.getBlockNumber();
       const isOver = isOverIn(replaceAfterMs);
       do {
@@ -359,41 +394,94 @@ export function createSender(options: SenderOptions): Sender {
         );
       }
       if (replacements === MAX_REPLACEMENTS) {
-        const reason = isCeilingTold ? `; it offers the most that --max-fee allows` : "";
+        const reason = reasonOfCeiling();
         throw stillWaiting(`${purpose}: not mined yet (${hash})${reason}; the next run goes on`);
       }
       await fill(nonce);
       for (const others of await before(nonce)) {
         if ((await fateOf(others)) !== "waiting") continue;
-        await raise(others);
-        await offer(others);
+        if (!(await raise(others)) && isWorthLess(others)) await giveUp(others);
+        else await offerBefore(others);
       }
       await raise(attempts, call);
     }
+  }
+
+  function reasonOfCeiling(): string {
+    if (toldCeilings.has("fee ceiling")) return "; it offers the most that --max-fee allows";
+    return toldCeilings.has("what it brings") ? "; it offers all that it brings" : "";
   }
 
   /** What a reorg undid may be lost, and what comes after it is not mined before its nonce is used by something. */
   async function fill(nonce: number): Promise<void> {
     const first = await provider.getTransactionCount(wallet.address, "latest");
     const pending = new Set((await pendingOf()).map((transaction) => transaction.nonce));
-    const nothing: Call = { to: wallet.address, data: "0x" };
     for (let gap = first; gap < nonce; gap++) {
-      if (pending.has(gap)) continue;
-      const gasLimit = await gasFor(nothing);
-      await offer([
-        await sign(`fill/${gap}`, { ...nothing, nonce: gap, gasLimit }, await priceNow()),
-      ]);
+      if (!pending.has(gap)) await useForNothing(gap, await priceNow(feeCeiling));
     }
   }
 
-  async function raise(attempts: StoredTransaction[], call?: Call): Promise<void> {
+  async function useForNothing(nonce: number, price: Price): Promise<void> {
+    const nothing: Call = { to: wallet.address, data: "0x" };
+    const gasLimit = await gasFor(nothing);
+    await offer([await sign(`fill/${nonce}`, { ...nothing, nonce, gasLimit }, price)]);
+  }
+
+  const isFilling = ({ purpose }: StoredTransaction) => purpose.startsWith("fill/");
+
+  /** Whether it may not be offered what is asked now, since it brings less. */
+  function isWorthLess(attempts: readonly StoredTransaction[]): boolean {
     const newest = attempts.at(-1) as StoredTransaction;
-    const replacement = await replace(newest, call, await priceNow());
-    if (replacement === undefined) return;
+    return ceilingOf(newest, Transaction.from(newest.raw).gasLimit) < feeCeiling;
+  }
+
+  /**
+   * What can be in no block, or is worth less than its place in one, must not keep what comes after it waiting: its nonce is
+   * used for nothing. Which of the two is mined is seen later, as of all of one nonce.
+   */
+  async function giveUp(attempts: readonly StoredTransaction[]): Promise<void> {
+    const { nonce, purpose } = attempts[0] as StoredTransaction;
+    const rivals = (await pendingOf()).filter((each) => each.nonce === nonce);
+    const newest = rivals.at(-1);
+    if (newest === undefined || isFilling(newest)) return;
+    const now = await priceNow(feeCeiling);
+    const price = priceOver(Transaction.from(newest.raw), now, feeCeiling);
+    if (price === undefined) return;
+    onEvent("transaction given up: its nonce is used for nothing", { purpose, nonce });
+    await useForNothing(nonce, price);
+  }
+
+  async function offerBefore(others: StoredTransaction[]): Promise<void> {
+    await offerOrGiveUp(others).catch((error: unknown) => {
+      if (!isUnfit(error)) throw error;
+    });
+  }
+
+  async function offerOrGiveUp(attempts: StoredTransaction[], call?: Call): Promise<void> {
+    try {
+      await offer(attempts, call);
+    } catch (error) {
+      // Else each later run would offer the same again, and end with the same.
+      if (isUnfit(error)) await giveUp(attempts);
+      throw error;
+    }
+  }
+
+  /** Whether it offers more. */
+  async function raise(attempts: StoredTransaction[], call?: Call): Promise<boolean> {
+    const newest = attempts.at(-1) as StoredTransaction;
+    const replacement = await replace(newest, call);
+    if (replacement === undefined) return false;
     attempts.push(replacement);
+    return true;
   }
 
   return { address: wallet.address, send, sendIfDue, finish };
+}
+
+/** For what takes the place of another in nodes' pools. Of another type it is none that a node could hold already. */
+function priceOver(previous: Transaction, now: Price, ceiling: bigint): Price | undefined {
+  return previous.type === now.type ? replacementPrice(now, previous, ceiling) : now;
 }
 
 function byNonce(transactions: readonly StoredTransaction[]): StoredTransaction[][] {

@@ -8,7 +8,13 @@ const WEI = 10n ** 18n;
  * `linkPrice`: what one LinkToken is worth, in wei of that coin; without it nothing is compared.
  */
 export function isWorth(linkPrice: bigint | undefined, amount: bigint, cost: bigint): boolean {
-  return linkPrice === undefined || (amount * linkPrice) / WEI >= cost;
+  const worth = worthOf(linkPrice, amount);
+  return worth === undefined || worth >= cost;
+}
+
+/** What an amount of LinkToken is worth, in wei of the chain's coin; undefined where nobody said. */
+export function worthOf(linkPrice: bigint | undefined, amount: bigint): bigint | undefined {
+  return linkPrice === undefined ? undefined : (amount * linkPrice) / WEI;
 }
 
 /** What so much gas costs now, in wei of the chain's coin. */

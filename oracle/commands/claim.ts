@@ -4,7 +4,7 @@ import type { Chain } from "@link-rewards/host/chain/chain";
 import { addresses, decimals } from "@link-rewards/host/options";
 import { EXIT } from "@link-rewards/host/program";
 import { isStillWaiting, type Sender } from "@link-rewards/host/transactions";
-import { costOf, worthSending } from "@link-rewards/host/worth";
+import { costOf, worthOf, worthSending } from "@link-rewards/host/worth";
 import { openBundles } from "../edge/bundles.ts";
 import { type Claimable, claimCall, claimOf, stillDue } from "../outsider/claim.ts";
 import { bundlesCommand, withChain } from "./options.ts";
@@ -103,7 +103,9 @@ async function sendClaims(
     try {
       const settled = await sender.sendIfDue(purposeOf(worth.due), async () => {
         const still = await stillDue(chain, worth.due);
-        return still.length === 0 ? undefined : claimCall(chain, still);
+        if (still.length === 0) return undefined;
+        const amount = still.reduce((sum, { claimable }) => sum + claimable, 0n);
+        return { ...(await claimCall(chain, still)), brings: worthOf(linkPrice, amount) };
       });
       if (settled?.outcome === "reverted") throw new Error(`${settled.hash} was reverted`);
       if (settled !== undefined) transactions.push(settled.hash);

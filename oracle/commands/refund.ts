@@ -4,7 +4,7 @@ import { reasonOf } from "@link-rewards/host/chain/errors";
 import { address, wholeNumber } from "@link-rewards/host/options";
 import { EXIT } from "@link-rewards/host/program";
 import type { Sender } from "@link-rewards/host/transactions";
-import { costOf, isWorth } from "@link-rewards/host/worth";
+import { costOf, isWorth, worthOf } from "@link-rewards/host/worth";
 import { openBundles } from "../edge/bundles.ts";
 import { type RefundCall, refundsOf } from "../outsider/refund.ts";
 import { linkPriceOption } from "./claim.ts";
@@ -80,10 +80,10 @@ async function send(
   { epoch, customer, amount, to, calldata }: RefundCall,
   linkPrice: bigint | undefined,
 ): Promise<{ readonly sent?: string; readonly reason?: string }> {
-  const call = { to, data: calldata };
+  const call = { to, data: calldata, brings: worthOf(linkPrice, amount) };
   try {
     if (linkPrice !== undefined) {
-      const gas = await provider.estimateGas({ ...call, from: sender.address });
+      const gas = await provider.estimateGas({ to, data: calldata, from: sender.address });
       if (!isWorth(linkPrice, amount, await costOf(provider, gas))) return {};
     }
     const { hash, outcome } = await sender.send(`refund/${epoch}/${customer}`, call);

@@ -382,10 +382,8 @@ export async function withdrawOwed(
     provider.getFeeData(),
   ]);
   if (owed < WORTH_WITHDRAWING * gas * (gasPrice ?? maxFeePerGas ?? 0n)) return 0n;
-  const { outcome } = await sender.send(
-    "withdraw/demands",
-    await demands.withdraw.populateTransaction(),
-  );
+  const call = await demands.withdraw.populateTransaction();
+  const { outcome } = await sender.send("withdraw/demands", { ...call, brings: owed });
   return outcome === "mined" ? owed : 0n;
 }
 

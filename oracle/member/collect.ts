@@ -14,7 +14,7 @@ import type { Chain } from "@link-rewards/host/chain/chain";
 import { revertReason } from "@link-rewards/host/chain/errors";
 import { loadSecp256k1 } from "@link-rewards/host/secp256k1";
 import type { Sender } from "@link-rewards/host/transactions";
-import { costOf, worthSending } from "@link-rewards/host/worth";
+import { costOf, worthOf, worthSending } from "@link-rewards/host/worth";
 import type { Oracle } from "./oracle.ts";
 import {
   type PlannedRefund,
@@ -78,13 +78,13 @@ export async function collectVouchers(
   const actions: CollectAction[] = [];
   for (const refund of await planRefunds(oracle, await shortfalls(oracle), terms)) {
     if (!(await mayGoOn())) return actions;
-    const refunded = await sendRefund(oracle, sender, refund);
+    const refunded = await sendRefund(oracle, sender, refund, terms);
     if (refunded !== undefined) actions.push(refunded);
   }
   for await (const { due, left } of dueVouchers(oracle, terms)) {
     actions.push(...left);
     if (!(await mayGoOn())) break;
-    if (due.length > 0) actions.push(...(await collect(oracle, sender, due)));
+    if (due.length > 0) actions.push(...(await collect(oracle, sender, due, terms)));
   }
   return actions;
 }
@@ -213,6 +213,7 @@ async function collect(
   { chain, log }: Oracle,
   sender: Sender,
   due: readonly Due[],
+  { linkPrice }: CollectTerms,
 ): Promise<readonly CollectAction[]> {
   const { escrow } = chain.suite;
   const domain = escrowDomain(chain.deployment);
@@ -220,7 +221,11 @@ async function collect(
   const name = `collect/${toHex(keccak256(concatBytes(...digests)))}`;
   try {
     const call = await escrow.collect.populateTransaction(...argumentsFor(due));
-    const { hash, outcome } = await sender.send(name, call);
+    const total = due.reduce((sum, { amount }) => sum + amount, 0n);
+    const { hash, outcome } = await sender.send(name, {
+      ...call,
+      brings: worthOf(linkPrice, total),
+    });
     if (outcome === "reverted")
       return due.map(({ signed }) => left(signed, `the transaction ${hash} was reverted`));
     const amounts = await amountsIn(chain, hash);

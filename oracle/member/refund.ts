@@ -8,7 +8,7 @@ import type { Address } from "@link-rewards/core/encoding/bytes";
 import { isInspectorAt, paid } from "@link-rewards/core/law/law";
 import { reasonOf, revertReason } from "@link-rewards/host/chain/errors";
 import type { Sender } from "@link-rewards/host/transactions";
-import { costOf, isWorth } from "@link-rewards/host/worth";
+import { costOf, isWorth, worthOf } from "@link-rewards/host/worth";
 import type { Oracle } from "./oracle.ts";
 import type { CollectTerms } from "./terms.ts";
 
@@ -123,12 +123,16 @@ async function isWorthItsGas(
 export async function sendRefund(
   { chain, log }: Oracle,
   sender: Sender,
-  { refund }: PlannedRefund,
+  { refund, brings }: PlannedRefund,
+  { linkPrice }: CollectTerms,
 ): Promise<RefundAction | undefined> {
   const { customer, epoch, amount } = refund;
   try {
     const call = await chain.suite.escrow.refund.populateTransaction(...refundArguments(refund));
-    const { hash, outcome } = await sender.send(`refund/${epoch}/${customer}`, call);
+    const { hash, outcome } = await sender.send(`refund/${epoch}/${customer}`, {
+      ...call,
+      brings: worthOf(linkPrice, brings),
+    });
     if (outcome === "reverted") {
       log("refund reverted", { customer, epoch, transaction: hash });
       return undefined;

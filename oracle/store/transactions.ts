@@ -6,11 +6,11 @@ const PENDING_ELSEWHERE = `
   WHERE sender = ? AND purpose = ? AND nonce <> ? AND outcome IS NULL`;
 // One that was given up and is sent after all has an unknown fate again.
 const PUT_TRANSACTION = `
-  INSERT INTO transactions (sender, purpose, nonce, raw, hash, replacement)
-  VALUES (?, ?, ?, ?, ?, (SELECT COUNT(*) FROM transactions WHERE sender = ? AND nonce = ?))
+  INSERT INTO transactions (sender, purpose, nonce, raw, hash, brings, replacement)
+  VALUES (?, ?, ?, ?, ?, ?, (SELECT COUNT(*) FROM transactions WHERE sender = ? AND nonce = ?))
   ON CONFLICT (hash) DO UPDATE SET outcome = NULL WHERE transactions.outcome = 'dropped'`;
 const GET_PENDING = `
-  SELECT sender, purpose, nonce, raw, hash FROM transactions
+  SELECT sender, purpose, nonce, raw, hash, brings FROM transactions
   WHERE sender = ? AND outcome IS NULL ORDER BY nonce, replacement`;
 const SETTLE_TRANSACTION =
   "UPDATE transactions SET outcome = ? WHERE hash = ? RETURNING sender, nonce";
@@ -19,11 +19,12 @@ const DROP_RIVALS = `
 
 export function transactionTable({ query, write }: Engine): TransactionJournal {
   return {
-    saveTransaction: async ({ sender, purpose, nonce, raw, hash }) => {
+    saveTransaction: async ({ sender, purpose, nonce, raw, hash, brings }) => {
       const elsewhere = await write(async (q) => {
         const [pending] = await q(PENDING_ELSEWHERE, [sender, purpose, nonce]);
+        const most = brings === undefined ? null : String(brings);
         if (pending === undefined)
-          await q(PUT_TRANSACTION, [sender, purpose, nonce, raw, hash, sender, nonce]);
+          await q(PUT_TRANSACTION, [sender, purpose, nonce, raw, hash, most, sender, nonce]);
         return pending;
       });
       if (elsewhere !== undefined)
@@ -31,7 +32,10 @@ export function transactionTable({ query, write }: Engine): TransactionJournal {
     },
 
     pendingTransactions: async (sender) =>
-      (await query(GET_PENDING, [sender])) as readonly StoredTransaction[],
+      (await query(GET_PENDING, [sender])).map(({ brings, ...transaction }) => ({
+        ...(transaction as StoredTransaction),
+        ...(brings !== null && { brings: BigInt(brings as string) }),
+      })),
 
     settleTransaction: async (hash, outcome) => {
       const isStored = await write(async (q) => {

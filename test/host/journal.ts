@@ -36,6 +36,14 @@ describe("a journal in a file", () => {
     expect(await journal.pendingTransactions(SENDER)).to.deep.equal([later]);
   });
 
+  it("remembers what one brings, which is more than a number of JSON holds", async () => {
+    const journal = await openJournal(file);
+    const priced = { ...sent("a", 7, "aa"), brings: 123_456_789_012_345_678_901n };
+    for (const each of [priced, sent("b", 8, "bb")]) await journal.saveTransaction(each);
+    const next = await openJournal(file);
+    expect(await next.pendingTransactions(SENDER)).to.deep.equal([priced, sent("b", 8, "bb")]);
+  });
+
   it("sends one purpose under one nonce", async () => {
     const journal = await openJournal(file);
     await journal.saveTransaction(sent("a", 7, "aa"));

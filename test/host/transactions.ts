@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
+import { reasonOf } from "@link-rewards/host/chain/errors";
 import { NodeProvider } from "@link-rewards/host/chain/node-provider";
 import { openJournal } from "@link-rewards/host/journal";
 import {
@@ -468,6 +469,158 @@ describe("sending transactions", () => {
     for (const fee of fees) expect(fee <= ceiling).to.equal(true);
     const told = events.filter((event) => event.startsWith("fee ceiling reached"));
     expect(told).to.have.lengthOf(2);
+  });
+
+  describe("while the base fee rises", () => {
+    const GWEI = 10n ** 9n;
+    let base: bigint;
+    /** Blocks come when they are asked for, each with a base fee four times that of the last, up to a height. */
+    const rising =
+      (most: bigint): RpcHandler =>
+      async ({ methods }, forward) => {
+        if (methods[0] !== "eth_blockNumber") return forward();
+        base = base * 4n < most ? base * 4n : most;
+        await devnet.provider.send("hardhat_setNextBlockBaseFeePerGas", [`0x${base.toString(16)}`]);
+        await mine();
+        return forward();
+      };
+    const gasOf = (call: Call) => devnet.provider.estimateGas({ ...call, from: wallet.address });
+    const offers = async () =>
+      (await pending()).map(({ raw }) => Transaction.from(raw).maxFeePerGas as bigint);
+
+    beforeEach(async () => {
+      await noBlocks();
+      base = GWEI / 4n;
+      await rising(GWEI)({ methods: ["eth_blockNumber"], body: "" }, async () => "");
+    });
+    afterEach(async () => {
+      await devnet.provider.send("hardhat_setNextBlockBaseFeePerGas", [`0x${GWEI.toString(16)}`]);
+      await mine();
+    });
+
+    it("never offers more than it brings, in however many runs, whoever starts them (go-livepeer 1603)", async () => {
+      const call = callTo(1);
+      const brings = 5n * GWEI * (await gasOf(call));
+      proxy.handle(rising(64n * GWEI));
+      const runs = [
+        () => sender(wallet, 1).send("collect/1", { ...call, brings }),
+        () => sender(wallet, 1).finish(),
+        () => sender(wallet, 1).send("collect/1", call),
+      ];
+      for (const run of runs) {
+        const ended = await run().catch((error: unknown) => error);
+        expect(isStillWaiting(ended), String(ended)).to.equal(true);
+        expect(String(ended)).to.contain("it offers all that it brings");
+      }
+      const offered = await offers();
+      expect(offered.length).to.be.greaterThan(1);
+      for (const fee of offered) expect(fee <= 5n * GWEI, `${fee}`).to.equal(true);
+      expect(events).to.include("what it brings reached: it is offered no more than that");
+      base = GWEI;
+      proxy.handle(rising(GWEI));
+      await sender(wallet, 1).finish();
+      expect([await sentBy(wallet), await pending()]).to.deep.equal([1, []]);
+    });
+
+    it("offers what --max-fee allows and not what it brings where that is more", async () => {
+      const call = callTo(1);
+      const brings = 500n * GWEI * (await gasOf(call));
+      proxy.handle(rising(64n * GWEI));
+      const ended = await sender(wallet, 1, 5n * GWEI)
+        .send("collect/1", { ...call, brings })
+        .catch((error: unknown) => error);
+      expect(String(ended)).to.contain("it offers the most that --max-fee allows");
+      for (const fee of await offers()) expect(fee <= 5n * GWEI, `${fee}`).to.equal(true);
+    });
+
+    it("is not kept waiting by what is worth less than its place: the nonce of that is used for nothing", async () => {
+      const call = callTo(1);
+      const brings = 5n * GWEI * (await gasOf(call));
+      proxy.handle(rising(64n * GWEI));
+      const first = sender(wallet, 1).send("collect/1", { ...call, brings });
+      expect(isStillWaiting(await first.catch((error: unknown) => error))).to.equal(true);
+      const { hash, outcome } = await sender(wallet, 1).send("propose/1/0", callTo(2));
+      expect([outcome, await nonceOf(hash), await sentBy(wallet)]).to.deep.equal(["mined", 1, 2]);
+      expect(events).to.include("transaction given up: its nonce is used for nothing");
+      const { blockNumber } = await receiptOf(hash);
+      const blocks = await Promise.all(
+        [blockNumber - 1, blockNumber].map((block) => devnet.provider.getBlock(block, true)),
+      );
+      const nothing = blocks
+        .flatMap((block) => block?.prefetchedTransactions ?? [])
+        .find(({ nonce, from }) => nonce === 0 && from === wallet.address);
+      expect([nothing?.to, nothing?.value]).to.deep.equal([wallet.address, 0n]);
+      // What was given up is sent anew once it is wanted, and worth it.
+      base = GWEI;
+      proxy.handle(rising(GWEI));
+      const again = await sender(wallet, 1).send("collect/1", { ...call, brings });
+      expect([again.outcome, await nonceOf(again.hash)]).to.deep.equal(["mined", 2]);
+      expect(await pending()).to.deep.equal([]);
+    });
+  });
+
+  for (const [client, message] of [
+    ["geth", "exceeds block gas limit"],
+    ["Besu", "Intrinsic gas exceeds gas limit"],
+    ["geth", "tx fee (1.10 ether) exceeds the configured cap (1.00 ether)"],
+  ] as const) {
+    it(`names what no block can have, and is not stopped by it for ever: ${client}'s "${message}"`, async () => {
+      let refused: string | undefined;
+      proxy.handle(async ({ methods, body }, forward) => {
+        if (methods[0] !== "eth_sendRawTransaction") return forward();
+        const [raw] = JSON.parse(body).params;
+        refused ??= raw;
+        return raw === refused ? answerTo(body, { error: { code: -32000, message } }) : forward();
+      });
+      const ended = await sender()
+        .send("collect/1", callTo(1))
+        .catch((error: Error) => error.message);
+      expect(ended).to.contain(`collect/1: the RPC node`).and.contain(message);
+      await sender().finish();
+      const { hash, outcome } = await sender().send("collect/1", callTo(1));
+      expect([outcome, await nonceOf(hash), await sentBy(wallet)]).to.deep.equal(["mined", 1, 2]);
+      expect(await pending()).to.deep.equal([]);
+    });
+  }
+
+  for (const [client, message] of [
+    ["geth", "txpool is full"],
+    ["Erigon", "pending sub-pool is full"],
+    ["edr", "Nonce too high. Expected nonce to be 0 but got 1."],
+    ["Besu", "An invalid transaction with a lower nonce exists"],
+  ] as const) {
+    it(`goes on after ${client}'s "${message}"`, async () => {
+      let refusals = 0;
+      proxy.handle(
+        crowded(async ({ methods, body }, forward) =>
+          methods[0] === "eth_sendRawTransaction" && refusals++ < 2
+            ? answerTo(body, { error: { code: -32000, message } })
+            : forward(),
+        ),
+      );
+      const { outcome } = await sender(wallet, 1).send("propose/1/0", callTo(1));
+      expect([outcome, await sentBy(wallet)]).to.deep.equal(["mined", 1]);
+    });
+  }
+
+  it("ends with a node's words that it does not know, and finds in the next run what became of it", async () => {
+    await noBlocks();
+    proxy.handle(async ({ methods, body }, forward) => {
+      const answer = await forward();
+      return methods[0] === "eth_sendRawTransaction"
+        ? answerTo(body, { error: { code: -32000, message: "the moon is full" } })
+        : answer;
+    });
+    const ended = await sender()
+      .send("propose/1/0", callTo(1))
+      .catch((error: unknown) => error);
+    expect(reasonOf(ended)).to.equal("the moon is full");
+    await devnet.provider.send("evm_setAutomine", [true]);
+    await mine();
+    proxy.handle((_, forward) => forward());
+    expect(await pending()).to.have.lengthOf(1);
+    await sender().finish();
+    expect([await sentBy(wallet), await pending()]).to.deep.equal([1, []]);
   });
 
   it("serves a chain before EIP-1559: anvil's berlin", async () => {

@@ -101,6 +101,8 @@ CREATE TABLE transactions (
   replacement BIGINT NOT NULL,
   raw TEXT NOT NULL,
   hash TEXT NOT NULL UNIQUE,
+  -- In wei, decimal; null where its gas may cost what --max-fee allows.
+  brings TEXT,
   -- Null while its fate is not known.
   outcome TEXT,
   PRIMARY KEY (sender, nonce, replacement)

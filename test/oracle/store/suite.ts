@@ -760,6 +760,12 @@ export function storeSuite(engine: StoreEngine): void {
         expect(await store.pendingTransactions(SENDER)).to.deep.equal([first, replacement, second]);
       });
 
+      it("are remembered with what they bring", async () => {
+        const priced = { ...transaction(1), brings: 123_456_789_012_345_678_901n };
+        for (const one of [priced, transaction(2)]) await store.saveTransaction(one);
+        expect(await store.pendingTransactions(SENDER)).to.deep.equal([priced, transaction(2)]);
+      });
+
       it("of one purpose have one nonce while their fate is not known", async () => {
         await store.saveTransaction(transaction(1));
         const elsewhere = { ...transaction(2), purpose: transaction(1).purpose };
