@@ -1,5 +1,9 @@
 import { readdir } from "node:fs/promises";
+import { createSender } from "@link-rewards/host/transactions";
 import { expect } from "chai";
+import { close } from "../../../oracle/member/close.ts";
+import { withOracle } from "../../../oracle/member/open.ts";
+import { MOVED_TIME } from "../../../scripts/local/local-chain.ts";
 import { startRpcProxy } from "../../../scripts/local/rpc-proxy.ts";
 import { LTK, type MemberWorld, startMemberWorld } from "../../worlds/network.ts";
 import { checkpoint } from "../support/checkpoint.ts";
@@ -49,6 +53,35 @@ for (const engine of ENGINES) {
       await databases.stop();
     });
 
+    /** In this process, since a program waits a minute for a block. */
+    async function closeImpatiently(): Promise<Outcome> {
+      const { devnet } = world;
+      const options = {
+        rpc: [devnet.rpcUrl],
+        deployment: devnet.deploymentFile,
+        data: oracle.data,
+        database: oracle.database,
+        keyFile: await devnet.keyFile("impatient", oracle.wallet),
+        maxHeadAge: MOVED_TIME.maxAgeSeconds,
+        maxHeadLead: MOVED_TIME.maxLeadSeconds,
+        peer: [],
+      };
+      return withOracle(options, async (opened, signer) => {
+        const { chain, store } = opened;
+        const { provider, finalized } = chain;
+        const wallet = signer.wallet(provider);
+        return close(opened, {
+          sender: createSender({ provider, wallet, journal: store, finalized, replaceAfterMs: 1 }),
+          collect: { minimum: 0n, linkPrice: undefined },
+          guards: { leastShareBps: 0, accountShareBps: 10_000 },
+          peerPatience: undefined,
+          release: false,
+          holder: "impatient",
+          leaseSeconds: 60,
+        });
+      });
+    }
+
     describe("before an epoch is due", () => {
       beforeEach(() => toTheGrace());
 
@@ -71,6 +104,32 @@ for (const engine of ENGINES) {
         expect(first.outcome.waiting).to.contain("no finalized block has reached the seal time");
         const second = await oracle.close();
         expect(second.outcome.actions).to.deep.equal([]);
+      });
+
+      it("ends with waiting where what it sent is not mined in its patience, and the next run does not send it again", async () => {
+        const { provider } = world.devnet;
+        const sentBy = () => provider.getTransactionCount(oracle.wallet.address);
+        const before = await sentBy();
+        await provider.send("evm_setAutomine", [false]);
+        try {
+          const waiting = await closeImpatiently();
+          expect(waiting).to.include({ executed: true }).and.not.have.property("held");
+          expect(waiting.waiting).to.match(
+            /^collect\/0x[0-9a-f]{64}: sent \(0x[0-9a-f]{64}\), and the RPC node shows no block after \d+; the next run goes on/,
+          );
+          expect(waiting.actions).to.deep.equal([]);
+        } finally {
+          await provider.send("evm_setAutomine", [true]);
+        }
+        expect([await sentBy(), (await remembered(oracle)).pending.length]).to.deep.equal([
+          before,
+          1,
+        ]);
+        await provider.send("evm_mine", []);
+        const { code, outcome } = await oracle.close();
+        expect([code, await sentBy()]).to.deep.equal([0, before + 1]);
+        expect(outcome.waiting).to.contain("no finalized block has reached the seal time");
+        expect(outcome.actions).to.deep.equal([]);
       });
     });
 

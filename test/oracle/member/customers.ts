@@ -1,8 +1,8 @@
 import { expect } from "chai";
 import type { Answer } from "../../../core/signed/answers.ts";
+import { type RpcProxy, startRpcProxy } from "../../../scripts/local/rpc-proxy.ts";
 import { LTK, type MemberWorld, startMemberWorld } from "../../worlds/network.ts";
 import { memberOracle, type Serving } from "../support/member-oracle.ts";
-import { type RpcProxy, startRpcProxy } from "../support/rpc-proxy.ts";
 
 const UNLIMITED = (2n ** 96n - 1n).toString();
 
