@@ -106,7 +106,8 @@ async function collectable({ chain, store, follower }: Oracle): Promise<readonly
   const { timestamp } = await chain.head();
   const epoch = collectableEpochAt(chain.deployment, timestamp);
   if (epoch >= epochAt(chain.deployment, timestamp)) return [];
-  return (await store.vouchers()).filter(({ voucher }) => voucher.epoch === epoch);
+  const stored = await Array.fromAsync(store.vouchers());
+  return stored.filter(({ voucher }) => voucher.epoch === epoch);
 }
 
 /** Whose balances do not cover their vouchers. */

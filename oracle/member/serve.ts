@@ -29,8 +29,8 @@ import { createRecognition } from "./recognition.ts";
 import { replicateFrom } from "./replicate.ts";
 
 const THREADS = availableParallelism();
-/** A task for each thread and one on its way to it, of about 20 ms. */
-const BATCHED = { calls: 2 * THREADS, receipts: 200 };
+/** A task for each thread and one on its way to it, of about 4 ms: who comes next waits for no more of another's batch. */
+const BATCHED = { calls: 2 * THREADS, receipts: 32 };
 /** Between two looks at what arrived at a peer: what a member that is gone alone has is about as much. */
 const REPLICATE_MS = 1_000;
 /** A chain whose head is older than this is not being followed. */

@@ -37,8 +37,8 @@ export type Store = TransactionJournal & {
 
   /** Keeps the highest of each (customer, epoch). */
   putVoucher(voucher: VerifiedVoucher): Promise<"accepted" | "known" | "stale">;
-  /** The highest voucher of each (customer, epoch), by epoch and customer. */
-  vouchers(): Promise<readonly SignedVoucher[]>;
+  /** The highest voucher of each (customer, epoch), by customer and epoch; read a page at a time. */
+  vouchers(): AsyncIterable<SignedVoucher>;
   /** Drops the vouchers of all epochs before `epoch`. */
   dropVouchersBefore(epoch: number): Promise<void>;
 

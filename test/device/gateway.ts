@@ -778,7 +778,7 @@ describe("gateway", () => {
   });
 
   const promisedAtOracle = async () =>
-    (await service.oracle.store.vouchers()).map(({ voucher }) => voucher);
+    (await Array.fromAsync(service.oracle.store.vouchers())).map(({ voucher }) => voucher);
 
   /** What the gateway verified in an epoch is worth. */
   function valueIn(epoch: number): bigint {

@@ -259,7 +259,8 @@ describe("several oracles", () => {
   });
 
   describe("and a gateway", () => {
-    const voucherAt = async ({ store }: Served) => (await store.vouchers())[0]?.voucher.customer;
+    const voucherAt = async ({ store }: Served) =>
+      (await Array.fromAsync(store.vouchers()))[0]?.voucher.customer;
     const backoff = { firstMilliseconds: 1, longestMilliseconds: 1, retries: 1 };
 
     async function settled(oracles: readonly { readonly url: string }[]) {

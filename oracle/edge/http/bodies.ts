@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { promisify } from "node:util";
 import { gunzip as gunzipCallback } from "node:zlib";
@@ -7,29 +8,34 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { type BodyLease, createBodyMemory } from "./body-memory.ts";
 import { parseJson } from "./json.ts";
 import { bodyTooLarge, MAX_BODY_BYTES, refusalError } from "./refusals.ts";
+import { keyOf } from "./senders.ts";
 
 const gunzip = promisify(gunzipCallback);
 
 /** Signatures do not shrink: an honest batch unpacks to 3 times its packed size, and a bomb to 1,000 times. */
 const MAX_EXPANSION = 16;
-/** Before the first growth: most bodies are one receipt, and need no other. */
-const FIRST_BYTES = 2_048;
+/** One receipt may come byte by byte, a batch may not. */
+const FREE_PIECES = 1_024;
+const LEAST_BYTES_A_PIECE = 64;
 
 /** JSON and packed receipts, plain or gzipped. */
-export function acceptBodies(app: FastifyInstance): void {
+export function acceptBodies(app: FastifyInstance, cutOff: (socket: Socket) => void): void {
   const memory = createBodyMemory();
-  const bytesOf = ({ headers }: FastifyRequest, payload: Readable, lease: BodyLease) => {
+  const bytesOf = ({ headers, raw }: FastifyRequest, payload: Readable, lease: BodyLease) => {
     if (Number(headers["content-length"] ?? 0) > MAX_BODY_BYTES) throw bodyTooLarge();
+    refuseCrumbs(payload, () => cutOff(raw.socket));
     return unpack(payload, headers["content-encoding"], lease);
   };
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("application/json", (request: FastifyRequest, payload: Readable) =>
-    memory.lend(async (lease) => parseJson(await bytesOf(request, payload, lease))),
+    memory.lend(keyOf(request.ip), async (lease) =>
+      parseJson(await bytesOf(request, payload, lease)),
+    ),
   );
   app.addContentTypeParser(
     [PACKED_BATCH_TYPE, "application/octet-stream"],
     (request: FastifyRequest, payload: Readable) =>
-      memory.lend((lease) => bytesOf(request, payload, lease)),
+      memory.lend(keyOf(request.ip), (lease) => bytesOf(request, payload, lease)),
   );
 }
 
@@ -58,34 +64,26 @@ async function unpack(
   }
 }
 
-/** In one buffer that doubles: a body that drips in byte by byte would else be a million objects. */
+/** Kept as it came, and put together once it is whole: most of it is never more than one piece, or is cut off. */
 function collect(payload: Readable, lease: BodyLease): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    let bytes = Buffer.alloc(0);
+    const pieces: Buffer[] = [];
     let length = 0;
 
-    function onData(chunk: Buffer): void {
-      const needed = length + chunk.length;
-      if (needed > MAX_BODY_BYTES) fail(bodyTooLarge());
-      else if (needed <= bytes.length || enlarge(needed)) length += chunk.copy(bytes, length);
-    }
-
-    function enlarge(needed: number): boolean {
-      const size = Math.min(MAX_BODY_BYTES, Math.max(FIRST_BYTES, needed, 2 * bytes.length));
+    function onData(piece: Buffer): void {
+      length += piece.length;
       try {
-        lease.grow(size - bytes.length);
+        if (length > MAX_BODY_BYTES) throw bodyTooLarge();
+        lease.grow(piece.length);
+        pieces.push(piece);
       } catch (error) {
         fail(error as Error);
-        return false;
       }
-      const larger = Buffer.allocUnsafeSlow(size);
-      bytes.copy(larger, 0, 0, length);
-      bytes = larger;
-      return true;
     }
 
     function fail(error: Error): void {
       stop();
+      pieces.length = 0;
       // What still comes is dropped until the answer has closed the connection.
       payload.on("error", ignore).resume();
       reject(error);
@@ -93,7 +91,7 @@ function collect(payload: Readable, lease: BodyLease): Promise<Buffer> {
 
     function onEnd(): void {
       stop();
-      resolve(bytes.subarray(0, length));
+      resolve(pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces));
     }
 
     function onClose(): void {
@@ -102,12 +100,25 @@ function collect(payload: Readable, lease: BodyLease): Promise<Buffer> {
 
     function stop(): void {
       lease.arrived();
-      payload.off("data", onData).off("end", onEnd).off("error", fail).off("close", onClose);
+      payload.off("data", onData).off("end", onEnd).off("error", onClose).off("close", onClose);
     }
 
     lease.arriving(fail);
-    payload.on("data", onData).on("end", onEnd).on("error", fail).on("close", onClose);
+    payload.on("data", onData).on("end", onEnd).on("error", onClose).on("close", onClose);
   });
+}
+
+/** No client of ours sends them, and each costs as much as a kilobyte: a megabyte of them is seconds. */
+function refuseCrumbs(payload: Readable, cutOff: () => void): void {
+  let pieces = 0;
+  let length = 0;
+  const onData = (chunk: Buffer) => {
+    length += chunk.length;
+    if (++pieces <= FREE_PIECES + length / LEAST_BYTES_A_PIECE) return;
+    payload.off("data", onData);
+    cutOff();
+  };
+  payload.on("data", onData);
 }
 
 /** The refusal is decided: that its sender also went away changes nothing. */

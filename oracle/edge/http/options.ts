@@ -19,7 +19,7 @@ export type HttpServerOptions = {
     acceptVoucher(body: unknown, sender: string): Promise<VoucherResult | Refused>;
     open(): Terms | Refused;
     head(epoch: number, device: Address, customer: Address): Promise<HeadAnswer | undefined>;
-    vouchers(): Promise<readonly SignedVoucher[]>;
+    vouchers(): AsyncIterable<SignedVoucher>;
   };
   /** For devices that look for customers. Without it the routes do not exist. */
   readonly customers?: {

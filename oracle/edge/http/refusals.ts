@@ -20,8 +20,13 @@ const STATUS_OF_THE_REST = 422;
 
 type RefusalError = Error & { readonly statusCode: number; readonly refused: Refused };
 
+/** Without a stack: nothing went wrong here, and who is refused by the thousand would have a thousand of them written. */
 export function refusalError(statusCode: number, refused: Refused): RefusalError {
-  return Object.assign(new Error(refused.message), { statusCode, refused });
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  const error = new Error(refused.message);
+  Error.stackTraceLimit = stackTraceLimit;
+  return Object.assign(error, { statusCode, refused });
 }
 
 export function bodyTooLarge(): RefusalError {
@@ -32,7 +37,9 @@ export function bodyTooLarge(): RefusalError {
 export function answerErrors(app: FastifyInstance, { log, metrics }: HttpServerOptions): void {
   app.setErrorHandler<FastifyError>((err, request, reply) => {
     const route = request.routeOptions.url;
-    if (statusOf(err) >= 500) log.error({ err, method: request.method, route }, "request failed");
+    // A refusal is an answer, whatever its status: strangers would else fill the log.
+    if (!("refused" in err) && statusOf(err) >= 500)
+      log.error({ err, method: request.method, route }, "request failed");
     return sendError(err, reply);
   });
   app.setNotFoundHandler((_request, reply) =>

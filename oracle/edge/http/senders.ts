@@ -16,7 +16,7 @@ const POINTS_OF_A_REQUEST = 10;
 /** An answer that is held back costs nothing, and a flood waits for its answers. */
 const HELD_BACK_MS = 1_000;
 const LEAST_FAILED_STATUS = 400;
-/** What anybody may send; members are known by their signature, and asked for what they decline. */
+/** What anybody may send; everything else is counted as reading is (readers.ts). */
 const OPEN_TO_ALL: readonly unknown[] = ["/v1/receipts", "/v1/vouchers"];
 
 export type Senders = {
@@ -31,9 +31,6 @@ export type Senders = {
 export function limitSenders(app: FastifyInstance, points = POINTS): Senders {
   const limiter = new RateLimiterMemory({ points, duration: WINDOW_SECONDS });
   const charge = (ip: string, amount: number) => void limiter.penalty(keyOf(ip), amount);
-
-  const isOpenToAll = ({ method, routeOptions }: FastifyRequest) =>
-    method === "POST" && OPEN_TO_ALL.includes(routeOptions.url);
 
   app.addHook("onRequest", async (request) => {
     if (!isOpenToAll(request)) return;
@@ -56,6 +53,10 @@ export function limitSenders(app: FastifyInstance, points = POINTS): Senders {
       if (vain > 0) charge(ip, vain);
     },
   };
+}
+
+export function isOpenToAll({ method, routeOptions }: FastifyRequest): boolean {
+  return method === "POST" && OPEN_TO_ALL.includes(routeOptions.url);
 }
 
 /** Of IPv6 the first half: the other is its holder's to choose. */

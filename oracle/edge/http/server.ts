@@ -1,8 +1,8 @@
-import type { Server } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import type { AddressInfo } from "node:net";
 import fastify, { type FastifyInstance } from "fastify";
 import { acceptBodies } from "./bodies.ts";
 import { serveBundles } from "./bundles.ts";
+import { createConnections } from "./connections.ts";
 import { serveCustomers } from "./customers.ts";
 import { serveMembers } from "./members.ts";
 import { serveOperation } from "./operation.ts";
@@ -12,21 +12,9 @@ import { limitReaders } from "./readers.ts";
 import { serveReceipts } from "./receipts.ts";
 import { answerErrors, MAX_BODY_BYTES, sendError } from "./refusals.ts";
 import { documentRoutes, jsonSchemas } from "./schemas.ts";
-import { keyOf, limitSenders } from "./senders.ts";
+import { limitSenders } from "./senders.ts";
 import { serveVouchers } from "./vouchers.ts";
 
-/** A sender that has not sent its headers, its request, or the next one, by then is gone or means harm. */
-const HEADERS_TIMEOUT_MS = 10_000;
-const REQUEST_TIMEOUT_MS = 30_000;
-const KEEP_ALIVE_TIMEOUT_MS = 20_000;
-const TIMEOUT_CHECK_MS = 5_000;
-/** Browsers and proxies send a tenth of it. */
-const MAX_HEADER_BYTES = 8 * 1024;
-const MAX_HEADERS = 64;
-/** Bounds memory and file handles against senders that only connect. */
-const MAX_CONNECTIONS = 10_000;
-/** Of them, for one address: more than a building full of devices opens, and no other's share. */
-const MAX_CONNECTIONS_OF_AN_ADDRESS = 500;
 /** Longer than a full queue takes to answer; a reader that is slower is cut off when the server closes. */
 const CLOSE_TIMEOUT_MS = 45_000;
 
@@ -42,36 +30,27 @@ export type HttpServer = {
 };
 
 export async function createHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const connections = createConnections({ behindProxy: options.trustProxy !== undefined });
   const app = fastify({
     bodyLimit: MAX_BODY_BYTES,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-    http: {
-      maxHeaderSize: MAX_HEADER_BYTES,
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
-    },
+    serverFactory: connections.createServer,
     trustProxy: options.trustProxy === undefined ? false : [...options.trustProxy],
     exposeHeadRoutes: false,
     return503OnClosing: false,
     frameworkErrors: (error, _request, reply) => sendError(error, reply),
   });
-  app.server.maxHeadersCount = MAX_HEADERS;
-  app.server.maxConnections = MAX_CONNECTIONS;
-  // What comes through a proxy comes from one address, and the proxy has limits of its own.
-  if (options.trustProxy === undefined) limitConnections(app.server);
   // The schemas are for the document: core's parsers read what comes in, and name the refusal.
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => JSON.stringify);
   for (const schema of jsonSchemas()) app.addSchema(schema);
-  acceptBodies(app);
+  acceptBodies(app, connections.cutOff);
   answerErrors(app, options);
   addHeaders(app);
   const senders = limitSenders(app, options.pointsPerAddress);
   const readers = limitReaders(app, options.readPointsPerAddress);
   await documentRoutes(app);
   serveReceipts(app, options, senders, readers);
-  serveVouchers(app, options);
+  serveVouchers(app, options, readers);
   serveCustomers(app, options);
   await serveMembers(app, options);
   await serveBundles(app, options);
@@ -92,25 +71,6 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
       }
     },
   };
-}
-
-/** A connection over its address's share ends before anything of it is read. */
-function limitConnections(server: Server): void {
-  const open = new Map<string, number>();
-  server.on("connection", (socket: Socket) => {
-    const key = keyOf(socket.remoteAddress ?? "");
-    const count = (open.get(key) ?? 0) + 1;
-    if (count > MAX_CONNECTIONS_OF_AN_ADDRESS) {
-      socket.destroy();
-      return;
-    }
-    open.set(key, count);
-    socket.once("close", () => {
-      const left = (open.get(key) ?? 0) - 1;
-      if (left > 0) open.set(key, left);
-      else open.delete(key);
-    });
-  });
 }
 
 /** Everything that can be read is public, for pages of any origin; writing from a page is not offered. */

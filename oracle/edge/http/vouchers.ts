@@ -1,12 +1,22 @@
+import { Readable } from "node:stream";
 import { isRefused } from "@link-rewards/core/encoding/refusal";
 import { signedVoucherToJson } from "@link-rewards/core/signed/submission";
+import type { SignedVoucher } from "@link-rewards/core/signed/voucher";
 import type { FastifyInstance } from "fastify";
 import type { HttpServerOptions } from "./options.ts";
+import type { Readers } from "./readers.ts";
 import { sendRefused } from "./refusals.ts";
 import { BUSY, json, REFUSED_BODY, refTo, TOO_MUCH_READ } from "./schemas.ts";
 import { keyOf } from "./senders.ts";
 
-export function serveVouchers(app: FastifyInstance, { ingest }: HttpServerOptions): void {
+/** What is written at once, some 60 kB. */
+const VOUCHERS_A_PAGE = 250;
+
+export function serveVouchers(
+  app: FastifyInstance,
+  { ingest }: HttpServerOptions,
+  readers: Readers,
+): void {
   app.post(
     "/v1/vouchers",
     {
@@ -37,9 +47,29 @@ export function serveVouchers(app: FastifyInstance, { ingest }: HttpServerOption
         summary: "The vouchers still to be collected",
         description:
           "The highest of each customer for the epochs that are not sealed. Anyone may collect them.",
-        response: { 200: json("By epoch.", "Vouchers"), ...TOO_MUCH_READ },
+        response: { 200: json("By customer and epoch.", "Vouchers"), ...TOO_MUCH_READ },
       },
     },
-    async () => ({ vouchers: (await ingest.vouchers()).map(signedVoucherToJson) }),
+    async (request, reply) => {
+      const pages = readers.stream(request, reply, pagesOf(ingest.vouchers()));
+      return reply.type("application/json; charset=utf-8").send(Readable.from(pages));
+    },
   );
+}
+
+/** The text of `{"vouchers":[…]}`, which as a whole would be as long as there are customers. */
+async function* pagesOf(vouchers: AsyncIterable<SignedVoucher>): AsyncGenerator<Uint8Array> {
+  let page: string[] = [];
+  let before = '{"vouchers":[';
+  const written = (after = "") => Buffer.from(before + page.join(",") + after);
+  for await (const voucher of vouchers) {
+    page.push(JSON.stringify(signedVoucherToJson(voucher)));
+    if (page.length < VOUCHERS_A_PAGE) continue;
+    yield written();
+    before = ",";
+    page = [];
+  }
+  // Nothing follows a comma but a voucher.
+  if (page.length === 0 && before === ",") before = "";
+  yield written("]}");
 }

@@ -145,3 +145,32 @@ describe("POST /v1/vouchers", () => {
     }
   });
 });
+
+describe("GET /v1/vouchers", () => {
+  for (const count of [0, 1, 250, 500, 501]) {
+    it(`lists ${count}, a page at a time`, async () => {
+      const promised = Array.from({ length: count }, (_, i) => ({
+        voucher: {
+          customer: `0x${i.toString(16).padStart(40, "0")}` as const,
+          epoch: 1,
+          amount: 1n,
+        },
+        signature: signed().signature,
+      }));
+      const served = await serve({
+        between: (store) => ({
+          ...store,
+          async *vouchers() {
+            yield* promised;
+          },
+        }),
+      });
+      try {
+        const { text } = await served.request("/v1/vouchers");
+        expect(text).to.equal(JSON.stringify({ vouchers: promised.map(signedVoucherToJson) }));
+      } finally {
+        await served.close();
+      }
+    });
+  }
+});

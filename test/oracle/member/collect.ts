@@ -174,7 +174,7 @@ describe("close, collecting vouchers", () => {
     expect(actionsOf(outcome, "collect")).to.deep.equal([]);
     // The proposal of epoch 1 is all it sent.
     expect(await sent()).to.equal(before + 1);
-    expect(await inStore(oracle, (store) => store.vouchers())).to.deep.equal([
+    expect(await inStore(oracle, (store) => Array.fromAsync(store.vouchers()))).to.deep.equal([
       world.promise(2, LTK, 1),
     ]);
   });

@@ -187,7 +187,7 @@ describe("what a member asks of its peers", () => {
         expect(await replicateFrom(oracle, url)).to.deep.equal({ receipts: 1, vouchers: 1 });
         const { device, customer } = honest.receipt;
         expect(await oracle.store.head(1, device, customer)).to.deep.equal(honest);
-        expect(await oracle.store.vouchers()).to.deep.equal([voucher]);
+        expect(await Array.fromAsync(oracle.store.vouchers())).to.deep.equal([voucher]);
         // All of it once more is nothing new.
         expect(await replicateFrom(oracle, url)).to.deep.equal({ receipts: 0, vouchers: 0 });
       });

@@ -53,7 +53,7 @@ describe("three members, of whom one is killed", () => {
     await world.owe(third.url, 1, LTK);
     await isAt(first, 0, 1);
     await inStore(oracles[0], async (store) => {
-      while ((await store.vouchers()).length === 0) await soon();
+      while ((await Array.fromAsync(store.vouchers())).length === 0) await soon();
     });
     await third.kill();
     await world.endEpoch(1);

@@ -31,7 +31,7 @@ describe("PostgreSQL: a store's connections", () => {
     const through = url.replace(server.address, proxy.address);
     store = await openPostgresStore(through, { answerWaitMs: ANSWER_WAIT_MS });
     // More than one, so that more than one is idle afterwards.
-    await Promise.all([store.epochs(), store.cursor(), store.vouchers()]);
+    await Promise.all([store.epochs(), store.cursor(), Array.fromAsync(store.vouchers())]);
     await store.putReceipts([receipt(1)]);
   });
   afterEach(async () => {

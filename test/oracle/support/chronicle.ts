@@ -56,7 +56,7 @@ export type Remembered = {
 export function remembered(oracle: MemberOracle): Promise<Remembered> {
   return inStore(oracle, async (store) => ({
     epochs: await store.epochs(),
-    vouchers: (await store.vouchers()).length,
+    vouchers: (await Array.fromAsync(store.vouchers())).length,
     pending: await store.pendingTransactions(lowercaseHex(oracle.wallet.address)),
   }));
 }
