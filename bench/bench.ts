@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
-import type { Case, MeasureTogether } from "./case.ts";
+import { type Case, type MeasureTogether, median } from "./case.ts";
 
 /**
  * Side by side with what a user would pick instead: `npm run bench`, or `npm run bench -- tree proof --size 100000`.
@@ -52,6 +52,8 @@ const { values: options, positionals } = parseArgs({
     /** "cpu" on a machine that does other work as well: it leaves out waiting for a core, and means nothing for pools. */
     clock: { type: "string", default: "wall" },
     rounds: { type: "string" },
+    /** Of the subjects, what has this in its name. */
+    only: { type: "string" },
   },
 });
 
@@ -77,20 +79,20 @@ async function measureSubject(subject: SubjectName): Promise<readonly Row[]> {
     measureTogether?: MeasureTogether;
   };
   const measured: Row[] = [];
-  const together = await measureTogether?.({ quick: options.quick ?? false });
-  for (const { figure, idle, ...row } of together ?? []) {
-    const [ours, theirs] = [rounded(figure), rounded(idle)];
+  const together = await measureTogether?.({
+    quick: options.quick ?? false,
+    rounds: options.rounds === undefined ? undefined : Number(options.rounds),
+    only: options.only,
+  });
+  for (const { figure, theirs, ...row } of together ?? []) {
+    const ratio = rounded(theirs / figure);
     measured.push({
-      subject,
-      peer: "idle",
-      unit: "ms",
-      ...row,
-      ours,
-      theirs,
-      ratio: rounded(idle / figure),
+      ...{ subject, unit: "ms", ...row },
+      ...{ ours: rounded(figure), theirs: rounded(theirs), ratio },
     });
   }
   for (const each of cases ?? []) {
+    if (options.only !== undefined && !each.what.includes(options.only)) continue;
     for (const size of sizesOf(each)) {
       process.stderr.write(`bench: ${subject}, ${each.what}, ${size.toLocaleString("en")}\n`);
       measured.push(...(await measure(subject, each, size, file.href)));
@@ -169,14 +171,6 @@ async function answer(child: ChildProcess): Promise<unknown> {
   });
   const [message] = await Promise.race([once(child, "message"), ended]);
   return message;
-}
-
-function median(figures: readonly number[]): number {
-  const sorted = figures.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1
-    ? (sorted[middle] as number)
-    : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
 }
 
 function rounded(figure: number): number {

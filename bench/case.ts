@@ -22,15 +22,29 @@ export type Peer = {
 
 /**
  * What has to be measured beside each other in one world, because setting it up takes longer than the measuring: each with
- * the same figure while nothing else happens, in milliseconds.
+ * the same figure in other circumstances, in milliseconds.
  */
-export type MeasureTogether = (options: { readonly quick: boolean }) => Promise<
+export type MeasureTogether = (options: {
+  readonly quick: boolean;
+  readonly rounds?: number | undefined;
+  /** Of those alone whose name contains it. */
+  readonly only?: string | undefined;
+}) => Promise<
   readonly {
     readonly what: string;
     readonly size: number;
     readonly figure: number;
-    readonly idle: number;
+    readonly peer: string;
+    readonly theirs: number;
     readonly peakMb: number;
-    readonly peerPeakMb: number;
+    readonly peerPeakMb: number | null;
   }[]
 >;
+
+export function median(figures: readonly number[]): number {
+  const sorted = figures.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1
+    ? (sorted[middle] as number)
+    : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
+}

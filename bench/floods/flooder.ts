@@ -13,6 +13,8 @@ export type Flood = {
   readonly connections: number;
   /** In base64. Each connection sends the next, waits for the answer, and so on. */
   readonly requests: readonly string[];
+  /** So many at a time on each connection, the next without waiting for an answer; one by one when absent. */
+  readonly pipelined?: number;
   /** Sends in pieces of so many bytes with so long between two, and never the last byte. */
   readonly slow?: { readonly bytes: number; readonly everyMilliseconds: number };
   /** Only connects. */
@@ -50,7 +52,7 @@ function startFlood(flood: Flood): { stop(): Promise<Flooded> } {
           answered++;
           socket.write(request());
         });
-        socket.write(request());
+        for (let each = 0; each < (flood.pipelined ?? 1); each++) socket.write(request());
       }
       await ended;
       sockets.delete(socket);
@@ -83,7 +85,7 @@ async function drip(
 
 const CHUNKED_END = Buffer.from("0\r\n\r\n");
 
-/** Calls when an answer is whole. */
+/** Calls for each answer that is whole. */
 function onAnswer(socket: Socket, done: () => void): void {
   const none = Buffer.alloc(0);
   let head: Buffer | undefined = none;
@@ -91,20 +93,28 @@ function onAnswer(socket: Socket, done: () => void): void {
   let missing: number | undefined;
   socket.on("data", (bytes: Buffer) => {
     let rest = bytes;
-    if (head !== undefined) {
-      head = Buffer.concat([head, bytes]);
-      const end = head.indexOf("\r\n\r\n");
-      if (end === -1) return;
-      const length = /content-length: (\d+)/i.exec(head.toString("latin1", 0, end))?.[1];
-      missing = length === undefined ? undefined : Number(length);
-      rest = head.subarray(end + 4);
-      head = undefined;
+    while (rest.length > 0) {
+      if (head !== undefined) {
+        head = Buffer.concat([head, rest]);
+        const end = head.indexOf("\r\n\r\n");
+        if (end === -1) return;
+        const length = /content-length: (\d+)/i.exec(head.toString("latin1", 0, end))?.[1];
+        missing = length === undefined ? undefined : Number(length);
+        rest = head.subarray(end + 4);
+        head = undefined;
+      }
+      if (missing === undefined) {
+        if (!rest.subarray(-5).equals(CHUNKED_END)) return;
+        rest = none;
+      } else {
+        const own = Math.min(missing, rest.length);
+        missing -= own;
+        rest = rest.subarray(own);
+        if (missing > 0) return;
+      }
+      head = none;
+      done();
     }
-    if (missing !== undefined) missing -= rest.length;
-    const isWhole = missing === undefined ? rest.subarray(-5).equals(CHUNKED_END) : missing <= 0;
-    if (!isWhole) return;
-    head = none;
-    done();
   });
 }
 
