@@ -33,8 +33,8 @@ export type DemoDevice = {
   readonly key: LocalDevice;
   readonly owner: HDNodeWallet;
   readonly folder: string;
-  /** Where it hands in what it signed. */
-  oracleUrl: string;
+  /** Where it hands in what it signed: the next when one is gone. */
+  readonly oracleUrls: readonly string[];
   node: RunningNode;
 };
 
@@ -46,10 +46,8 @@ export type DemoCustomer = {
   readonly file: string;
   /** Buys for the reward programme. */
   readonly inspector: boolean;
-  oracleUrl: string;
-  gateway: RunningGateway;
-  /** The same gateway, memory and all, with another oracle. */
-  readonly start: (oracleUrl: string) => Promise<RunningGateway>;
+  readonly oracleUrls: readonly string[];
+  readonly gateway: RunningGateway;
 };
 
 export type Cast = {
@@ -119,7 +117,7 @@ export async function foundWorld({
   return { devnet, chain, deviceChain, people, devices, colluders };
 }
 
-/** Starts every device and gateway as an HTTP peer of its own, each with one of the oracles. */
+/** Starts every device and gateway as an HTTP peer of its own, each with another of the oracles first. */
 export async function startCast(
   world: Awaited<ReturnType<typeof foundWorld>>,
   operator: Operator,
@@ -127,11 +125,12 @@ export async function startCast(
 ): Promise<Cast> {
   const { devnet, chain, deviceChain, people, colluders } = world;
   const urls = [operator, ...operator.others].map(({ url }) => url);
+  const urlsFrom = (first: number) => urls.map((_, i) => at(urls, (first + i) % urls.length));
   const devices: DemoDevice[] = [];
   for (const [i, device] of world.devices.entries()) {
-    const oracleUrl = at(urls, i % urls.length);
-    const node = await startDevice(chain, oracleUrl, device.key, device.folder);
-    devices.push({ ...device, oracleUrl, node });
+    const oracleUrls = urlsFrom(i);
+    const node = await startDevice(chain, oracleUrls, device.key, device.folder);
+    devices.push({ ...device, oracleUrls, node });
   }
   const favourites = new Map<string, number>();
   const customers: DemoCustomer[] = [];
@@ -143,33 +142,15 @@ export async function startCast(
     await writeFile(file, randomBytes(FILE_BYTES));
     const key = people.gateways[i] as Wallet;
     const customer = { name, wallet, key, folder, file, inspector: i === INSPECTOR };
-    const start = (url: string) =>
-      startDemoGateway(world, url, customer, {
-        nodes: () => devices.slice(0, favourites.get(name)).map(({ node }) => node.url),
-        payBasisPoints: (epoch) => payBasisPoints(name, epoch),
-      });
-    const oracleUrl = at(urls, i % urls.length);
-    customers.push({ ...customer, oracleUrl, gateway: await start(oracleUrl), start });
+    const oracleUrls = urlsFrom(i);
+    const gateway = await startDemoGateway(world, oracleUrls, customer, {
+      nodes: () => devices.slice(0, favourites.get(name)).map(({ node }) => node.url),
+      payBasisPoints: (epoch) => payBasisPoints(name, epoch),
+    });
+    customers.push({ ...customer, oracleUrls, gateway });
   }
   const { owners } = people;
   return { devnet, chain, deviceChain, favourites, colluders, owners, devices, customers };
-}
-
-/** Whoever handed in at an oracle that is gone goes to another, with all that it remembers. */
-export async function turnTo(
-  { chain, devices, customers }: Cast,
-  { gone, next }: { readonly gone: string; readonly next: string },
-): Promise<void> {
-  for (const device of devices.filter(({ oracleUrl }) => oracleUrl === gone)) {
-    await device.node.close();
-    device.node = await startDevice(chain, next, device.key, device.folder);
-    device.oracleUrl = next;
-  }
-  for (const customer of customers.filter(({ oracleUrl }) => oracleUrl === gone)) {
-    await customer.gateway.close();
-    customer.gateway = await customer.start(next);
-    customer.oracleUrl = next;
-  }
 }
 
 /** Short waits: an epoch of the demo takes seconds. */
@@ -178,7 +159,7 @@ const EPOCH_MAX_AGE_MILLISECONDS = 200;
 
 export function startDevice(
   { deployment }: Chain,
-  oracleUrl: string,
+  oracles: readonly string[],
   key: LocalDevice,
   folder: string,
 ): Promise<RunningNode> {
@@ -186,7 +167,7 @@ export function startDevice(
     key,
     chainId: deployment.chainId,
     registry: deployment.contracts.deviceRegistry,
-    oracles: [oracleUrl],
+    oracles,
     folder,
     epochMaxAgeMilliseconds: EPOCH_MAX_AGE_MILLISECONDS,
     backoff: { ...BACKOFF, retries: Number.POSITIVE_INFINITY },
@@ -195,7 +176,7 @@ export function startDevice(
 
 export function startDemoGateway(
   { chain, deviceChain }: Pick<Cast, "chain" | "deviceChain">,
-  oracleUrl: string,
+  oracles: readonly string[],
   {
     wallet,
     key,
@@ -216,7 +197,7 @@ export function startDemoGateway(
     chainId,
     registry: contracts.deviceRegistry,
     escrow: contracts.customerEscrow,
-    oracles: [oracleUrl],
+    oracles,
     nodes,
     files: [file],
     folder,

@@ -65,7 +65,7 @@ export async function firstEpoch(cast: Cast, operator: Operator, tell: Tell): Pr
   await rm(forgetful.folder, { recursive: true, force: true });
   forgetful.node = await startDevice(
     cast.chain,
-    forgetful.oracleUrl,
+    forgetful.oracleUrls,
     forgetful.key,
     forgetful.folder,
   );
@@ -289,10 +289,10 @@ async function serveFromClone(cast: Cast): Promise<void> {
   const customer = cast.customers[0] as Cast["customers"][number];
   const folder = `${device.folder}-clone`;
   await cp(device.folder, folder, { recursive: true });
-  const node = await startDevice(cast.chain, device.oracleUrl, device.key, folder);
+  const node = await startDevice(cast.chain, device.oracleUrls, device.key, folder);
   const clone = { ...customer, folder: `${customer.folder}-clone` };
   await cp(customer.folder, clone.folder, { recursive: true });
-  const gateway = await startDemoGateway(cast, customer.oracleUrl, clone, {
+  const gateway = await startDemoGateway(cast, customer.oracleUrls, clone, {
     nodes: () => [node.url],
     // What it signs for is on the original's account already when that goes on.
     payBasisPoints: () => 10_000,
