@@ -116,7 +116,8 @@ function logIn(given: NodesLog | null): ChainLog | undefined {
     return undefined;
   if (!Array.isArray(topics) || topics.length > MAX_TOPICS || removed === true) return undefined;
   if (!topics.every((topic) => typeof topic === "string")) return undefined;
-  if (!QUANTITY.test(String(blockNumber)) || !QUANTITY.test(String(logIndex))) return undefined;
+  if (typeof blockNumber !== "string" || typeof logIndex !== "string") return undefined;
+  if (!QUANTITY.test(blockNumber) || !QUANTITY.test(logIndex)) return undefined;
   return {
     address: address.toLowerCase() as Address,
     topics,

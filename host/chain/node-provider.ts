@@ -6,6 +6,7 @@ import {
   type Networkish,
 } from "ethers";
 import { fetchPaced, type PacedAnswer } from "../paced.ts";
+import { isOfForm } from "./forms.ts";
 import { isNodeFault, type NodeFault, nodeFault } from "./node-fault.ts";
 import { type Answer, askQuorum, isDeciding } from "./quorum.ts";
 import { type NodesError, refusalOf } from "./refusals.ts";
@@ -264,20 +265,33 @@ function errorIn(body: unknown): Required<NodesError> | undefined {
   const { error } = Object(body) as { error?: unknown };
   if (error === undefined || error === null) return undefined;
   const { code, message, data } = Object(error) as NodesError;
-  const said = typeof message === "string" ? message : String(JSON.stringify(error));
+  const said = typeof message === "string" ? message : spelled(error);
   return {
-    code: Number.isInteger(Number(code)) ? Number(code) : 0,
+    code: typeof code === "number" || typeof code === "string" ? Number(code) || 0 : 0,
     message: said.length > SHOWN_CHARACTERS ? `${said.slice(0, SHOWN_CHARACTERS)}…` : said,
-    data,
+    data: revertIn(data),
   };
 }
 
-function answerIn(
-  body: unknown,
-  { id, method }: JsonRpcPayload,
-  host: string,
-  status: number,
-): Answer {
+/** Some nodes wrap it once; deeper nothing is looked for, since what is nested without end has no bottom. */
+function revertIn(data: unknown): unknown {
+  if (typeof data === "string") return data;
+  const { data: wrapped, message } = Object(data) as NodesError;
+  return typeof wrapped === "string"
+    ? { data: wrapped, message: typeof message === "string" ? message : "" }
+    : undefined;
+}
+
+function spelled(value: unknown): string {
+  try {
+    return String(JSON.stringify(value));
+  } catch {
+    return "an error of no form";
+  }
+}
+
+function answerIn(body: unknown, payload: JsonRpcPayload, host: string, status: number): Answer {
+  const { id, method } = payload;
   const error = errorIn(body);
   if (error !== undefined) {
     const refusal = refusalOf(method, error);
@@ -291,8 +305,13 @@ function answerIn(
     throw nodeFault("nonsense", message);
   }
   // As of a cache that mixes up what it is asked.
-  if (String(of) !== String(id))
+  if (of !== id && of !== String(id))
     throw nodeFault("nonsense", `the RPC node at ${host} answered another question than was asked`);
+  if (!isOfForm(payload, result))
+    throw nodeFault(
+      "nonsense",
+      `the RPC node at ${host} answered ${method} with what can be no answer to it`,
+    );
   return { id, result };
 }
 

@@ -271,7 +271,7 @@ const ASKING: readonly Row<AskRefusal>[] = [
 export function refusalOf(method: string, error: NodesError): Refusal | undefined {
   if (isRevert(error)) return undefined;
   const rows = OF_TRANSACTIONS.has(method) ? [...SENDING, ...ASKING] : ASKING;
-  const said = String(error.message ?? "").toLowerCase();
+  const said = typeof error.message === "string" ? error.message.toLowerCase() : "";
   return rows.find(
     ({ of, codes, words }) =>
       (of === undefined || of.has(method)) &&
@@ -281,7 +281,8 @@ export function refusalOf(method: string, error: NodesError): Refusal | undefine
 
 /** Geth's code for it; others say it, or give the data. */
 function isRevert({ code, message, data }: NodesError): boolean {
-  return code === 3 || /revert/i.test(String(message)) || /^0x[0-9a-f]{8,}$/i.test(String(data));
+  if (code === 3 || (typeof message === "string" && /revert/i.test(message))) return true;
+  return typeof data === "string" && /^0x[0-9a-f]{8,}$/i.test(data);
 }
 
 /** Undefined when the error says nothing about the transaction, as one of the connection. */

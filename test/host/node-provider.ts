@@ -395,6 +395,104 @@ describe("asking a node", () => {
     });
   }
 
+  describe("that answers what can be no answer", () => {
+    const block = ["latest", false];
+    const receipt = [`0x${"01".repeat(32)}`];
+    const call = [{ to: address }, "latest"];
+    const huge = `0x${"f".repeat(64)}`;
+    const wrong: readonly (readonly [string, readonly unknown[], unknown])[] = [
+      ...["eth_chainId", "eth_blockNumber"].flatMap((method) =>
+        [null, 5, {}, [], "5", "0x", "-0x5", "0x-5", huge, true].map(
+          (result) => [method, [], result] as const,
+        ),
+      ),
+      ...[null, 5, "-0x5", `${huge}f`].map((result) => ["eth_gasPrice", [], result] as const),
+      ...[null, "0x0", "0x5g", `0x${"00".repeat(600_000)}`].map(
+        (result) => ["eth_call", call, result] as const,
+      ),
+      ...[null, "0x5", {}].map((result) => ["eth_sendRawTransaction", ["0x"], result] as const),
+      ...[5, "0x5", [], { number: "0x5" }].map(
+        (result) => ["eth_getBlockByNumber", block, result] as const,
+      ),
+      ...[5, {}, []].map((result) => ["eth_getTransactionReceipt", receipt, result] as const),
+    ];
+
+    const refused = async (
+      answer: (body: string) => Promise<string> | string,
+      ask: () => Promise<unknown>,
+    ) => {
+      let asked = 0;
+      proxy.handle(async ({ body }, forward) => (++asked === 1 ? answer(body) : forward()));
+      await ask().catch((error: unknown) => expect(isNodeFault(error)).to.equal(false));
+      expect(asked).to.be.greaterThan(1);
+    };
+
+    it("is asked again, and not believed", async () => {
+      for (const [method, params, result] of wrong)
+        await refused(
+          (body) => answerTo(body, { result }),
+          () => provider.send(method, [...params]),
+        );
+    }).timeout(60_000);
+
+    it("is named with the method, and not with words of what read it", async () => {
+      proxy.handle(async ({ body }) => answerTo(body, { result: {} }));
+      expect(String(await failureOf(provider.getBlockNumber()))).to.contain(
+        `the RPC node at ${hosts()} answered eth_blockNumber with what can be no answer to it`,
+      );
+    });
+
+    it("is not read to the bottom of what is nested without end", async () => {
+      const nested = JSON.stringify("@");
+      const texts: readonly (readonly [string, readonly unknown[], object])[] = [
+        ["eth_getBlockByNumber", block, { result: "@" }],
+        ["eth_getBlockByNumber", block, { error: "@" }],
+        ["eth_getBlockByNumber", block, { error: { code: "@", message: "@", data: "@" } }],
+        ["eth_getLogs", [{}], { error: { message: "the moon is full", data: "@" } }],
+      ];
+      const depth = 100_000;
+      for (const [method, params, answer] of texts) {
+        proxy.handle(async ({ body }) =>
+          answerTo(body, answer).replaceAll(nested, `${"[".repeat(depth)}${"]".repeat(depth)}`),
+        );
+        const failed = await failureOf(provider.send(method, [...params]));
+        expect(String(failed)).not.to.match(/call stack/);
+      }
+      const log = { address, topics: [], data: "0x", blockNumber: "@", logIndex: "0x0" };
+      proxy.handle(async ({ body }) =>
+        answerTo(body, { result: [log] }).replace(
+          nested,
+          `${"[".repeat(depth)}${"]".repeat(depth)}`,
+        ),
+      );
+      expect(String(await failureOf(through(5)))).to.contain("is not what was asked for");
+    });
+
+    it("is not the block of another number, nor the receipt of another transaction", async () => {
+      await refused(
+        async (body) => {
+          const { result } = JSON.parse(await devnetAnswer("eth_getBlockByNumber", ["0x0", false]));
+          return answerTo(body, { result });
+        },
+        () => provider.send("eth_getBlockByNumber", ["0x1", false]),
+      );
+      const { transactions } = await devnet.provider.send("eth_getBlockByNumber", ["0x1", false]);
+      await refused(
+        async (body) => {
+          const { result } = JSON.parse(
+            await devnetAnswer("eth_getTransactionReceipt", [transactions[0]]),
+          );
+          return answerTo(body, { result });
+        },
+        () => provider.send("eth_getTransactionReceipt", receipt),
+      );
+    });
+
+    async function devnetAnswer(method: string, params: readonly unknown[]): Promise<string> {
+      return JSON.stringify({ result: await devnet.provider.send(method, [...params]) });
+    }
+  });
+
   describe("for what it does not have", () => {
     const lacks = (answer: object) =>
       proxy.handle(async ({ body }, forward) =>
