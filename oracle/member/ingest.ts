@@ -63,7 +63,7 @@ const FAILURES_IN_A_ROW = 3;
 const TROUBLE_LASTS_MS = 30_000;
 /** About 2 ms of signature checks: the turn of one sender. */
 const RECEIPTS_PER_SLICE = 16;
-/** What is at work or on its way to two threads, 4 ms for each: who sends one receipt waits for this much of others'. */
+/** What is at work or on its way to two threads, 4 ms for each: who sends a single receipt waits for this much of others'. */
 const SLICES_AT_A_TIME = 8;
 /**
  * Newly stored ones in ten seconds: a device that serves a thousand customers has a newer receipt of each in that time.
@@ -532,7 +532,7 @@ function recoverInTurns(curves: Curves | undefined): SignerRecovery {
     const step = RECEIPTS_PER_TURN;
     const found: Uint8Array[] = [];
     for (let first = 0; first * recordBytes < records.length; first += step) {
-      if (found.length > 0) await new Promise((resolve) => setImmediate(resolve));
+      await new Promise((resolve) => setImmediate(resolve));
       const piece = {
         records: records.subarray(first * recordBytes, (first + step) * recordBytes),
         recordBytes,

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { promisify } from "node:util";
 import { gunzip as gunzipCallback } from "node:zlib";
 import { refuse } from "@link-rewards/core/encoding/refusal";
@@ -18,13 +19,24 @@ const MAX_EXPANSION = 16;
 const FREE_PIECES = 1_024;
 const LEAST_BYTES_A_PIECE = 64;
 
+/** A single receipt is smaller. What is larger may be a thousand, and milliseconds of the only thread. */
+const SMALL_BYTES = 4 * 1024;
+
 /** JSON and packed receipts, plain or gzipped. */
 export function acceptBodies(app: FastifyInstance, cutOff: (socket: Socket) => void): void {
   const memory = createBodyMemory();
-  const bytesOf = ({ headers, raw }: FastifyRequest, payload: Readable, lease: BodyLease) => {
+  let lastLarge: Promise<unknown> = Promise.resolve();
+  /** Of large bodies that came together, one in each turn of the event loop: what is small goes on between them. */
+  const inTurn = async (body: Buffer) => {
+    if (body.length <= SMALL_BYTES) return body;
+    lastLarge = lastLarge.then(() => nextTurn());
+    await lastLarge;
+    return body;
+  };
+  const bytesOf = async ({ headers, raw }: FastifyRequest, payload: Readable, lease: BodyLease) => {
     if (Number(headers["content-length"] ?? 0) > MAX_BODY_BYTES) throw bodyTooLarge();
     refuseCrumbs(payload, () => cutOff(raw.socket));
-    return unpack(payload, headers["content-encoding"], lease);
+    return inTurn(await unpack(payload, headers["content-encoding"], lease));
   };
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("application/json", (request: FastifyRequest, payload: Readable) =>

@@ -27,6 +27,16 @@ describe("a reader", () => {
     return { status: answer.statusCode, headers: answer.headers, text: bytes.toString() };
   }
 
+  /** Which of them is answered first, both asked at once. */
+  function firstOf(...paths: readonly string[]): Promise<string> {
+    return Promise.race(
+      paths.map(async (path) => {
+        await read("127.0.0.2", path);
+        return path;
+      }),
+    );
+  }
+
   it("that asks without end is turned away for a while; others, and probes, are not", async () => {
     await start();
     for (let i = 0; i < POINTS; i++) {
@@ -40,6 +50,41 @@ describe("a reader", () => {
     for (const path of ["/livez", "/readyz"])
       expect((await read("127.0.0.2", path)).status).to.equal(200);
     expect((await read("127.0.0.3", PLAIN)).status).to.equal(200);
+  });
+
+  it("that asks probes without end waits for them, and is told the truth; its other reading is not touched", async () => {
+    await start({ readiness: async () => [{ reason: "a-reason", message: "why" }] });
+    const all = await Promise.all(
+      Array.from({ length: 2 * POINTS }, () => read("127.0.0.2", "/readyz")),
+    );
+    expect(all.map(({ text }) => JSON.parse(text).reasons.length)).to.deep.equal(all.map(() => 1));
+    expect(await firstOf("/livez", PLAIN)).to.equal(PLAIN);
+    expect((await read("127.0.0.2", PLAIN)).status).to.equal(200);
+  });
+
+  it("that claims to be a member has few signatures looked at; a member is answered, only later", async () => {
+    const message = "the signature is not by it";
+    const door = { recognize: () => ({ refusal: "not-a-member", message }) };
+    await start({ members: door as unknown as NonNullable<Circumstances["members"]> });
+    const ask = () => read("127.0.0.2", "/v1/arrivals/receipts");
+    for (let i = 0; i < POINTS / 10; i++) expect((await ask()).status).to.equal(401);
+    expect(await firstOf("/v1/arrivals/receipts", PLAIN)).to.equal(PLAIN);
+    expect((await ask()).status).to.equal(401);
+    expect((await read("127.0.0.2", PLAIN)).status).to.equal(200);
+  });
+
+  it("that reads posts where nothing is, or nothing may be posted, is turned away as well", async () => {
+    await start();
+    const post = async () => {
+      const sent = request(`${served.url}/no/such/thing`, {
+        ...{ method: "POST", localAddress: "127.0.0.2", agent: false },
+      }).end();
+      const [answer] = (await once(sent, "response")) as [IncomingMessage];
+      answer.resume();
+      return answer.statusCode;
+    };
+    const all = await Promise.all(Array.from({ length: 2 * POINTS }, post));
+    expect(all.filter((status) => status === 404)).to.have.length(POINTS);
   });
 
   it("counts before it is answered: many at once are no way around it", async () => {
