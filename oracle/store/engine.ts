@@ -25,7 +25,7 @@ export type Snapshot = { readonly query: Query; end(): Promise<void> };
 
 /** Rows read at a time: between pages nothing is held open, however slow the reader is. */
 export const PAGE_ROWS = 1_000;
-/** Receipts in one commit: enough to share the disk's flush, few enough that the thread stands still for some 10 ms. */
-export const GROUP_RECEIPTS = 200;
+/** Receipts in one commit: enough to share the disk's flush, few enough to be answered within a moment. */
+export const GROUP_RECEIPTS = 2_000;
 /** Others' writes take milliseconds: one that takes longer than this hangs. */
 export const LOCK_WAIT_MS = 5_000;
