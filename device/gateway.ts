@@ -13,9 +13,10 @@ import {
   rpcsOption,
   wholeNumber,
 } from "@link-rewards/host/options";
-import { askedToStop, runProgram } from "@link-rewards/host/program";
+import { askedToStop, misuse, runProgram } from "@link-rewards/host/program";
 import { connectChain } from "./chain.ts";
-import { startGateway } from "./gateway/start.ts";
+import { type GatewayJob, startGateway } from "./gateway/start.ts";
+import { DEFAULT_WORK } from "./gateway/visit.ts";
 import { logToStderr } from "./log.ts";
 import { jsonOption, oraclesOption, print } from "./options.ts";
 
@@ -67,6 +68,21 @@ function runCommand() {
       "content that nodes keep, and that is fetched from them",
       [] as string[],
     )
+    .option("--module <file>", "WebAssembly that nodes run for it")
+    .option("--input <file...>", "what the module is run on, one job each", [] as string[])
+    .option(
+      "--milliseconds <n>",
+      "what a job may take, and costs, however long it takes",
+      wholeNumber,
+      1_000,
+    )
+    .option("--answers <folder>", "where to write what was computed")
+    .option(
+      "--check-share <percent>",
+      "of the jobs: computed a second time, by another node or by itself",
+      percent,
+      DEFAULT_WORK.checkPercent,
+    )
     .option("--folder <folder>", "the gateway's memory", "gateway-state")
     .option("--rounds <n>", "stop after so many", wholeNumber)
     .option("--interval <seconds>", "between two rounds", wholeNumber, 30)
@@ -78,10 +94,12 @@ function runCommand() {
     .option("--pay-share <percent>", "how much of its debt it promises", percent, 100)
     .addOption(jsonOption())
     .action(async (options) => {
+      const jobs = jobsOf(options);
       const deployment = await readDeploymentFile(options.deployment);
       const chain = connectChain(options.rpc, deployment, options.rpcQuorum);
       const { customer, inspector, payShare } = options;
       const contracts = contractsOf(deployment);
+      const { answers, checkShare } = options;
       const gateway = await startGateway({
         chainId: deployment.chainId,
         registry: contracts.deviceRegistry,
@@ -91,6 +109,9 @@ function runCommand() {
         oracles: options.oracle,
         nodes: () => readNodes(options.nodes),
         files: options.file,
+        jobs,
+        ...(answers && { answers }),
+        work: { checkPercent: checkShare },
         folder: options.folder,
         chain,
         inspector,
@@ -118,6 +139,20 @@ function runCommand() {
       await gateway.close();
       chain.close();
     });
+}
+
+function jobsOf({
+  module,
+  input,
+  milliseconds,
+}: {
+  readonly module?: string | undefined;
+  readonly input: readonly string[];
+  readonly milliseconds: number;
+}): readonly GatewayJob[] {
+  if ((module === undefined) !== (input.length === 0))
+    throw misuse("a job has a module and an input: --module and --input go together");
+  return module === undefined ? [] : input.map((each) => ({ module, input: each, milliseconds }));
 }
 
 async function readNodes(file: string): Promise<readonly string[]> {

@@ -29,6 +29,24 @@ export const NODE_REFUSALS = {
     meaning: "More was served since the last signed receipt than the device gives on credit.",
     remedy: "Sign a receipt for what was received.",
   },
+  "module-refused": {
+    meaning:
+      "The module is malformed, imports something, may answer differently elsewhere, or takes more than the device gives.",
+    remedy: "Build it as docs/receipt-protocol.md says.",
+  },
+  "job-unfinished": {
+    meaning: "The job trapped, or went beyond what it is worth or may take. It is not paid.",
+    remedy: "Offer more milliseconds, or mend the module.",
+  },
+  "offer-short": {
+    meaning: "This customer's module had no answer within as many milliseconds before.",
+    remedy: "Offer more.",
+  },
+  "loss-exhausted": {
+    meaning:
+      "So many of this customer's jobs came to no answer in this epoch that the device runs no more.",
+    remedy: "Try the module at home; wait for the next epoch.",
+  },
   "customer-uncovered": {
     meaning: "The customer has nothing in the escrow, or no share of the programme, to pay with.",
     remedy: "Deposit.",
@@ -48,6 +66,10 @@ const STATUS: Partial<Record<NodeRefusal, number>> = {
   "content-unknown": 404,
   "content-mismatch": 422,
   "range-invalid": 416,
+  "module-refused": 422,
+  "job-unfinished": 422,
+  "offer-short": 409,
+  "loss-exhausted": 402,
   "epoch-closed": 409,
   "sequence-unexpected": 409,
   "totals-short": 409,

@@ -45,7 +45,7 @@ async function read<T>(path: string, parse: (json: unknown) => T, initial: () =>
 }
 
 /** Write beside it, fsync, rename, fsync the folder: what a rename means after a power cut needs both. */
-async function replaceFile(path: string, content: string): Promise<void> {
+export async function replaceFile(path: string, content: string | Uint8Array): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   const temporary = `${path}.tmp`;
   const file = await open(temporary, "w", 0o600);

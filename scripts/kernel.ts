@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { main } from "assemblyscript/asc";
+import { compileAssembly } from "./assembly.ts";
 
 /**
  * Compiles kernel/keccak.ts (AssemblyScript) into core/encoding/keccak-kernel.ts: the same bytes on every machine, which a
@@ -8,24 +8,13 @@ import { main } from "assemblyscript/asc";
  */
 const SOURCE = "kernel/keccak.ts";
 const TARGET = "core/encoding/keccak-kernel.ts";
-const checkout = fileURLToPath(new URL("..", import.meta.url));
 
-const FLAGS = ["-O3", "--noAssert", "--runtime", "stub", "--enable", "simd"];
+const FLAGS = ["--noAssert", "--runtime", "stub", "--enable", "simd"];
 /** Pages of 64 KiB: the input, the output, and the state with its constants. */
 const MEMORY = ["--initialMemory", "3", "--maximumMemory", "3"];
 
 export async function compileKernel(): Promise<string> {
-  let wasm: Uint8Array | undefined;
-  const { error, stderr } = await main(
-    [SOURCE, "--baseDir", checkout, ...FLAGS, ...MEMORY, "--outFile", "keccak.wasm"],
-    {
-      writeFile: (_name, contents) => {
-        wasm = contents as Uint8Array;
-      },
-    },
-  );
-  if (error !== null || wasm === undefined)
-    throw new Error(`${SOURCE} does not compile: ${stderr.toString()}`, { cause: error });
+  const wasm = await compileAssembly(SOURCE, [...FLAGS, ...MEMORY]);
   return Buffer.from(wasm).toString("base64");
 }
 

@@ -37,7 +37,11 @@ export type LedgerPages = {
   tallies: Tally[];
   /** By epoch: each begins anew. */
   promised: Promised[];
+  /** Devices that answered a job wrong: not used up to the epoch `until`. */
+  shunned: Shunned[];
 };
+
+export type Shunned = { readonly device: Address; readonly until: number };
 
 const PAGES = z.object({
   customer: z.string(),
@@ -55,14 +59,15 @@ const PAGES = z.object({
     }),
   ),
   promised: z.array(z.looseObject({ delivered: z.boolean() })),
+  shunned: z.array(z.object({ device: z.string(), until: z.int() })),
 });
 
 /** One file, one gateway: two that pay for one customer need one ledger. */
 export function openLedger(folder: string, customer: Address) {
   return openStateFile<LedgerPages>(join(folder, "ledger.json"), {
-    initial: () => ({ since: undefined, tallies: [], promised: [] }),
+    initial: () => ({ since: undefined, tallies: [], promised: [], shunned: [] }),
     parse: (json) => parsePages(json, customer),
-    toJson: ({ since, tallies, promised }) => ({
+    toJson: ({ since, tallies, promised, shunned }) => ({
       customer,
       since,
       tallies: tallies.map((tally) => ({
@@ -75,6 +80,7 @@ export function openLedger(folder: string, customer: Address) {
         ...signedVoucherToJson(each),
         delivered: each.delivered,
       })),
+      shunned,
     }),
   });
 }
@@ -98,6 +104,7 @@ function parsePages(json: unknown, customer: Address): LedgerPages {
       ...checked(parseSignedVoucher(each)),
       delivered: each.delivered,
     })),
+    shunned: pages.shunned.map(({ device, until }) => ({ device: lowercaseHex(device), until })),
   };
 }
 

@@ -19,6 +19,7 @@ import {
   signedReceiptToJson,
 } from "@link-rewards/core/signed/receipt";
 import { z } from "zod";
+import { JOB_LIMITS, type JobOffer, MOST_JOB_MILLISECONDS } from "../compute/job.ts";
 import {
   CHUNK_BYTES,
   type ContentName,
@@ -28,9 +29,8 @@ import {
   isChunk,
   provesChunk,
 } from "../content.ts";
-import { checkJob, type Job } from "../job.ts";
 
-/** One node, as a customer sees it. What it answers is checked here; nothing unchecked leaves. */
+/** One node, as a customer sees it. What it answers is checked here; nothing unchecked leaves, but what it computed. */
 export type Peer = {
   describe(): Promise<PeerDevice>;
   keep(authorization: string, content: KeptFile): Promise<void>;
@@ -43,8 +43,8 @@ export type Peer = {
   ): Promise<Fetched>;
   /** Whether the node showed the chunk and that it belongs to the content. */
   challenge(authorization: string, content: ContentName, index: number): Promise<boolean>;
-  /** Whether the node's result holds in the sampled segments. */
-  compute(authorization: string, job: Job, sample: readonly number[]): Promise<boolean>;
+  /** The node's answer, as it says: whether it is the right one is not known here. */
+  compute(authorization: string, offer: JobOffer): Promise<Uint8Array>;
   countersign(draft: PeerDraft): Promise<SignedReceipt | PeerRefused>;
 };
 
@@ -76,15 +76,14 @@ const DEVICE = z.object({
   contents: z.array(z.object({ root: z.string() })),
 });
 const PROOF = z.object({ chunk: z.base64(), proof: z.array(z.string()).max(32) });
-const RESULT = z.object({ checkpoints: z.string() });
 const REFUSED = z.object({ refusal: z.string(), message: z.string(), next: z.int().optional() });
 
 export function connectPeer(url: string, timeoutMilliseconds: number): Peer {
   const ask = async (path: string, init: RequestInit = {}): Promise<Response> => {
     try {
       return await fetch(new URL(path, url), {
-        ...init,
         signal: AbortSignal.timeout(timeoutMilliseconds),
+        ...init,
       });
     } catch (cause) {
       throw new Error(`${url} did not answer`, { cause });
@@ -134,15 +133,14 @@ export function connectPeer(url: string, timeoutMilliseconds: number): Peer {
       const siblings = proof.map((node) => fromHex(lowercaseHex(node)));
       return provesChunk(content, index, Buffer.from(chunk, "base64"), siblings);
     },
-    async compute(authorization, job, sample) {
-      const response = await askServed(
-        "/v1/jobs",
-        authorization,
-        asJson({ ...job, seed: toHex(job.seed) }),
-      );
-      const { checkpoints } = RESULT.parse(await jsonOf(response));
-      if (!isHexOf(checkpoints, job.segments * HASH_BYTES)) return false;
-      return checkJob(job, fromHex(lowercaseHex(checkpoints)), sample);
+    async compute(authorization, offer) {
+      // It may have to wait for another's job.
+      const most = timeoutMilliseconds + MOST_JOB_MILLISECONDS + offer.milliseconds;
+      const response = await askServed("/v1/jobs", authorization, {
+        ...asJson(offer),
+        signal: AbortSignal.timeout(most),
+      });
+      return bytesOf(response, JOB_LIMITS.outputBytes);
     },
     async countersign({ receipt, customerSignature, head }) {
       const draft = {
@@ -160,7 +158,7 @@ export function connectPeer(url: string, timeoutMilliseconds: number): Peer {
   };
 }
 
-/** The longest answer is that of the longest job, in hex. */
+/** The longest answer has all contents that a device keeps. */
 const MOST_JSON_BYTES = 2 ** 20;
 
 async function jsonOf(response: Response): Promise<unknown> {

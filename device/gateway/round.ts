@@ -1,3 +1,5 @@
+import { randomInt } from "node:crypto";
+import { at } from "@link-rewards/core/encoding/at";
 import type { Address, Hex } from "@link-rewards/core/encoding/bytes";
 import { recover } from "@link-rewards/core/encoding/signature";
 import { type Amounts, receiptDigest, type SignedReceipt } from "@link-rewards/core/signed/receipt";
@@ -7,14 +9,17 @@ import { authorizationOf, sessionDigest } from "../session.ts";
 import type { Stopwatch } from "../stopwatch.ts";
 import { type Budget, openBudget } from "./budget.ts";
 import { drawOrder } from "./draw-order.ts";
+import { type Computed, type JobFiles, offerOf, type Worker, type Workshop } from "./jobs.ts";
 import type { Tally } from "./ledger.ts";
 import type { KeptFile, Peer, PeerDevice } from "./peer.ts";
 import type { SettleParts } from "./settle.ts";
-import { mostOf, visit, type Work } from "./visit.ts";
+import { attempt, type Checked, mostOf, sumOfChecked, visit, type Work } from "./visit.ts";
 
 export type RoundParts = SettleParts & {
   readonly nodes: () => readonly string[] | Promise<readonly string[]>;
   readonly files: readonly KeptFile[];
+  readonly jobs: readonly JobFiles[];
+  readonly workshop: Workshop;
   readonly work: Work;
   readonly stopwatch: Stopwatch;
   readonly log: Log;
@@ -33,6 +38,12 @@ export type Round = { readonly epoch: number; readonly visits: readonly Visit[] 
 /** A node that said who it is. */
 type Met = PeerDevice & { readonly url: string; readonly peer: Peer };
 
+/** A node that knows the customer and keeps its content. */
+type Entered = { readonly tally: Tally; readonly authorization: string };
+
+/** After the epoch in which it answered wrong, a device is not used in so many. */
+const SHUNNED_EPOCHS = 1;
+
 /** Undefined when nothing that a visit may come to is covered. */
 type Buy = (node: Met) => Promise<Visit | undefined>;
 
@@ -45,9 +56,9 @@ export function roundServer(parts: RoundParts): () => Promise<Round> {
 
   async function serve(epoch: number, urls: readonly string[]): Promise<readonly Visit[]> {
     const budget = await openBudget(parts, epoch);
-    const buy = buyer(parts, budget, epoch);
-    const met = await Promise.all(urls.map((url) => meet(parts, url)));
+    const met = await Promise.all(urls.map((url) => meet(parts, url, epoch)));
     const nodes = met.filter((each): each is Met => "peer" in each);
+    const buy = buyer(parts, budget, epoch, nodes);
     const bought = inspector ? await inspect(epoch, nodes, buy) : await Promise.all(nodes.map(buy));
     if (bought.includes(undefined) && stoppedIn !== epoch) {
       log("warn", "not-bought", { epoch, reason: budget.limit });
@@ -77,10 +88,18 @@ export function roundServer(parts: RoundParts): () => Promise<Round> {
   };
 }
 
-async function meet({ peerAt }: RoundParts, url: string): Promise<Met | Visit> {
+async function meet(
+  { peerAt, ledger }: RoundParts,
+  url: string,
+  epoch: number,
+): Promise<Met | Visit> {
   try {
     const peer = peerAt(url);
-    return { url, peer, ...(await peer.describe()) };
+    const shown = await peer.describe();
+    const shunned = ledger.value.shunned.find(({ device }) => device === shown.device);
+    if (shunned === undefined || epoch > shunned.until) return { url, peer, ...shown };
+    const reason = `it answered a job wrong: not used up to epoch ${shunned.until}`;
+    return failed(url, shown.device, new Error(reason));
   } catch (error) {
     return failed(url, undefined, error);
   }
@@ -91,30 +110,32 @@ function failed(url: string, device: Address | undefined, error: unknown): Visit
 }
 
 /** Buys from one node as long as the budget covers the most that it may come to. */
-function buyer(parts: RoundParts, budget: Budget, epoch: number): Buy {
-  const { customer, key, domains, ledger, files, work, stopwatch } = parts;
+function buyer(parts: RoundParts, budget: Budget, epoch: number, nodes: readonly Met[]): Buy {
+  const { ledger, files, jobs, work, stopwatch } = parts;
+  const enter = rememberEach((node: Met) => enterNode(parts, node, epoch));
+  const give = jobGiver(parts, epoch, nodes, enter);
   /** What visits under way may come to. */
   let held = 0n;
 
   return async (node) => {
-    const { url, peer, device, contents } = node;
-    const about = { device, epoch, files, work, stopwatch };
+    const { url, peer, device } = node;
+    const about = { device, epoch, files, jobs, work, stopwatch };
     let most = 0n;
     try {
-      const tally = await tallyOf(parts, node, epoch);
+      await tallyOf(parts, node, epoch);
       const before = budget.total("verified") + held;
       // One more, as each part is rounded down.
       const needed = budget.valueFor(mostOf(about)) + 1n;
       if (!budget.covers(before + needed)) return undefined;
       most = needed;
       held += most;
-      const session = { device, customer, epoch };
-      const signature = await key.sign(sessionDigest(domains.registry, session));
-      const authorization = authorizationOf({ customer, epoch, signature });
-      for (const file of files) {
-        if (!contents.includes(file.contentTree.root)) await peer.keep(authorization, file);
-      }
-      const { amounts, failures } = await visit({ ...about, peer, authorization });
+      const { tally, authorization } = await enter(node);
+      const { amounts, failures } = sumOfChecked(
+        await Promise.all([
+          visit({ ...about, peer, authorization }),
+          attempt("compute", () => give(node)),
+        ]),
+      );
       tally.verified = plus(tally.verified, amounts);
       await ledger.save();
       return { url, device, amounts, failures };
@@ -123,6 +144,91 @@ function buyer(parts: RoundParts, budget: Budget, epoch: number): Buy {
     } finally {
       held -= most;
     }
+  };
+}
+
+async function enterNode(parts: RoundParts, node: Met, epoch: number): Promise<Entered> {
+  const { customer, key, domains, files, jobs } = parts;
+  const { device, peer, contents } = node;
+  const tally = await tallyOf(parts, node, epoch);
+  const signature = await key.sign(sessionDigest(domains.registry, { device, customer, epoch }));
+  const authorization = authorizationOf({ customer, epoch, signature });
+  const held = new Set(contents);
+  for (const file of [...files, ...jobs.flatMap(({ module, input }) => [module, input])]) {
+    const { root } = file.contentTree;
+    if (!held.has(root)) await peer.keep(authorization, file);
+    held.add(root);
+  }
+  return { tally, authorization };
+}
+
+/** Gives a node a job in one visit, and draws anew each time, by chance, whether and with whom it is checked. */
+function jobGiver(
+  parts: RoundParts,
+  epoch: number,
+  nodes: readonly Met[],
+  enter: (node: Met) => Promise<Entered>,
+) {
+  const { jobs, work, workshop, inspector, ledger } = parts;
+  /** Those that got another's job in this round: a device takes two at once, and no more. */
+  const lent = new Set<Address>();
+  const isDrawn = (percent: number) => randomInt(100) < percent;
+  const workerOf = (node: Met): Worker => ({
+    ...node,
+    compute: async (offer) => node.peer.compute((await enter(node)).authorization, offer),
+  });
+
+  /** Another device in half of the checks, and else nobody: devices may agree on an answer, the gateway does not. */
+  function secondFor(node: Met): Met | undefined {
+    const others = nodes.filter(({ device }) => device !== node.device && !lent.has(device));
+    // An inspector buys no more from one than from another.
+    if (inspector || others.length === 0 || isDrawn(50)) return undefined;
+    const second = at(others, randomInt(others.length));
+    lent.add(second.device);
+    return second;
+  }
+
+  return async (node: Met): Promise<Checked> => {
+    if (jobs.length === 0 || !isDrawn(work.jobPercent)) return { amounts: {}, failures: [] };
+    const job = at(jobs, randomInt(jobs.length));
+    const isChecked = isDrawn(work.checkPercent);
+    const second = isChecked ? secondFor(node) : undefined;
+    const workers = [node, ...(second ? [second] : [])];
+    const computed = await workshop.compute(job, workers.map(workerOf), isChecked);
+    for (const { worker, isWrong } of computed) if (isWrong) shun(parts, worker, job, epoch);
+    const amounts = { computeMilliseconds: BigInt(job.milliseconds) };
+    if (second !== undefined && at(computed, 1).amiss === undefined) {
+      const { tally } = await enter(second);
+      tally.verified = plus(tally.verified, amounts);
+      await ledger.save();
+    }
+    const { amiss } = at(computed, 0);
+    return amiss === undefined
+      ? { amounts, failures: [] }
+      : { amounts: {}, failures: [`compute: ${amiss}`] };
+  };
+}
+
+function shun(
+  { ledger, log }: RoundParts,
+  { url, device }: Computed["worker"],
+  job: JobFiles,
+  epoch: number,
+): void {
+  const until = epoch + SHUNNED_EPOCHS;
+  log("warn", "answer-wrong", { url, device, ...offerOf(job), until });
+  const others = ledger.value.shunned.filter(
+    (each) => each.device !== device && each.until >= epoch,
+  );
+  ledger.value.shunned = [...others, { device, until }];
+}
+
+function rememberEach<In, Out>(make: (given: In) => Out): (given: In) => Out {
+  const made = new Map<In, Out>();
+  return (given) => {
+    const known = made.get(given) ?? make(given);
+    made.set(given, known);
+    return known;
   };
 }
 

@@ -3,12 +3,14 @@ import type { Address } from "@link-rewards/core/encoding/bytes";
 import { domainSeparator } from "@link-rewards/core/encoding/typed";
 import type { SignedReceipt } from "@link-rewards/core/signed/receipt";
 import type { DigestSigner } from "@link-rewards/host/keys";
+import { MOST_JOB_MILLISECONDS } from "../compute/job.ts";
 import { contentTreeOf } from "../content.ts";
 import { type Log, silent } from "../log.ts";
 import { type Backoff, viewEpochs } from "../oracle-client.ts";
 import { connectOracles } from "../oracles.ts";
 import { createStopwatch } from "../stopwatch.ts";
 import type { BudgetParts } from "./budget.ts";
+import { type JobFiles, openWorkshop } from "./jobs.ts";
 import { openLedger, type Tally } from "./ledger.ts";
 import { connectPeer, type KeptFile } from "./peer.ts";
 import { type Round, roundServer } from "./round.ts";
@@ -37,6 +39,10 @@ export type GatewayOptions = {
   readonly nodes: () => readonly string[] | Promise<readonly string[]>;
   /** What the customer has kept at every node, and fetches from them. */
   readonly files: readonly string[];
+  /** What nodes compute for the customer, each from the files of a module and of an input. */
+  readonly jobs?: readonly GatewayJob[];
+  /** A folder for their answers. */
+  readonly answers?: string;
   /** The gateway's memory: what it verified, signed and owes. For one process at a time. */
   readonly folder: string;
   readonly chain: BudgetParts["chain"];
@@ -49,6 +55,12 @@ export type GatewayOptions = {
   readonly timeoutMilliseconds?: number;
   readonly backoff?: Backoff;
   readonly log?: Log;
+};
+
+export type GatewayJob = {
+  readonly module: string;
+  readonly input: string;
+  readonly milliseconds: number;
 };
 
 export type Settlement = {
@@ -91,6 +103,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   );
   const ledger = await openLedger(options.folder, customer);
   const files = await Promise.all(options.files.map(keptFile));
+  const jobs = await Promise.all((options.jobs ?? []).map(jobFiles));
   const timeout = options.timeoutMilliseconds ?? DEFAULT_TIMEOUT_MILLISECONDS;
   const parts: SettleParts = {
     customer,
@@ -108,7 +121,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     payBasisPoints: options.payBasisPoints ?? (() => ALL),
     backoff: options.backoff ?? DEFAULT_BACKOFF,
   };
-  if (inspector) await checkInspector(parts, files);
+  if (inspector) await checkInspector(parts, files, jobs);
 
   async function settle(): Promise<Settlement> {
     const due = await unsignedTallies(parts);
@@ -154,6 +167,8 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       ...parts,
       nodes: options.nodes,
       files,
+      jobs,
+      workshop: openWorkshop({ log, answers: options.answers }),
       work: { ...DEFAULT_WORK, ...options.work },
       stopwatch: createStopwatch(),
       log,
@@ -167,6 +182,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
 async function checkInspector(
   { chain, customer, epochs }: SettleParts,
   files: readonly KeptFile[],
+  jobs: readonly JobFiles[],
 ): Promise<void> {
   const epoch = Math.max(1, await epochs.current());
   if ((await chain.shareAt(customer, epoch)) === undefined) {
@@ -174,8 +190,10 @@ async function checkInspector(
       `${customer} is no inspector in epoch ${epoch}; who is added now is one from the next epoch on`,
     );
   }
-  if (files.length === 0) {
-    throw new Error("an inspector buys all three resources: it needs a file that nodes keep");
+  if (files.length === 0 || jobs.length === 0) {
+    throw new Error(
+      "an inspector buys all three resources: it needs a file that nodes keep, and a job",
+    );
   }
 }
 
@@ -183,4 +201,10 @@ async function keptFile(file: string): Promise<KeptFile> {
   const contentTree = await contentTreeOf(createReadStream(file));
   if (contentTree.size === 0) throw new Error(`${file} is empty: there is nothing to keep`);
   return { file, contentTree };
+}
+
+async function jobFiles({ module, input, milliseconds }: GatewayJob): Promise<JobFiles> {
+  if (!Number.isInteger(milliseconds) || milliseconds < 1 || milliseconds > MOST_JOB_MILLISECONDS)
+    throw new Error(`a job is worth 1 to ${MOST_JOB_MILLISECONDS} milliseconds`);
+  return { module: await keptFile(module), input: await keptFile(input), milliseconds };
 }

@@ -1,11 +1,11 @@
-import { randomBytes, randomInt } from "node:crypto";
+import { randomInt } from "node:crypto";
 import type { Address, Hex } from "@link-rewards/core/encoding/bytes";
 import { sumOf } from "@link-rewards/core/epoch/value";
 import type { Amounts } from "@link-rewards/core/signed/receipt";
 import { NOTHING, plus } from "../amounts.ts";
 import { CHUNK_BYTES, chunkCount, keptFor } from "../content.ts";
-import { type Job, millisecondsOf } from "../job.ts";
 import type { Stopwatch } from "../stopwatch.ts";
+import type { JobFiles } from "./jobs.ts";
 import type { KeptFile, Peer } from "./peer.ts";
 
 /** What the customer asks of each node in one round. */
@@ -13,20 +13,18 @@ export type Work = {
   readonly ranges: number;
   readonly chunksPerRange: number;
   readonly challenges: number;
-  /** A job has at least one segment. */
-  readonly jobSegments: number;
-  readonly hashesPerSegment: number;
-  /** How many segments of a result are recomputed. */
-  readonly checkedSegments: number;
+  /** Of a hundred visits, how many give a job. */
+  readonly jobPercent: number;
+  /** Of a hundred jobs, how many are computed a second time: what a wrong answer risks. */
+  readonly checkPercent: number;
 };
 
 export const DEFAULT_WORK: Work = {
   ranges: 4,
   chunksPerRange: 16,
   challenges: 4,
-  jobSegments: 64,
-  hashesPerSegment: 1_000,
-  checkedSegments: 4,
+  jobPercent: 100,
+  checkPercent: 10,
 };
 
 /** Only what was checked and good; what was not is said, and not paid. */
@@ -45,41 +43,48 @@ export type VisitParts = {
 /** More than the fetches before a challenge take: what is kept meanwhile counts too. */
 const FETCHING_MILLISECONDS = 60_000;
 
-/** The most that a visit can come to. */
+/** The most that a visit can come to, with its job, and the same at the device that checks it. */
 export function mostOf({
   device,
   epoch,
   files,
+  jobs,
   work,
   stopwatch,
-}: Omit<VisitParts, "peer" | "authorization">): Amounts {
+}: Omit<VisitParts, "peer" | "authorization"> & { readonly jobs: readonly JobFiles[] }): Amounts {
   const kept = files.map(({ contentTree: { root, size } }) => {
     const passed = stopwatch.passed(nameOf(device, root), epoch);
     return passed === undefined ? 0n : keptFor(size, passed + FETCHING_MILLISECONDS);
   });
+  const longest = Math.max(0, ...jobs.map(({ milliseconds }) => milliseconds));
+  const times = work.checkPercent === 0 ? 1 : 2;
   return {
     egressBytes: files.length === 0 ? 0n : BigInt(work.ranges * work.chunksPerRange * CHUNK_BYTES),
     storageByteSeconds: sumOf(kept),
-    computeMilliseconds: millisecondsOf({ segments: work.jobSegments, ...work }),
+    computeMilliseconds: work.jobPercent === 0 ? 0n : BigInt(longest * times),
   };
 }
 
+/** All but computing, which goes on beside it: see jobs.ts. */
 export async function visit(parts: VisitParts): Promise<Verified> {
   const results = [
     await attempt("fetch", () => fetchRanges(parts)),
     await attempt("storage", () => challengeFiles(parts)),
-    await attempt("compute", () => runOneJob(parts)),
   ];
+  return sumOfChecked(results);
+}
+
+export type Checked = { readonly amounts: Partial<Amounts>; readonly failures: readonly string[] };
+
+export function sumOfChecked(results: readonly Checked[]): Verified {
   return {
     amounts: results.reduce((sum, { amounts }) => plus(sum, amounts), NOTHING),
     failures: results.flatMap(({ failures }) => failures),
   };
 }
 
-type Checked = { readonly amounts: Partial<Amounts>; readonly failures: readonly string[] };
-
 /** A node that answers nothing, or nonsense, spoils its own row and no one else's. */
-async function attempt(what: string, work: () => Promise<Checked>): Promise<Checked> {
+export async function attempt(what: string, work: () => Promise<Checked>): Promise<Checked> {
   try {
     return await work();
   } catch (error) {
@@ -134,21 +139,4 @@ async function failedChallenge(
     if (!(await peer.challenge(authorization, contentTree, index))) return index;
   }
   return undefined;
-}
-
-async function runOneJob({ peer, authorization, work }: VisitParts): Promise<Checked> {
-  const { jobSegments: segments, hashesPerSegment } = work;
-  if (segments === 0) return { amounts: {}, failures: [] };
-  const job: Job = { seed: randomBytes(32), segments, hashesPerSegment };
-  const good = await peer.compute(authorization, job, sampleOf(segments, work.checkedSegments));
-  return good
-    ? { amounts: { computeMilliseconds: millisecondsOf(job) }, failures: [] }
-    : { amounts: {}, failures: ["compute: the result does not hold"] };
-}
-
-/** Distinct and unforeseeable, or a node would know which segments to skip. */
-function sampleOf(segments: number, count: number): readonly number[] {
-  const sample = new Set<number>();
-  while (sample.size < Math.min(count, segments)) sample.add(randomInt(segments));
-  return [...sample];
 }

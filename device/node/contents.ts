@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import { mkdir, open, readdir, rm } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Hex, isHexOf } from "@link-rewards/core/encoding/bytes";
 import { proofOf } from "@link-rewards/core/encoding/tree";
@@ -15,6 +15,8 @@ export type Contents = {
   put(root: Hex, bytes: AsyncIterable<Uint8Array>): Promise<ContentTree | NodeRefused>;
   /** `first` and `last` are inclusive, as in a range request. */
   read(root: Hex, first: number, last: number): NodeJS.ReadableStream;
+  /** All of it, as it was put; undefined when the disk lost it, and it is offered no longer. For what is small enough. */
+  bytes(root: Hex): Promise<Uint8Array | undefined>;
   prove(contentTree: ContentTree, index: number): Promise<ChunkProof>;
 };
 
@@ -82,6 +84,13 @@ export async function openContents(
     find: (root) => held.get(root),
     put,
     read: (root, first, last) => createReadStream(fileOf(root), { start: first, end: last }),
+    async bytes(root) {
+      const bytes = await readFile(fileOf(root));
+      if ((await contentTreeOf([bytes])).root === root) return bytes;
+      log("warn", "content-damaged", { root });
+      held.delete(root);
+      return undefined;
+    },
     async prove({ root, size, tree }, index) {
       const chunk = Buffer.alloc(chunkLength(size, index));
       const file = await open(fileOf(root), "r");

@@ -1,7 +1,6 @@
 import { Readable, Transform } from "node:stream";
 import {
   type Address,
-  fromHex,
   type Hex,
   isHexOf,
   lowercaseHex,
@@ -19,14 +18,15 @@ import {
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { z } from "zod";
 import { amountsToJson } from "../amounts.ts";
+import { MOST_JOB_MILLISECONDS } from "../compute/job.ts";
 import { type ContentTree, chunkCount, keptFor } from "../content.ts";
-import { type Job, MAX_HASHES_PER_SEGMENT, MAX_SEGMENTS, millisecondsOf, runJob } from "../job.ts";
 import type { EpochView } from "../oracle-client.ts";
 import { isNodeRefused, type NodeRefused, statusOf } from "../refusal.ts";
 import { createStopwatch } from "../stopwatch.ts";
 import type { Admit, Admitted } from "./admit.ts";
 import type { Contents } from "./contents.ts";
 import type { Draft, DraftRefused } from "./countersign.ts";
+import type { Jobs } from "./jobs.ts";
 import type { Meter } from "./meter.ts";
 
 export type HttpParts = {
@@ -38,17 +38,21 @@ export type HttpParts = {
   };
   readonly admit: Admit;
   readonly contents: Contents;
+  readonly jobs: Jobs;
   readonly meter: Meter;
   readonly epochs: EpochView;
   readonly countersign: (draft: Draft) => Promise<SignedReceipt | DraftRefused>;
 };
 
 const JSON_LIMIT_BYTES = 65_536;
-const MOST_JOBS_WAITING = 4;
-const JOB = z.strictObject({
-  seed: z.string().regex(/^0x[0-9a-fA-F]{64}$/),
-  segments: z.int().min(1).max(MAX_SEGMENTS),
-  hashesPerSegment: z.int().min(1).max(MAX_HASHES_PER_SEGMENT),
+const ROOT = z
+  .string()
+  .refine((text) => isHexOf(text, 32))
+  .transform(lowercaseHex);
+const OFFER = z.strictObject({
+  module: ROOT,
+  input: ROOT,
+  milliseconds: z.int().min(1).max(MOST_JOB_MILLISECONDS),
 });
 
 type Handler = (
@@ -173,23 +177,18 @@ function keeper({ contents }: HttpParts): Handler {
   };
 }
 
-/** One job at a time: what a device sells is one vCPU. */
-function worker({ meter }: HttpParts): Handler {
-  let last: Promise<unknown> = Promise.resolve();
-  let waiting = 0;
-  return async ({ epoch, customer }, { body }, reply) => {
-    const parsed = JOB.safeParse(body);
-    if (!parsed.success) return refuseWith(reply, malformed(z.prettifyError(parsed.error)));
-    if (waiting >= MOST_JOBS_WAITING) {
-      return refuseWith(reply, { refusal: "busy", message: `${waiting} jobs are waiting` });
-    }
-    const job: Job = { ...parsed.data, seed: fromHex(lowercaseHex(parsed.data.seed)) };
-    waiting += 1;
-    const turn = last.then(() => runJob(job)).finally(() => (waiting -= 1));
-    last = turn.catch(() => undefined);
-    const checkpoints = await turn;
-    meter.add(epoch, customer, { computeMilliseconds: millisecondsOf(job) });
-    return { checkpoints: toHex(checkpoints) };
+/** Counts what was offered, whatever time it took, and nothing where there is no answer. */
+function worker({ jobs, meter }: HttpParts): Handler {
+  return async (admitted, { body }, reply) => {
+    const offer = OFFER.safeParse(body);
+    if (!offer.success) return refuseWith(reply, malformed(z.prettifyError(offer.error)));
+    const gone = new AbortController();
+    reply.raw.once("close", () => gone.abort());
+    const answer = await jobs.run(admitted, offer.data, gone.signal);
+    if (isNodeRefused(answer)) return refuseWith(reply, answer);
+    const { epoch, customer } = admitted;
+    meter.add(epoch, customer, { computeMilliseconds: BigInt(offer.data.milliseconds) });
+    return reply.type("application/octet-stream").send(answer.output);
   };
 }
 

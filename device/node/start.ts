@@ -6,6 +6,7 @@ import { MAX_AMOUNT } from "@link-rewards/core/epoch/value";
 import type { Amounts } from "@link-rewards/core/signed/receipt";
 import type { DeviceKey } from "@link-rewards/host/keys";
 import type { Standing } from "../chain.ts";
+import { JOB_LIMITS, type JobLimits, MOST_JOB_MILLISECONDS } from "../compute/job.ts";
 import { type Log, silent } from "../log.ts";
 import { type Backoff, viewEpochs } from "../oracle-client.ts";
 import { connectOracles } from "../oracles.ts";
@@ -15,6 +16,7 @@ import { type Entry, openBook } from "./book.ts";
 import { openContents } from "./contents.ts";
 import { countersigner, type Draft, type StandingOf, type Tolerance } from "./countersign.ts";
 import { nodeHttp } from "./http.ts";
+import { openJobs } from "./jobs.ts";
 import { createMeter } from "./meter.ts";
 import { type LeftOut, type OmissionParts, watchOmissions } from "./omissions.ts";
 import { startSubmitter } from "./submit.ts";
@@ -45,6 +47,8 @@ export type NodeOptions = {
   /** What a customer may receive beyond its last signed receipt. */
   readonly credit?: Amounts;
   readonly contentLimitBytes?: number;
+  /** Of the process that a customer's job runs in. */
+  readonly jobLimits?: JobLimits;
   /** How long the oracles' word on the epoch is used before it is asked again. */
   readonly epochMaxAgeMilliseconds?: number;
   readonly backoff?: Backoff;
@@ -65,10 +69,14 @@ export type RunningNode = {
   close(): Promise<void>;
 };
 
-/** What may be under way when a receipt is drafted: four ranges, a gigabyte kept for a second, one job. */
+/** What may be under way when a receipt is drafted: four ranges, a gigabyte kept for a second, the longest job. */
 const DEFAULT_TOLERANCE: Tolerance = {
   percent: 5n,
-  least: { egressBytes: 1n << 20n, storageByteSeconds: 10n ** 9n, computeMilliseconds: 10_000n },
+  least: {
+    egressBytes: 1n << 20n,
+    storageByteSeconds: 10n ** 9n,
+    computeMilliseconds: BigInt(MOST_JOB_MILLISECONDS),
+  },
 };
 /** 4 GiB sent, a terabyte kept for a quarter of an hour, an hour of computing. */
 const DEFAULT_CREDIT: Amounts = {
@@ -148,7 +156,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const credit = options.credit ?? DEFAULT_CREDIT;
   const admit = admitter({ device, domain, book, meter, epochs, standingOf, credit });
   const about = { device, chainId, registry, ...shownKey(key) };
-  const app = nodeHttp({ about, admit, contents, meter, epochs, countersign });
+  const jobs = openJobs({ contents, limits: options.jobLimits ?? JOB_LIMITS, log });
+  const app = nodeHttp({ about, admit, contents, jobs, meter, epochs, countersign });
   const url = await app.listen({ host: options.host ?? "127.0.0.1", port: options.port ?? 0 });
   submitter.resume();
   const omissions =
@@ -169,6 +178,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     leftOut: () => omissions?.found() ?? [],
     idle: submitter.idle,
     async close() {
+      await jobs.close();
       await app.close();
       await omissions?.close();
       await submitter.close();

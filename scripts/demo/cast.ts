@@ -13,6 +13,7 @@ import {
 } from "../../device/chain.ts";
 import { type RunningGateway, startGateway } from "../../device/gateway/start.ts";
 import { type RunningNode, startNode } from "../../device/node/start.ts";
+import { fileOfExample } from "../examples.ts";
 import { type Devnet, startDevnet } from "../local/devnet.ts";
 import { MOVED_TIME } from "../local/local-chain.ts";
 import type { LocalDevice } from "../local/local-device.ts";
@@ -26,6 +27,13 @@ const DEVICES = 12;
 const CUSTOMERS = ["customer 1", "the inspector", "customer 3"];
 const INSPECTOR = 1;
 const FILE_BYTES = 1_500_000;
+/** A text, as a search has it before it: the word's length, the word, and where it is looked for. */
+const WORD = "receipt";
+const TEXT_BYTES = 200_000;
+/** What one search is worth: on a busy machine it may have to wait for its turn. */
+const JOB_MILLISECONDS = 10_000;
+/** A job takes a process of its own, and a machine has to start those of all devices at once. */
+const JOB_PERCENT = 25;
 const DEPOSIT = 100_000n * 10n ** 18n;
 
 export type DemoDevice = {
@@ -44,6 +52,7 @@ export type DemoCustomer = {
   readonly key: Wallet;
   readonly folder: string;
   readonly file: string;
+  readonly input: string;
   /** Buys for the reward programme. */
   readonly inspector: boolean;
   readonly oracleUrls: readonly string[];
@@ -63,11 +72,11 @@ export type Cast = {
   readonly customers: readonly DemoCustomer[];
 };
 
-/** Prices at which a few megabytes, seconds and hashes are worth a readable amount. */
+/** Prices at which a few megabytes, seconds and jobs are worth a readable amount. */
 const DEMO_TARIFF = {
   egressPrice: 10n ** 24n,
   storagePrice: 10n ** 23n,
-  computePrice: 10n ** 28n,
+  computePrice: 10n ** 26n,
 } as const;
 
 /** Shorter than the grace: a late epoch is final before the next one is due. */
@@ -140,8 +149,10 @@ export async function startCast(
     await mkdir(folder, { recursive: true });
     const file = join(devnet.folder, `content-${i + 1}.bin`);
     await writeFile(file, randomBytes(FILE_BYTES));
+    const input = join(devnet.folder, `text-${i + 1}.bin`);
+    await writeFile(input, searchInput());
     const key = people.gateways[i] as Wallet;
-    const customer = { name, wallet, key, folder, file, inspector: i === INSPECTOR };
+    const customer = { name, wallet, key, folder, file, input, inspector: i === INSPECTOR };
     const oracleUrls = urlsFrom(i);
     const gateway = await startDemoGateway(world, oracleUrls, customer, {
       nodes: () => devices.slice(0, favourites.get(name)).map(({ node }) => node.url),
@@ -151,6 +162,13 @@ export async function startCast(
   }
   const { owners } = people;
   return { devnet, chain, deviceChain, favourites, colluders, owners, devices, customers };
+}
+
+function searchInput(): Uint8Array {
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(WORD.length);
+  const text = Buffer.alloc(TEXT_BYTES, `${randomBytes(100).toString("hex")} ${WORD} `);
+  return Buffer.concat([length, Buffer.from(WORD), text]);
 }
 
 /** Short waits: an epoch of the demo takes seconds. */
@@ -182,8 +200,9 @@ export function startDemoGateway(
     key,
     folder,
     file,
+    input,
     inspector,
-  }: Pick<DemoCustomer, "wallet" | "key" | "folder" | "file" | "inspector">,
+  }: Pick<DemoCustomer, "wallet" | "key" | "folder" | "file" | "input" | "inspector">,
   {
     nodes,
     payBasisPoints,
@@ -204,7 +223,8 @@ export function startDemoGateway(
     chain: deviceChain,
     inspector,
     payBasisPoints,
-    work: { ranges: 2, chunksPerRange: 16, challenges: 2, jobSegments: 16, checkedSegments: 2 },
+    jobs: [{ module: fileOfExample("search"), input, milliseconds: JOB_MILLISECONDS }],
+    work: { ranges: 2, chunksPerRange: 16, challenges: 2, jobPercent: JOB_PERCENT },
     epochMaxAgeMilliseconds: EPOCH_MAX_AGE_MILLISECONDS,
     backoff: BACKOFF,
   });

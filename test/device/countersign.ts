@@ -23,8 +23,9 @@ import {
   signReceipt,
   tariff,
 } from "../worlds/paper.ts";
+import { ECHO, moduleOf } from "./support/modules.ts";
 import {
-  ask,
+  askJob,
   customer,
   device,
   deviceKey,
@@ -176,13 +177,16 @@ describe("countersign", () => {
       least: { egressBytes: 10n, storageByteSeconds: 0n, computeMilliseconds: 0n },
     };
 
-    /** The node has metered 400 milliseconds of computing. */
+    /** More than any machine needs. */
+    const METERED = 40_000;
+
+    /** The node has metered a job. */
     async function computed(): Promise<RunningNode> {
       const node = await service.node({ tolerance });
-      const job = { seed: `0x${"00".repeat(32)}`, segments: 20, hashesPerSegment: 10_000 };
-      const body = JSON.stringify(job);
-      const headers = { "content-type": "application/json" };
-      const { status } = await ask(node, "/v1/jobs", { method: "POST", headers, body });
+      const { status } = await askJob(node, {
+        module: await moduleOf(ECHO),
+        milliseconds: METERED,
+      });
       expect(status).to.equal(200);
       return node;
     }
@@ -191,25 +195,25 @@ describe("countersign", () => {
       draftOf({ sequence: FIRST_SEQUENCE, computeMilliseconds });
 
     it("signs what it metered", async () => {
-      expect((await sendDraft(await computed(), drafted(400n))).status).to.equal(200);
+      expect((await sendDraft(await computed(), drafted(40_000n))).status).to.equal(200);
     });
 
     it("signs a little less: some of it may be on its way, or may have failed a check", async () => {
-      expect((await sendDraft(await computed(), drafted(360n))).status).to.equal(200);
+      expect((await sendDraft(await computed(), drafted(36_000n))).status).to.equal(200);
     });
 
     it("does not sign less than that without saying what it metered", async () => {
-      const { status, body } = await sendDraft(await computed(), drafted(359n));
+      const { status, body } = await sendDraft(await computed(), drafted(35_999n));
       expect([status, body.refusal]).to.deep.equal([409, "totals-short"]);
       expect(body.metered).to.deep.equal({
         egressBytes: "0",
         storageByteSeconds: "0",
-        computeMilliseconds: "400",
+        computeMilliseconds: "40000",
       });
     });
 
     it("signs more than it metered: the customer says that it received it, and pays", async () => {
-      expect((await sendDraft(await computed(), drafted(500n))).status).to.equal(200);
+      expect((await sendDraft(await computed(), drafted(50_000n))).status).to.equal(200);
     });
 
     it("does not sign less than it signed before", async () => {

@@ -11,14 +11,17 @@ import type { OpenEpoch } from "@link-rewards/core/law/clock";
 import type { DeviceKey } from "@link-rewards/host/keys";
 import { expect } from "chai";
 import { concat, keccak256 as keccak256Of } from "ethers";
+import { contentTreeOf } from "../../device/content.ts";
 import { drawOrder } from "../../device/gateway/draw-order.ts";
 import type { GatewayOptions, RunningGateway } from "../../device/gateway/start.ts";
 import type { RunningNode } from "../../device/node/start.ts";
 import { address, NO_CAP, publicKey, tariff } from "../worlds/paper.ts";
+import { ENDLESS, moduleOf, running } from "./support/modules.ts";
 import {
   customer,
   device,
   deviceKey,
+  JOB_MILLISECONDS,
   NOTHING_SERVED,
   type Service,
   type ServiceGateway,
@@ -28,6 +31,8 @@ import {
 import { layWire, type Spoil, type Wire } from "./support/wire.ts";
 
 const SETTLES_WHEN_TOLD = fileURLToPath(new URL("support/settles-when-told.ts", import.meta.url));
+
+const JOB = BigInt(JOB_MILLISECONDS);
 
 describe("gateway", () => {
   let service: Service;
@@ -73,8 +78,8 @@ describe("gateway", () => {
       expect(visits[0]?.failures).to.deep.equal([]);
       const [tally] = gateway.tallies();
       const metered = node.metered(1, customer);
-      expect(tally?.verified.computeMilliseconds).to.equal(16n);
-      expect(metered.computeMilliseconds).to.equal(16n);
+      expect(tally?.verified.computeMilliseconds).to.equal(2n * JOB);
+      expect(metered.computeMilliseconds).to.equal(2n * JOB);
       expect(tally?.verified.egressBytes).to.equal(metered.egressBytes);
       expect(Number(metered.egressBytes)).to.be.greaterThan(0);
       expect(Number(tally?.verified.storageByteSeconds)).to.be.greaterThan(0);
@@ -97,13 +102,13 @@ describe("gateway", () => {
       await start({ size: 10_000 });
       await gateway.serveRound();
       const contents = join(service.folder, "node", "contents");
-      const [root] = await readdir(contents);
-      const path = join(contents, String(root));
+      const { root } = await contentTreeOf([await readFile(join(service.folder, "film"))]);
+      const path = join(contents, root);
       await writeFile(path, flip(await readFile(path)));
       const { visits } = await gateway.serveRound();
       expect(visits[0]?.amounts.egressBytes).to.equal(0n);
       expect(visits[0]?.amounts.storageByteSeconds).to.equal(0n);
-      expect(visits[0]?.amounts.computeMilliseconds).to.equal(8n);
+      expect(visits[0]?.amounts.computeMilliseconds).to.equal(JOB);
       expect(visits[0]?.failures).to.have.length(SMALL_WORK.ranges + 1);
     });
 
@@ -126,17 +131,6 @@ describe("gateway", () => {
       // The failed challenge ended the stretch: the next good one begins a new one.
       expect(after[0]?.amounts.storageByteSeconds).to.equal(0n);
       expect(after[0]?.failures).to.deep.equal([]);
-    });
-
-    it("does not count a job whose result does not hold", async () => {
-      await start({
-        spoil: (path, body) =>
-          path === "/v1/jobs" ? Buffer.from(body.toString().replace(/0x../, "0x00")) : undefined,
-      });
-      const { visits } = await gateway.serveRound();
-      expect(visits[0]?.failures).to.deep.equal(["compute: the result does not hold"]);
-      expect(visits[0]?.amounts.computeMilliseconds).to.equal(0n);
-      expect(Number(visits[0]?.amounts.egressBytes)).to.be.greaterThan(0);
     });
 
     it("reads no more than it asked for", async () => {
@@ -162,6 +156,141 @@ describe("gateway", () => {
       });
       const { visits } = await lonely.serveRound();
       expect(visits.map(({ failures }) => failures.length)).to.deep.equal([1, 0]);
+    });
+  });
+
+  describe("has jobs done", () => {
+    const WRONG = Buffer.alloc(100);
+    const onlyJobs = { ...SMALL_WORK, ranges: 0, challenges: 0 };
+    let said: readonly Readonly<Record<string, unknown>>[];
+
+    /** Gateways that check every job, and one or two devices, of which the second may lie. */
+    async function startChecking(
+      { devices, lies = () => true }: { devices: number; lies?: () => boolean },
+      options: Partial<ServiceGateway> = {},
+    ): Promise<readonly RunningNode[]> {
+      const nodes: RunningNode[] = [];
+      for (const name of ["device-1", "device-3"].slice(0, devices))
+        nodes.push(
+          await service.node({ key: deviceKey(name), folder: join(service.folder, name) }),
+        );
+      const liar = await layWire(
+        () => String(nodes.at(-1)?.url),
+        (path) => (path === "/v1/jobs" && lies() ? WRONG : undefined),
+      );
+      wires.push(liar);
+      const urls = [...nodes.slice(0, -1).map(({ url }) => url), liar.url];
+      said = [];
+      gateway = await service.gateway({
+        nodes: () => urls,
+        work: { ...onlyJobs, checkPercent: 100 },
+        log: (_level, event, detail) => {
+          said = [...said, { event, ...detail }];
+        },
+        ...options,
+      });
+      return nodes;
+    }
+
+    const named = () => said.filter(({ event }) => event === "answer-wrong");
+    const verified = (of: Address) =>
+      gateway.tallies().find((tally) => tally.device === of)?.verified.computeMilliseconds;
+
+    it("counts what was offered when the answer is right, and keeps the answer", async () => {
+      const job = await service.job();
+      const answers = join(service.folder, "answers");
+      await startChecking({ devices: 1, lies: () => false }, { jobs: [job], answers });
+      const { visits } = await gateway.serveRound();
+      expect(visits[0]?.failures).to.deep.equal([]);
+      expect(verified(device)).to.equal(JOB);
+      const [name] = await readdir(answers);
+      expect(name).to.match(/^0x[0-9a-f]{64}-0x[0-9a-f]{64}$/);
+      const input = await readFile(job.input);
+      expect(input.equals(await readFile(join(answers, String(name))))).to.equal(true);
+    });
+
+    it("signs for no wrong answer, and names the device", async () => {
+      await startChecking({ devices: 1 });
+      const { visits } = await gateway.serveRound();
+      expect(visits[0]?.failures).to.deep.equal(["compute: the answer is wrong"]);
+      expect(visits[0]?.amounts.computeMilliseconds).to.equal(0n);
+      expect(named()).to.have.length(1);
+      expect(named()[0]).to.deep.include({ device, until: 2, milliseconds: JOB_MILLISECONDS });
+      expect((await gateway.settle()).signed).to.deep.equal([]);
+    });
+
+    it("pays the device that is right when two answers differ, whoever of them checks", async () => {
+      const work = { ...onlyJobs, checkPercent: 100 };
+      const [honest, liar] = await startChecking({ devices: 2 }, { work });
+      await gateway.serveRound();
+      expect(verified(liar?.device as Address)).to.equal(0n);
+      const paid = verified(honest?.device as Address);
+      expect(paid).to.equal(honest?.metered(1, customer).computeMilliseconds);
+      expect([JOB, 2n * JOB]).to.include(paid);
+      for (const each of named()) expect(each.device).to.equal(liar?.device);
+      expect(named()).not.to.deep.equal([]);
+    });
+
+    it("pays both devices, and none twice for one job, when they are right", async () => {
+      const nodes = await startChecking({ devices: 2, lies: () => false });
+      for (const _round of [1, 2, 3]) await gateway.serveRound();
+      for (const node of nodes)
+        expect(verified(node.device)).to.equal(node.metered(1, customer).computeMilliseconds);
+      expect(named()).to.deep.equal([]);
+    });
+
+    it("does not use who answered wrong up to the end of the next epoch, after a restart too", async () => {
+      let lies = true;
+      const job = await service.job();
+      await startChecking({ devices: 1, lies: () => lies }, { jobs: [job] });
+      await gateway.serveRound();
+      lies = false;
+      const reason = "it answered a job wrong: not used up to epoch 2";
+      expect((await gateway.serveRound()).visits[0]?.failures).to.deep.equal([reason]);
+      const urls = wires.map(({ url }) => url);
+      gateway = await service.gateway({ nodes: () => urls, work: onlyJobs, jobs: [job] });
+      service.enter(2);
+      expect((await gateway.serveRound()).visits[0]?.failures).to.deep.equal([reason]);
+      service.enter(3);
+      expect((await gateway.serveRound()).visits[0]?.failures).to.deep.equal([]);
+    });
+
+    it("blames nobody when its own run comes to no answer", async () => {
+      const job = await service.job();
+      await startChecking({ devices: 1, lies: () => false }, { jobs: [job] });
+      await gateway.serveRound();
+      await writeFile(job.module, await moduleOf(ENDLESS));
+      const { visits } = await gateway.serveRound();
+      expect(visits[0]?.failures).to.deep.equal(["compute: cannot be checked"]);
+      expect(named()).to.deep.equal([]);
+      const [undecided] = said.filter(({ event }) => event === "job-undecided");
+      expect(undecided?.reason).to.equal(`${job.module} is not what it was at the start`);
+      expect((await gateway.serveRound()).visits[0]?.device).to.equal(device);
+    });
+
+    it("does not check what no check is drawn for", async () => {
+      await startChecking({ devices: 1 }, { work: { ...onlyJobs, checkPercent: 0 } });
+      expect((await gateway.serveRound()).visits[0]?.failures).to.deep.equal([]);
+      expect(verified(device)).to.equal(JOB);
+    });
+
+    it("says why there is no answer, and does not count it", async () => {
+      const jobs = [await service.job(await moduleOf(running("(unreachable)")))];
+      await startChecking({ devices: 1, lies: () => false }, { jobs });
+      const { visits } = await gateway.serveRound();
+      expect(visits[0]?.failures.join()).to.match(/^compute: job-unfinished: trap: RuntimeError/);
+      expect(verified(device)).to.equal(0n);
+      expect(named()).to.deep.equal([]);
+    });
+
+    it("refuses a job that no device would take", async () => {
+      const job = await service.job();
+      for (const milliseconds of [0, 60_001, 1.5]) {
+        const failure = await service
+          .gateway({ nodes: () => [], jobs: [{ ...job, milliseconds }] })
+          .catch(String);
+        expect(failure).to.match(/a job is worth 1 to 60000 milliseconds/);
+      }
     });
   });
 
@@ -443,7 +572,7 @@ describe("gateway", () => {
 
   describe("buys no more than can be collected", () => {
     /** What a visit comes to that is nothing but one job. */
-    const VISIT = valueAtTariff({ ...NOTHING_SERVED, computeMilliseconds: 8n }, tariff);
+    const VISIT = valueAtTariff({ ...NOTHING_SERVED, computeMilliseconds: JOB }, tariff);
 
     type Said = { readonly event: string; readonly reason: unknown };
 
@@ -684,7 +813,10 @@ describe("gateway", () => {
       const work = { ...SMALL_WORK, ranges: 0 };
       await inspect(await startNodes(), { shareAt: async () => share }, { work });
       // With what is kept between two visits it comes to a little more.
-      const visitValue = valueAtTariff({ ...NOTHING_SERVED, computeMilliseconds: 9n }, tariff);
+      const visitValue = valueAtTariff(
+        { ...NOTHING_SERVED, computeMilliseconds: JOB + 1n },
+        tariff,
+      );
       expect(await devicesIn()).to.deep.equal([]);
       share = 2n * visitValue;
       expect(await devicesIn()).to.deep.equal(drawn.slice(0, 2));
@@ -698,7 +830,10 @@ describe("gateway", () => {
     });
 
     it("goes on after the device that it visited last, also when that one is away now", async () => {
-      const visitValue = valueAtTariff({ ...NOTHING_SERVED, computeMilliseconds: 9n }, tariff);
+      const visitValue = valueAtTariff(
+        { ...NOTHING_SERVED, computeMilliseconds: JOB + 1n },
+        tariff,
+      );
       let share = 2n * visitValue;
       const all = await startNodes();
       let nodes = all;
@@ -721,7 +856,7 @@ describe("gateway", () => {
       nodes = [...nodes, String(b)];
       // Enough for a device that keeps nothing yet, and not for one that does.
       share =
-        valueIn(1) + valueAtTariff({ ...NOTHING_SERVED, computeMilliseconds: 8n }, tariff) + 1n;
+        valueIn(1) + valueAtTariff({ ...NOTHING_SERVED, computeMilliseconds: JOB }, tariff) + 1n;
       expect(await devicesIn()).to.deep.equal([]);
     });
 
@@ -742,7 +877,7 @@ describe("gateway", () => {
     it("begins anew with each epoch", async () => {
       const seeds = [SEED, toHex(keccak256(utf8("another seed")))];
       const work = { ...SMALL_WORK, ranges: 0 };
-      const visitValue = valueAtTariff({ ...NOTHING_SERVED, computeMilliseconds: 8n }, tariff);
+      const visitValue = valueAtTariff({ ...NOTHING_SERVED, computeMilliseconds: JOB }, tariff);
       await inspect(
         await startNodes(),
         {
@@ -757,11 +892,13 @@ describe("gateway", () => {
       expect(await devicesIn()).to.deep.equal(next.slice(0, 1));
     });
 
-    it("does not start for who is none, or without a file to keep", async () => {
+    it("does not start for who is none, or without a file to keep or a job", async () => {
       const none = await inspect([], { shareAt: async () => undefined }).catch(String);
       expect(none).to.match(/0x[0-9a-f]{40} is no inspector in epoch 1; who is added now/);
-      const without = await inspect([], {}, { files: [] }).catch(String);
-      expect(without).to.match(/buys all three resources: it needs a file/);
+      for (const lacking of [{ files: [] }, { jobs: [] }]) {
+        const without = await inspect([], {}, lacking).catch(String);
+        expect(without).to.match(/buys all three resources: it needs a file .*, and a job/);
+      }
     });
   });
 

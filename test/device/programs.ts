@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { type Address, type Hex, lowercaseHex } from "@link-rewards/core/encoding/bytes";
@@ -21,6 +21,7 @@ import {
 } from "../../device/chain.ts";
 import { nextNonce } from "../../device/node/consents.ts";
 import { isNodeRefused } from "../../device/refusal.ts";
+import { fileOfExample } from "../../scripts/examples.ts";
 import { admitCustomer, enrol } from "../../scripts/local/devnet.ts";
 import type { LocalDevice } from "../../scripts/local/local-device.ts";
 import { type MemberWorld, startMemberWorld } from "../worlds/network.ts";
@@ -94,11 +95,15 @@ describe("device programs", () => {
       const [nodes, film] = [join(devnet.folder, "nodes.txt"), join(devnet.folder, "film")];
       await writeFile(nodes, `# one a line\n${serving.url}\n`);
       await writeFile(film, Buffer.alloc(100_000, "film"));
+      const question = join(devnet.folder, "question");
+      await writeFile(question, "\x02\0\0\0no, no, no");
       const { code, stdout, stderr } = await runProgram(
         "gateway",
         "run",
         ...common,
         ...["--customer", customer, "--key-file", keyFile, "--nodes", nodes, "--file", film],
+        ...["--module", fileOfExample("search"), "--input", question, "--milliseconds", "20000"],
+        ...["--answers", join(devnet.folder, "answers"), "--check-share", "100"],
         ...["--folder", join(devnet.folder, `gateway-${customer}`)],
         ...["--rounds", "2", "--interval", "0", "--json", ...more],
       );
@@ -130,6 +135,11 @@ describe("device programs", () => {
     });
     const head = await headOf(2, device, customer);
     expect(Number(head.receipt.egressBytes)).to.be.greaterThan(0);
+    expect(head.receipt.computeMilliseconds).to.equal("40000");
+    const [answer] = await readdir(join(world.devnet.folder, "answers"));
+    const answered = await readFile(join(world.devnet.folder, "answers", String(answer)));
+    // Where "no" is in the text, which begins after it.
+    expect([...new Uint32Array(Uint8Array.from(answered).buffer)]).to.deep.equal([2, 6]);
     expect(await vouchersOf(customer)).to.deep.equal([
       { customer: lowercaseHex(customer), epoch: 2, amount: rounds[1].promised },
     ]);
@@ -153,6 +163,24 @@ describe("device programs", () => {
     expect(await vouchersOf(inspector.address)).to.deep.equal([
       { customer: lowercaseHex(inspector.address), epoch: 2, amount: rounds[1].promised },
     ]);
+  });
+
+  it("have no job done that has a module and no input, or the other way round", async () => {
+    const { deploymentFile, rpcUrl } = world.devnet;
+    for (const half of [
+      ["--module", keyFile],
+      ["--input", keyFile],
+    ]) {
+      const { code, stderr } = await runProgram(
+        "gateway",
+        ...["run", "--deployment", deploymentFile, "--rpc", rpcUrl],
+        ...["--oracle", oracleUrl, "--customer", world.customer.address, "--key-file", keyFile],
+        ...["--nodes", "nodes.txt", ...half],
+      );
+      expect([code, stderr]).to.deep.equal([
+        ...[3, "link-gateway: a job has a module and an input: --module and --input go together\n"],
+      ]);
+    }
   });
 
   it("do not buy for the programme for who is no inspector", async () => {

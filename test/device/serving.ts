@@ -173,8 +173,16 @@ describe("node", () => {
 
     it("a job that is none", async () => {
       const node = await service.node();
-      const job = { seed: "0x00", segments: 1, hashesPerSegment: 1 };
-      for (const wrong of [job, { ...job, seed: `0x${"00".repeat(32)}`, segments: 0 }, "x", null]) {
+      const root = `0x${"00".repeat(32)}`;
+      const job = { module: root, input: root, milliseconds: 1 };
+      for (const wrong of [
+        { ...job, module: "0x00" },
+        { ...job, input: undefined },
+        { ...job, more: 1 },
+        ...[0, -1, 1.5, 60_001, "1", null].map((milliseconds) => ({ ...job, milliseconds })),
+        "x",
+        null,
+      ]) {
         const { status, body } = await ask(node, "/v1/jobs", {
           method: "POST",
           headers: { "content-type": "application/json" },

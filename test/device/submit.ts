@@ -21,9 +21,9 @@ import {
   lawOf,
   registryDomain,
 } from "../worlds/paper.ts";
+import { ECHO, moduleOf } from "./support/modules.ts";
 import {
-  ask,
-  authorization,
+  askJob,
   customer,
   device,
   digestOf,
@@ -268,12 +268,12 @@ describe("submit", () => {
       await signOne(node);
       while (submissions().length < 3) await sleep(20);
       expect(fateOf(node)).to.deep.equal({ status: "refused", refusal: "device-unbound" });
-      const refused = await ask(node, "/v1/jobs", aJob());
-      expect([refused.status, refused.body.refusal]).to.deep.equal([503, "device-unbound"]);
+      const refused = await echo(node);
+      expect([refused.status, refused.refusal]).to.deep.equal([503, "device-unbound"]);
       service.oracle.under(lawOf());
       await node.idle();
       expect(fateOf(node)?.status).to.equal("acknowledged");
-      expect((await ask(node, "/v1/jobs", aJob())).status).to.equal(200);
+      expect((await echo(node)).status).to.equal(200);
     });
 
     it("serves a customer no more whom the chain does not know", async () => {
@@ -282,8 +282,8 @@ describe("submit", () => {
       await signOne(node);
       while (submissions().length < 2) await sleep(20);
       expect(fateOf(node)).to.deep.equal({ status: "refused", refusal: "key-unknown" });
-      const { status, body } = await ask(node, "/v1/jobs", aJob());
-      expect([status, body.refusal]).to.deep.equal([403, "key-unknown"]);
+      const { status, refusal } = await echo(node);
+      expect([status, refusal]).to.deep.equal([403, "key-unknown"]);
     });
 
     it("stops for good when its device is revoked", async () => {
@@ -296,8 +296,8 @@ describe("submit", () => {
       expect(submissions()).to.have.length(1);
       expect(fateOf(node)).to.deep.equal({ status: "refused", refusal: "device-revoked" });
       service.enter(2);
-      const { status, body } = await ask(node, "/v1/jobs", aJob(2));
-      expect([status, body.refusal]).to.deep.equal([503, "device-revoked"]);
+      const { status, refusal } = await echo(node, 2);
+      expect([status, refusal]).to.deep.equal([503, "device-revoked"]);
     });
 
     it("gives up what came too late", async () => {
@@ -340,10 +340,6 @@ function wordBy(name: string, { root, receipts = 1 }: { root: Hex; receipts?: nu
   return { root, receipts, storedAt: "1", signature, member: address(name) };
 }
 
-function aJob(epoch = 1): RequestInit {
-  return {
-    method: "POST",
-    headers: { "content-type": "application/json", authorization: authorization(epoch) },
-    body: JSON.stringify({ seed: `0x${"00".repeat(32)}`, segments: 1, hashesPerSegment: 500 }),
-  };
+async function echo(node: RunningNode, epoch = 1) {
+  return askJob(node, { module: await moduleOf(ECHO), epoch });
 }

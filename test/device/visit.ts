@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { expect } from "chai";
 import { contentTreeOf } from "../../device/content.ts";
-import { mostOf } from "../../device/gateway/visit.ts";
+import type { KeptFile } from "../../device/gateway/peer.ts";
+import { mostOf, type Work } from "../../device/gateway/visit.ts";
 import { createStopwatch } from "../../device/stopwatch.ts";
 import { address } from "../worlds/paper.ts";
 import { SMALL_WORK } from "./support/service.ts";
@@ -12,16 +13,27 @@ describe("the most that a visit comes to", () => {
   async function about() {
     const contentTree = await contentTreeOf([randomBytes(1_000)]);
     const stopwatch = createStopwatch();
-    const files = [{ file: "film", contentTree }];
-    return { device, epoch: 1, files, work: SMALL_WORK, stopwatch };
+    const files: readonly KeptFile[] = [{ file: "film", contentTree }];
+    const [module, input] = [files[0], files[0]] as [KeptFile, KeptFile];
+    const jobs = [5, 8].map((milliseconds) => ({ module, input, milliseconds }));
+    return { device, epoch: 1, files, jobs, work: SMALL_WORK, stopwatch };
   }
 
-  it("is every range full, and the job", async () => {
+  it("is every range full, and the longest job", async () => {
     expect(mostOf(await about())).to.deep.equal({
       egressBytes: 65_536n,
       storageByteSeconds: 0n,
       computeMilliseconds: 8n,
     });
+  });
+
+  it("has the job twice where a second device may check it, and none where none is given", async () => {
+    const parts = await about();
+    const computeOf = (work: Partial<Work>) =>
+      mostOf({ ...parts, work: { ...SMALL_WORK, ...work } }).computeMilliseconds;
+    expect(computeOf({ checkPercent: 1 })).to.equal(16n);
+    expect(computeOf({ jobPercent: 0 })).to.equal(0n);
+    expect(mostOf({ ...parts, jobs: [] }).computeMilliseconds).to.equal(0n);
   });
 
   it("has nothing to fetch or to keep without files", async () => {

@@ -13,7 +13,9 @@ import {
   signedReceiptToJson,
 } from "@link-rewards/core/signed/receipt";
 import { type DeviceKey, p256KeyOf, signerOf } from "@link-rewards/host/keys";
+import { contentTreeOf } from "../../../device/content.ts";
 import {
+  type GatewayJob,
   type GatewayOptions,
   type RunningGateway,
   startGateway,
@@ -31,6 +33,7 @@ import {
   registryDomain,
   tariff,
 } from "../../worlds/paper.ts";
+import { ECHO, moduleOf } from "./modules.ts";
 
 export const device = address("device-1");
 export const customer = address("customer-1");
@@ -48,10 +51,12 @@ export const SMALL_WORK = {
   ranges: 2,
   chunksPerRange: 2,
   challenges: 2,
-  jobSegments: 4,
-  hashesPerSegment: 1_000,
-  checkedSegments: 4,
+  jobPercent: 100,
+  checkPercent: 0,
 };
+
+/** What a job is worth in these tests: more than any machine needs for it. */
+export const JOB_MILLISECONDS = 20_000;
 
 export type ServiceGateway = Partial<Omit<GatewayOptions, "chain">> &
   Pick<GatewayOptions, "nodes"> & { readonly chain?: Partial<GatewayOptions["chain"]> };
@@ -87,6 +92,8 @@ export type Service = {
   readonly folder: string;
   /** Makes a file of random bytes. */
   file(name: string, size: number): Promise<string>;
+  /** Makes the files of a job, whose answer is its input unless another module is given. */
+  job(module?: Uint8Array): Promise<GatewayJob>;
   node(options?: Partial<NodeOptions>): Promise<RunningNode>;
   /** Everything it asks the contracts is covered, unless `chain` says otherwise. */
   gateway(options: ServiceGateway): Promise<RunningGateway>;
@@ -99,6 +106,7 @@ export async function startService(circumstances: Circumstances = {}): Promise<S
   const folder = await mkdtemp(join(tmpdir(), "link-rewards-device-"));
   const oracle = await serve(circumstances);
   const started: { close(): Promise<void> }[] = [];
+  let nextJob = 1;
 
   /** As the escrow says it, by the oracle's clock. */
   async function collectableEpoch(): Promise<number> {
@@ -109,6 +117,15 @@ export async function startService(circumstances: Circumstances = {}): Promise<S
       : current;
   }
 
+  async function job(module?: Uint8Array): Promise<GatewayJob> {
+    const bytes = module ?? (await moduleOf(ECHO));
+    const files = { module: join(folder, `${nextJob}.wasm`), input: join(folder, `${nextJob}.in`) };
+    nextJob += 1;
+    await writeFile(files.module, bytes);
+    await writeFile(files.input, randomBytes(100));
+    return { ...files, milliseconds: JOB_MILLISECONDS };
+  }
+
   return {
     oracle,
     folder,
@@ -117,6 +134,7 @@ export async function startService(circumstances: Circumstances = {}): Promise<S
       await writeFile(path, randomBytes(size));
       return path;
     },
+    job,
     async node(options = {}) {
       const node = await startNode({
         key: deviceKey("device-1"),
@@ -145,6 +163,7 @@ export async function startService(circumstances: Circumstances = {}): Promise<S
         escrow: deployment.contracts.customerEscrow,
         oracles: [oracle.url],
         files: [],
+        jobs: options.jobs ?? [await job()],
         folder: join(folder, "gateway"),
         chain: chainOf({ collectableEpoch, ...chain }),
         work: SMALL_WORK,
@@ -182,6 +201,51 @@ export async function ask(
   const headers = { authorization: authorization(), ...init.headers };
   const response = await fetch(`${node.url}${path}`, { ...init, headers });
   return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+}
+
+/** Has the node keep module and input, and asks for the answer. */
+export async function askJob(
+  node: RunningNode,
+  {
+    module,
+    input = new Uint8Array(8),
+    milliseconds = JOB_MILLISECONDS,
+    epoch = 1,
+  }: {
+    readonly module: Uint8Array;
+    readonly input?: Uint8Array;
+    readonly milliseconds?: number;
+    readonly epoch?: number;
+  },
+): Promise<{
+  readonly status: number;
+  readonly output: Uint8Array;
+  readonly refusal?: string;
+  readonly message?: string;
+}> {
+  const headers = { authorization: authorization(epoch) };
+  const roots = [];
+  for (const bytes of [module, input]) {
+    const { root } = await contentTreeOf([bytes]);
+    roots.push(root);
+    const body = Buffer.from(bytes);
+    const kept = await fetch(`${node.url}/v1/contents/${root}`, {
+      ...{ method: "PUT", body },
+      headers: { ...headers, "content-type": "application/octet-stream" },
+    });
+    await kept.arrayBuffer();
+  }
+  const response = await fetch(`${node.url}/v1/jobs`, {
+    method: "POST",
+    headers: { ...headers, "content-type": "application/json" },
+    body: JSON.stringify({ module: roots[0], input: roots[1], milliseconds }),
+  });
+  const output = new Uint8Array(await response.arrayBuffer());
+  return {
+    status: response.status,
+    output,
+    ...(response.ok ? {} : JSON.parse(Buffer.from(output).toString())),
+  };
 }
 
 /** A draft that the customer signed, as a gateway sends it. */
