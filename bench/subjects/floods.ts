@@ -33,7 +33,7 @@ import { answerOf, forkOf } from "../ingest/processes.ts";
  */
 const HONEST_DEVICES = 4;
 const HONEST_EVERY_MS = 100;
-const SECONDS = { quick: 3, full: 4 } as const;
+const SECONDS = { quick: 3, full: 12 } as const;
 const ROUNDS = { quick: 1, full: 5 } as const;
 const SETTLE_MS = 1_000;
 /** Four addresses; the honest ones are at 127.0.0.1. */
