@@ -32,7 +32,7 @@ export function createCustomers(
   const { chain, follower } = oracle;
   const epochNow = () => epochAt(chain.deployment, chainSeconds());
   let known:
-    | { readonly answer: Promise<CustomersAnswer | Refused>; readonly until: number }
+    | { readonly name: string; readonly answer: Promise<CustomersAnswer | Refused>; until: number }
     | undefined;
 
   async function ask(): Promise<CustomersAnswer | Refused> {
@@ -54,8 +54,10 @@ export function createCustomers(
 
   return {
     list() {
-      if (known === undefined || performance.now() >= known.until) {
-        const asked = { answer: ask(), until: performance.now() + BALANCES_MS };
+      // Who is a customer, and where, may have changed with the epoch or with any event of the escrow.
+      const name = `${epochNow()} ${follower.law().revisions.customerEscrow}`;
+      if (known?.name !== name || performance.now() >= known.until) {
+        const asked = { name, answer: ask(), until: performance.now() + BALANCES_MS };
         known = asked;
         // What could not be asked is asked by the next one.
         void asked.answer.then((answer) => {
