@@ -25,6 +25,7 @@ const SUBJECTS = [
   "audit",
   "gas",
   "sizes",
+  "links",
 ] as const;
 type SubjectName = (typeof SUBJECTS)[number];
 

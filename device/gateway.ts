@@ -1,5 +1,4 @@
 #!/usr/bin/env node
-import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
 import { contractsOf } from "@link-rewards/client/deployment-file";
@@ -17,6 +16,7 @@ import { askedToStop, misuse, runProgram } from "@link-rewards/host/program";
 import { connectChain } from "./chain.ts";
 import { type GatewayJob, startGateway } from "./gateway/start.ts";
 import { DEFAULT_WORK } from "./gateway/visit.ts";
+import { welcomeDevices } from "./gateway/welcome.ts";
 import { logToStderr } from "./log.ts";
 import { jsonOption, oraclesOption, print } from "./options.ts";
 
@@ -30,10 +30,14 @@ const program = new Command("link-gateway")
 A customer from nothing to its first receipt:
   node device/gateway.ts key --key-file gateway.key      CustomerEscrow.setKey(its address, the most it may promise an epoch); it counts from the next epoch
   CustomerEscrow.deposit(amount)                         what vouchers are paid from
-  node device/gateway.ts run --nodes nodes.txt --file film.mp4 …
+  CustomerEscrow.setEndpoint("https://gateway.example:8421")   where devices dial in
+  node device/gateway.ts run --host 0.0.0.0 --file film.mp4 …
 
 How receipts and vouchers work: docs/receipt-protocol.md`,
   );
+
+/** Between two looks whether a device is there. */
+const LOOK_MS = 100;
 
 program.addCommand(keyCommand()).addCommand(runCommand());
 await runProgram(program);
@@ -62,7 +66,8 @@ function runCommand() {
     .addOption(key.passwordFile)
     .addOption(key.keyFile)
     .requiredOption("--customer <address>", "who pays", address)
-    .requiredOption("--nodes <file>", "URLs of nodes, one a line; read again each round")
+    .option("--host <host>", "address that devices dial in at", "127.0.0.1")
+    .option("--port <port>", "0 takes any free one", wholeNumber, 8421)
     .option(
       "--file <file...>",
       "content that nodes keep, and that is fetched from them",
@@ -100,44 +105,58 @@ function runCommand() {
       const { customer, inspector, payShare } = options;
       const contracts = contractsOf(deployment);
       const { answers, checkShare } = options;
-      const gateway = await startGateway({
+      const log = logToStderr(options.json);
+      const known = {
         chainId: deployment.chainId,
         registry: contracts.deviceRegistry,
-        escrow: contracts.customerEscrow,
         customer,
         key: await openSigner(options),
         oracles: options.oracle,
-        nodes: () => readNodes(options.nodes),
-        files: options.file,
-        jobs,
-        ...(answers && { answers }),
-        work: { checkPercent: checkShare },
-        folder: options.folder,
         chain,
-        inspector,
-        payBasisPoints: () => 100 * payShare,
-        log: logToStderr(options.json),
-      });
-      const stop = askedToStop();
-      for (let round = 1; !stop.aborted && round <= (options.rounds ?? Infinity); round++) {
-        if (round > 1)
-          await sleep(1_000 * options.interval, undefined, { signal: stop }).catch(() => undefined);
-        const { epoch, visits } = await gateway.serveRound();
-        const { signed, vouchers, failures } = await gateway.settle();
-        const good = visits.filter((visit) => visit.failures.length === 0).length;
-        const promised = vouchers.find((each) => each.epoch === epoch)?.amount ?? 0n;
-        print(options.json, {
-          round,
-          epoch,
-          nodes: visits.length,
-          good,
-          signed: signed.length,
-          promised,
-          failures,
+        log,
+      };
+      const door = await welcomeDevices({ ...known, host: options.host, port: options.port });
+      try {
+        const gateway = await startGateway({
+          ...known,
+          escrow: contracts.customerEscrow,
+          door,
+          files: options.file,
+          jobs,
+          ...(answers && { answers }),
+          work: { checkPercent: checkShare },
+          folder: options.folder,
+          inspector,
+          payBasisPoints: () => 100 * payShare,
         });
+        log("info", "listening", { host: options.host, port: door.port });
+        const stop = askedToStop();
+        const pause = (milliseconds: number) =>
+          sleep(milliseconds, undefined, { signal: stop }).catch(() => undefined);
+        for (let round = 1; !stop.aborted && round <= (options.rounds ?? Infinity); round++) {
+          if (round > 1) await pause(1_000 * options.interval);
+          // A round with nobody is none.
+          while (!stop.aborted && door.devices().length === 0) await pause(LOOK_MS);
+          if (stop.aborted) break;
+          const { epoch, visits } = await gateway.serveRound();
+          const { signed, vouchers, failures } = await gateway.settle();
+          const good = visits.filter((visit) => visit.failures.length === 0).length;
+          const promised = vouchers.find((each) => each.epoch === epoch)?.amount ?? 0n;
+          print(options.json, {
+            round,
+            epoch,
+            nodes: visits.length,
+            good,
+            signed: signed.length,
+            promised,
+            failures,
+          });
+        }
+        await gateway.close();
+      } finally {
+        await door.close();
+        chain.close();
       }
-      await gateway.close();
-      chain.close();
     });
 }
 
@@ -153,11 +172,6 @@ function jobsOf({
   if ((module === undefined) !== (input.length === 0))
     throw misuse("a job has a module and an input: --module and --input go together");
   return module === undefined ? [] : input.map((each) => ({ module, input: each, milliseconds }));
-}
-
-async function readNodes(file: string): Promise<readonly string[]> {
-  const lines = (await readFile(file, "utf8")).split("\n").map((line) => line.trim());
-  return lines.filter((line) => line !== "" && !line.startsWith("#"));
 }
 
 function percent(text: string): number {

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { once } from "node:events";
-import { Command, Option } from "@commander-js/extra-typings";
+import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { contractsOf } from "@link-rewards/client/deployment-file";
 import { toHex } from "@link-rewards/core/encoding/bytes";
 import { domainSeparator } from "@link-rewards/core/encoding/typed";
@@ -26,7 +26,9 @@ import { askedToStop, runProgram } from "@link-rewards/host/program";
 import { connectChain } from "./chain.ts";
 import { logToStderr } from "./log.ts";
 import { nextNonce } from "./node/consents.ts";
+import { parseEndpoint } from "./node/dial.ts";
 import { drawQr } from "./node/qr.ts";
+import type { Endpoint } from "./node/reach.ts";
 import { shownKey, startNode } from "./node/start.ts";
 import { jsonOption, oraclesOption, print } from "./options.ts";
 
@@ -80,6 +82,15 @@ function addressCommand() {
     .addOption(key.keyFile)
     .addOption(jsonOption())
     .action(async ({ json, ...files }) => printDevice(json, await openDeviceKey(files)));
+}
+
+/** As often as it is given. */
+function gateways(text: string, before: readonly Endpoint[] = []): readonly Endpoint[] {
+  const [, customer, url] = /^(0x[0-9a-fA-F]{40})=(https:.*)$/.exec(text) ?? [];
+  if (customer === undefined || url === undefined)
+    throw new InvalidArgumentError("must be 0x…=https://host:port");
+  parseEndpoint(url);
+  return [...before, { customer: address(customer), url }];
 }
 
 function printDevice(json: boolean, key: DeviceKey) {
@@ -142,7 +153,7 @@ function serveCommand() {
   const key = keyOptions();
   return new Command("serve")
     .description(
-      "Serves customers over HTTP until stopped. Put TLS in front of it on any network you do not own.",
+      "Dials the gateways of customers and serves them until stopped. It listens nowhere: no port of a router needs to be open.",
     )
     .addOption(deploymentOption())
     .addOption(oraclesOption())
@@ -152,8 +163,17 @@ function serveCommand() {
     .addOption(key.passwordFile)
     .addOption(key.keyFile)
     .addOption(folderOption())
-    .option("--host <host>", "address to listen on", "127.0.0.1")
-    .option("--port <port>", "0 takes any free one", wholeNumber, 8420)
+    .option(
+      "--gateway <customer=url...>",
+      "dial these, in place of what customers publish: 0x…=https://host:port",
+      gateways,
+    )
+    .option("--customer <address...>", "serve these alone (default: all that can pay)", addresses)
+    .option(
+      "--allow-private-addresses",
+      "also dial gateways in the network that the device stands in: what a customer publishes can then reach your own machines",
+      false,
+    )
     .option("--member <address...>", "oracle members whose acknowledgements count", addresses)
     .option(
       "--bundles <url>",
@@ -175,8 +195,9 @@ function serveCommand() {
         registry: contractsOf(deployment).deviceRegistry,
         oracles: options.oracle,
         folder: options.folder,
-        host: options.host,
-        port: options.port,
+        allowPrivateAddresses: options.allowPrivateAddresses,
+        ...(options.customer && { customers: options.customer }),
+        ...(options.gateway && { gateways: options.gateway }),
         log: logToStderr(options.json),
         ...(chain && {
           standingOf: chain.standingOf,
@@ -185,7 +206,7 @@ function serveCommand() {
         ...(options.member && { members: options.member }),
         ...(options.contentLimit && { contentLimitBytes: options.contentLimit }),
       });
-      print(options.json, { url: node.url, device: node.device, ...shownKey(node) });
+      print(options.json, { device: node.device, ...shownKey(node) });
       await once(askedToStop(), "abort");
       await node.close();
       if (chain) chain.close();

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Address, lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import { isRefused, type Refused } from "@link-rewards/core/encoding/refusal";
 import type { OpenEpoch } from "@link-rewards/core/law/clock";
-import type { SignedAcknowledgement } from "@link-rewards/core/signed/answers";
+import type { CustomerAnswer, SignedAcknowledgement } from "@link-rewards/core/signed/answers";
 import { ANSWERS, type Answer, type AnswerName } from "@link-rewards/core/signed/answers";
 import {
   parseSignedReceipt,
@@ -18,6 +18,8 @@ import pRetry from "p-retry";
 export type OracleClient = {
   readonly url: string;
   openEpochs(): Promise<readonly OpenEpoch[]>;
+  /** The customers that have gateways to dial, as the oracle reads them from the chain. */
+  customers(): Promise<readonly CustomerAnswer[]>;
   /** What the oracle holds for this (epoch, device, customer). */
   head(epoch: number, device: Address, customer: Address): Promise<SignedReceipt | undefined>;
   postReceipt(signed: SignedReceipt): Promise<ReceiptAnswer>;
@@ -48,7 +50,7 @@ type Unavailable = Error & { readonly retryAfterSeconds?: number };
 
 export function connectOracle(options: OracleClientOptions): OracleClient {
   const { chainId, registry } = options;
-  const get = (path: string) => request(options, path);
+  const get = (path: string, maxBytes?: number) => request(options, path, {}, maxBytes);
   const post = (path: string, body: unknown) =>
     request(options, path, {
       method: "POST",
@@ -65,6 +67,15 @@ export function connectOracle(options: OracleClientOptions): OracleClient {
         );
       }
       return open.epochs;
+    },
+    async customers() {
+      const { status, body } = await get("/v1/customers", MAX_CUSTOMERS_BYTES);
+      if (status !== 200) throw nonsense(`HTTP ${status} to who the customers are`);
+      return read("Customers", body).customers.map((each) => ({
+        ...each,
+        customer: lowercaseHex(each.customer),
+        keys: each.keys.map(({ key, cap }) => ({ key: lowercaseHex(key), cap })),
+      }));
     },
     async head(epoch, device, customer) {
       const { status, body } = await get(`/v1/receipts/${epoch}/${device}/${customer}`);
@@ -124,6 +135,8 @@ type HttpAnswer = { readonly status: number; readonly body: unknown };
 const TIMEOUT_MS = 10_000;
 /** The longest answer is a head or a refusal, of a kilobyte: no oracle may fill a device's memory. */
 const MAX_ANSWER_BYTES = 64 * 1024;
+/** Of the list of customers, with some keys each: ten thousand of them. */
+const MAX_CUSTOMERS_BYTES = 8 * 1024 * 1024;
 /** No oracle keeps a device waiting for longer than that, whatever it asks. */
 const MOST_RETRY_AFTER_SECONDS = 600;
 /** Too early, too often: what is said later may be another thing. */
@@ -134,13 +147,14 @@ async function request(
   { url, timeoutMilliseconds = TIMEOUT_MS }: OracleClientOptions,
   path: string,
   init: RequestInit = {},
+  maxBytes = MAX_ANSWER_BYTES,
 ): Promise<HttpAnswer> {
   try {
     const { status, headers, bytes } = await fetchPaced(new URL(path, url), init, {
       answerMs: timeoutMilliseconds,
-      maxBytes: () => MAX_ANSWER_BYTES,
+      maxBytes: () => maxBytes,
     });
-    if (bytes === undefined) throw nonsense(`it has more than ${MAX_ANSWER_BYTES} bytes`);
+    if (bytes === undefined) throw nonsense(`it has more than ${maxBytes} bytes`);
     const text = new TextDecoder().decode(bytes);
     if (status >= 500 || LATER.includes(status)) throw unavailable(status, headers, text);
     return { status, body: text === "" ? undefined : JSON.parse(text) };

@@ -1,5 +1,6 @@
 import type { Address } from "@link-rewards/core/encoding/bytes";
 import type { OpenEpoch } from "@link-rewards/core/law/clock";
+import type { CustomerAnswer } from "@link-rewards/core/signed/answers";
 import type { SignedReceipt } from "@link-rewards/core/signed/receipt";
 import type { SignedVoucher } from "@link-rewards/core/signed/voucher";
 import {
@@ -18,6 +19,8 @@ export type Oracles = {
   readonly all: readonly OracleClient[];
   /** What most of those say that answer; of as many, what the one says that is named first. */
   openEpochs(): Promise<readonly OpenEpoch[]>;
+  /** What each that answers says: one that hides a customer, or names another endpoint, is one among others. */
+  customers(): Promise<readonly CustomerAnswer[]>;
   /** What each that answers holds for this (epoch, device, customer). Throws when none does. */
   heads(epoch: number, device: Address, customer: Address): Promise<readonly SignedReceipt[]>;
   /** To all at once, for no signature says that one was kept: taken when one takes it, refused when none else could. */
@@ -116,6 +119,7 @@ export function connectOracles({
   return {
     all,
     openEpochs: async () => mostSaid(await answersOf((oracle) => oracle.openEpochs())),
+    customers: async () => (await answersOf((oracle) => oracle.customers())).flat(),
     async heads(epoch, device, customer) {
       const heads = await answersOf((oracle) => oracle.head(epoch, device, customer));
       return heads.filter((head) => head !== undefined);

@@ -131,6 +131,7 @@ try {
   const { counts } = operator;
   await Promise.all(cast.customers.map(({ gateway }) => gateway.close()));
   await Promise.all(cast.devices.map(({ node }) => node.close()));
+  await Promise.all(cast.customers.map(({ door }) => door.close()));
   const readable = json ? "" : await tables(cast, operator, money);
   await operator.count();
   problems.push(...missing(counts, await convictions()));

@@ -76,6 +76,7 @@ import {
 import { VOUCHER } from "@link-rewards/core/signed/voucher";
 import { p256 } from "@noble/curves/nist.js";
 import { sha256 } from "@noble/hashes/sha2.js";
+import { DEVICE_CONNECTION, GATEWAY_CONNECTION } from "../device/link/proof.ts";
 import {
   address,
   chain,
@@ -117,6 +118,17 @@ export function buildVectors(): { readonly [file: string]: unknown } {
         account: address("bob"),
         nonce: 2n ** 64n - 1n,
         deadline: 2n ** 256n - 1n,
+      },
+    ]),
+    "gateway-connections.json": typedVectors(GATEWAY_CONNECTION, deviceRegistry, "gateway-1", [
+      { customer: address("customer-1"), epoch: 1, channel: word(7) },
+    ]),
+    "device-connections.json": typedVectors(DEVICE_CONNECTION, deviceRegistry, "device-1", [
+      {
+        device: address("device-1"),
+        customer: address("customer-1"),
+        epoch: 1,
+        channel: word(7),
       },
     ]),
     "member-requests.json": typedVectors(MEMBER_REQUEST, epochLedger, "member-1", [

@@ -17,7 +17,6 @@ export type JobFiles = {
 
 /** A device that a job can be given to. */
 export type Worker = {
-  readonly url: string;
   readonly device: Address;
   compute(offer: JobOffer): Promise<Uint8Array>;
 };

@@ -18,8 +18,6 @@ export type Tally = {
   readonly epoch: number;
   readonly device: Address;
   readonly publicKey: Hex;
-  /** Where it was last met. */
-  url: string;
   verified: Amounts;
   /** What the last draft said: signed by the customer, so the device can use it whatever it answered. */
   promised: Amounts;
@@ -51,7 +49,6 @@ const PAGES = z.object({
       epoch: z.int(),
       device: z.string(),
       publicKey: z.string(),
-      url: z.string(),
       verified: z.unknown(),
       promised: z.unknown(),
       next: z.int(),

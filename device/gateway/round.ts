@@ -4,19 +4,22 @@ import type { Address, Hex } from "@link-rewards/core/encoding/bytes";
 import { recover } from "@link-rewards/core/encoding/signature";
 import { type Amounts, receiptDigest, type SignedReceipt } from "@link-rewards/core/signed/receipt";
 import { NOTHING, plus } from "../amounts.ts";
+import type { ProvenDevice } from "../link/handshake.ts";
 import type { Log } from "../log.ts";
 import { authorizationOf, sessionDigest } from "../session.ts";
 import type { Stopwatch } from "../stopwatch.ts";
 import { type Budget, openBudget } from "./budget.ts";
+import type { LinkedDevice } from "./door.ts";
 import { drawOrder } from "./draw-order.ts";
 import { type Computed, type JobFiles, offerOf, type Worker, type Workshop } from "./jobs.ts";
 import type { Tally } from "./ledger.ts";
-import type { KeptFile, Peer, PeerDevice } from "./peer.ts";
+import type { KeptFile, Peer } from "./peer.ts";
 import type { SettleParts } from "./settle.ts";
 import { attempt, type Checked, mostOf, sumOfChecked, visit, type Work } from "./visit.ts";
 
 export type RoundParts = SettleParts & {
-  readonly nodes: () => readonly string[] | Promise<readonly string[]>;
+  readonly connect: (linked: LinkedDevice) => Peer;
+  readonly linked: () => readonly LinkedDevice[];
   readonly files: readonly KeptFile[];
   readonly jobs: readonly JobFiles[];
   readonly workshop: Workshop;
@@ -26,17 +29,15 @@ export type RoundParts = SettleParts & {
 };
 
 export type Visit = {
-  readonly url: string;
-  /** Unknown when the node did not even answer who it is. */
-  readonly device: Address | undefined;
+  readonly device: Address;
   readonly amounts: Amounts;
   readonly failures: readonly string[];
 };
 
 export type Round = { readonly epoch: number; readonly visits: readonly Visit[] };
 
-/** A node that said who it is. */
-type Met = PeerDevice & { readonly url: string; readonly peer: Peer };
+/** A node that said what it keeps. */
+type Met = ProvenDevice & { readonly peer: Peer; readonly contents: readonly string[] };
 
 /** A node that knows the customer and keeps its content. */
 type Entered = { readonly tally: Tally; readonly authorization: string };
@@ -54,9 +55,9 @@ export function roundServer(parts: RoundParts): () => Promise<Round> {
   /** When it was said last that nothing more is bought: once an epoch is enough. */
   let stoppedIn: number | undefined;
 
-  async function serve(epoch: number, urls: readonly string[]): Promise<readonly Visit[]> {
+  async function serve(epoch: number): Promise<readonly Visit[]> {
     const budget = await openBudget(parts, epoch);
-    const met = await Promise.all(urls.map((url) => meet(parts, url, epoch)));
+    const met = await Promise.all(parts.linked().map((each) => meet(parts, each, epoch)));
     const nodes = met.filter((each): each is Met => "peer" in each);
     const buy = buyer(parts, budget, epoch, nodes);
     const bought = inspector ? await inspect(epoch, nodes, buy) : await Promise.all(nodes.map(buy));
@@ -73,11 +74,10 @@ export function roundServer(parts: RoundParts): () => Promise<Round> {
   return async () => {
     const epoch = await epochs.current();
     if (epoch === 0) return { epoch, visits: [] };
-    const urls = await parts.nodes();
     try {
-      const visits = await serve(epoch, urls);
-      for (const { url, device, failures } of visits) {
-        for (const failure of failures) log("warn", "not-counted", { url, device, failure });
+      const visits = await serve(epoch);
+      for (const { device, failures } of visits) {
+        for (const failure of failures) log("warn", "not-counted", { device, failure });
       }
       return { epoch, visits };
     } catch (error) {
@@ -89,24 +89,25 @@ export function roundServer(parts: RoundParts): () => Promise<Round> {
 }
 
 async function meet(
-  { peerAt, ledger }: RoundParts,
-  url: string,
+  { connect, ledger }: RoundParts,
+  linked: LinkedDevice,
   epoch: number,
 ): Promise<Met | Visit> {
+  const { device, publicKey } = linked;
   try {
-    const peer = peerAt(url);
-    const shown = await peer.describe();
-    const shunned = ledger.value.shunned.find(({ device }) => device === shown.device);
-    if (shunned === undefined || epoch > shunned.until) return { url, peer, ...shown };
-    const reason = `it answered a job wrong: not used up to epoch ${shunned.until}`;
-    return failed(url, shown.device, new Error(reason));
+    const shunned = ledger.value.shunned.find((each) => each.device === device);
+    if (shunned !== undefined && epoch <= shunned.until) {
+      throw new Error(`it answered a job wrong: not used up to epoch ${shunned.until}`);
+    }
+    const peer = connect(linked);
+    return { device, publicKey, peer, contents: await peer.contents() };
   } catch (error) {
-    return failed(url, undefined, error);
+    return failed(device, error);
   }
 }
 
-function failed(url: string, device: Address | undefined, error: unknown): Visit {
-  return { url, device, amounts: NOTHING, failures: [(error as Error).message] };
+function failed(device: Address, error: unknown): Visit {
+  return { device, amounts: NOTHING, failures: [(error as Error).message] };
 }
 
 /** Buys from one node as long as the budget covers the most that it may come to. */
@@ -118,7 +119,7 @@ function buyer(parts: RoundParts, budget: Budget, epoch: number, nodes: readonly
   let held = 0n;
 
   return async (node) => {
-    const { url, peer, device } = node;
+    const { peer, device } = node;
     const about = { device, epoch, files, jobs, work, stopwatch };
     let most = 0n;
     try {
@@ -138,9 +139,9 @@ function buyer(parts: RoundParts, budget: Budget, epoch: number, nodes: readonly
       );
       tally.verified = plus(tally.verified, amounts);
       await ledger.save();
-      return { url, device, amounts, failures };
+      return { device, amounts, failures };
     } catch (error) {
-      return failed(url, device, error);
+      return failed(device, error);
     } finally {
       held -= most;
     }
@@ -211,12 +212,12 @@ function jobGiver(
 
 function shun(
   { ledger, log }: RoundParts,
-  { url, device }: Computed["worker"],
+  { device }: Computed["worker"],
   job: JobFiles,
   epoch: number,
 ): void {
   const until = epoch + SHUNNED_EPOCHS;
-  log("warn", "answer-wrong", { url, device, ...offerOf(job), until });
+  log("warn", "answer-wrong", { device, ...offerOf(job), until });
   const others = ledger.value.shunned.filter(
     (each) => each.device !== device && each.until >= epoch,
   );
@@ -256,10 +257,9 @@ function roundRobin({ chain }: RoundParts) {
     const earning = await Promise.all(nodes.map(({ device }) => chain.isEarningAt(device, epoch)));
     const bought: (Visit | undefined)[] = nodes
       .filter((_, i) => !earning[i])
-      .map(({ url, device }) =>
-        failed(url, device, new Error(`the device earns for nobody in epoch ${epoch}`)),
+      .map(({ device }) =>
+        failed(device, new Error(`the device earns for nobody in epoch ${epoch}`)),
       );
-    // A device is one device, however many addresses it has.
     const nodeOf = new Map(
       nodes.filter((_, i) => earning[i]).map((node) => [node.device, node] as const),
     );
@@ -275,7 +275,7 @@ function roundRobin({ chain }: RoundParts) {
 
 async function tallyOf(
   parts: RoundParts,
-  { url, device, publicKey }: Met,
+  { device, publicKey }: Met,
   epoch: number,
 ): Promise<Tally> {
   const { value: pages } = parts.ledger;
@@ -283,17 +283,13 @@ async function tallyOf(
     pages.tallies.find((tally) => tally.device === device && tally.epoch === epoch);
   const head = find() === undefined ? await lostHead(parts, device, epoch) : undefined;
   const totals = head?.receipt ?? NOTHING;
-  // Asking took a moment, in which the same device may have been met at another address.
+  // Asking took a moment, in which the same device may have been met again.
   const known = find();
-  if (known !== undefined) {
-    known.url = url;
-    return known;
-  }
+  if (known !== undefined) return known;
   const tally: Tally = {
     epoch,
     device,
     publicKey,
-    url,
     verified: plus(NOTHING, totals),
     promised: plus(NOTHING, totals),
     next: (head?.receipt.sequence ?? 0) + 1,

@@ -1,4 +1,4 @@
-import { equalBytes } from "@link-rewards/core/encoding/bytes";
+import { type Address, equalBytes } from "@link-rewards/core/encoding/bytes";
 import { isSignedBy } from "@link-rewards/core/encoding/p256";
 import { type Receipt, receiptDigest, type SignedReceipt } from "@link-rewards/core/signed/receipt";
 import { voucherDigest } from "@link-rewards/core/signed/voucher";
@@ -17,7 +17,8 @@ export type SettleParts = BudgetParts & {
   readonly ledger: StateFile<LedgerPages>;
   readonly oracles: Pick<Oracles, "heads" | "postVoucher">;
   readonly epochs: EpochView;
-  readonly peerAt: (url: string) => Peer;
+  /** Undefined for a device that is not connected. */
+  readonly peerOf: (device: Address) => Peer | undefined;
   readonly backoff: Backoff;
 };
 
@@ -26,8 +27,10 @@ const MOST_DRAFTS = 3;
 
 /** Signs for what was verified and gets the device's signature; says what went wrong. */
 export async function settleTally(parts: SettleParts, tally: Tally): Promise<string | undefined> {
-  const { ledger, key, domains, peerAt } = parts;
+  const { ledger, key, domains } = parts;
   const { verified, epoch, device } = tally;
+  const peer = parts.peerOf(device);
+  if (peer === undefined) return "receipt: the device is not connected";
   for (let drafts = 0; drafts < MOST_DRAFTS; drafts++) {
     const receipt: Receipt = {
       device,
@@ -41,7 +44,7 @@ export async function settleTally(parts: SettleParts, tally: Tally): Promise<str
     tally.next += 1;
     await ledger.save();
     const customerSignature = await key.sign(digest);
-    const answer = await peerAt(tally.url).countersign({
+    const answer = await peer.countersign({
       receipt,
       customerSignature,
       head: tally.head,
@@ -98,7 +101,7 @@ export async function coveredTallies(
     for (const tally of due.filter((each) => each.epoch === epoch)) {
       const more = budget.valueFor(tally.verified) - budget.valueFor(tally.promised);
       if (more > 0n && !budget.covers(value + more)) {
-        failures.push(`${tally.url} receipt: not signed for: ${budget.limit}`);
+        failures.push(`${tally.device} receipt: not signed for: ${budget.limit}`);
         continue;
       }
       value += more;

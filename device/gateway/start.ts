@@ -10,6 +10,7 @@ import { type Backoff, viewEpochs } from "../oracle-client.ts";
 import { connectOracles } from "../oracles.ts";
 import { createStopwatch } from "../stopwatch.ts";
 import type { BudgetParts } from "./budget.ts";
+import type { Door, LinkedDevice } from "./door.ts";
 import { type JobFiles, openWorkshop } from "./jobs.ts";
 import { openLedger, type Tally } from "./ledger.ts";
 import { connectPeer, type KeptFile } from "./peer.ts";
@@ -35,8 +36,8 @@ export type GatewayOptions = {
   readonly escrow: Address;
   /** URLs of oracles: they say which epoch it is, and all of them are handed the vouchers. */
   readonly oracles: readonly string[];
-  /** Asked each round: the list of nodes may change. */
-  readonly nodes: () => readonly string[] | Promise<readonly string[]>;
+  /** Where devices dial in. */
+  readonly door: Pick<Door, "devices" | "device">;
   /** What the customer has kept at every node, and fetches from them. */
   readonly files: readonly string[];
   /** What nodes compute for the customer, each from the files of a module and of an input. */
@@ -105,6 +106,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const files = await Promise.all(options.files.map(keptFile));
   const jobs = await Promise.all((options.jobs ?? []).map(jobFiles));
   const timeout = options.timeoutMilliseconds ?? DEFAULT_TIMEOUT_MILLISECONDS;
+  const connect = (linked: LinkedDevice) => connectPeer(linked, timeout);
   const parts: SettleParts = {
     customer,
     key,
@@ -115,7 +117,10 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     ledger,
     oracles,
     epochs,
-    peerAt: (url) => connectPeer(url, timeout),
+    peerOf(device) {
+      const linked = options.door.device(device);
+      return linked && connect(linked);
+    },
     chain,
     inspector,
     payBasisPoints: options.payBasisPoints ?? (() => ALL),
@@ -147,7 +152,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     const failure = await settleTally(parts, tally).catch(
       (error: Error) => `receipt: ${error.message}`,
     );
-    return failure && `${tally.url} ${failure}`;
+    return failure && `${tally.device} ${failure}`;
   }
 
   async function payDebts(): Promise<readonly string[]> {
@@ -165,7 +170,8 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     customer,
     serveRound: roundServer({
       ...parts,
-      nodes: options.nodes,
+      connect,
+      linked: options.door.devices,
       files,
       jobs,
       workshop: openWorkshop({ log, answers: options.answers }),

@@ -1,3 +1,4 @@
+import type { Http2Server } from "node:http2";
 import { Readable, Transform } from "node:stream";
 import {
   type Address,
@@ -15,7 +16,11 @@ import {
   type SignedReceipt,
   signedReceiptToJson,
 } from "@link-rewards/core/signed/receipt";
-import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import fastify, {
+  type FastifyReply,
+  type FastifyRequest,
+  type RouteGenericInterface,
+} from "fastify";
 import { z } from "zod";
 import { amountsToJson } from "../amounts.ts";
 import { MOST_JOB_MILLISECONDS } from "../compute/job.ts";
@@ -42,6 +47,8 @@ export type HttpParts = {
   readonly meter: Meter;
   readonly epochs: EpochView;
   readonly countersign: (draft: Draft) => Promise<SignedReceipt | DraftRefused>;
+  /** Whose gateway is at the other end of a connection. */
+  readonly customerAt: (session: object | undefined) => Address | undefined;
 };
 
 const JSON_LIMIT_BYTES = 65_536;
@@ -55,25 +62,29 @@ const OFFER = z.strictObject({
   milliseconds: z.int().min(1).max(MOST_JOB_MILLISECONDS),
 });
 
-type Handler = (
-  admitted: Admitted,
-  request: FastifyRequest<{ Params: { root: string; index: string } }>,
-  reply: FastifyReply,
-) => Promise<unknown>;
+type Request = FastifyRequest<{ Params: { root: string; index: string } }, Http2Server>;
+type Reply = FastifyReply<RouteGenericInterface, Http2Server>;
 
-export function nodeHttp(parts: HttpParts): FastifyInstance {
-  const { about, admit, contents, epochs } = parts;
-  const app = fastify({ bodyLimit: JSON_LIMIT_BYTES, forceCloseConnections: true });
+type Handler = (admitted: Admitted, request: Request, reply: Reply) => Promise<unknown>;
+
+/** Answers what comes over the connections that the device opened (reach.ts); it never listens. */
+export function nodeHttp(parts: HttpParts) {
+  const { about, admit, contents, epochs, customerAt } = parts;
+  const app = fastify({ http2: true, http2SessionTimeout: 0, bodyLimit: JSON_LIMIT_BYTES });
   app.addContentTypeParser("application/octet-stream", (_request, payload, done) =>
     done(null, payload),
   );
   app.setErrorHandler(answerFailure);
 
   /** Only for requests that say, signed, who is served. */
-  const serve = (handler: Handler) => async (request: FastifyRequest, reply: FastifyReply) => {
+  const serve = (handler: Handler) => async (request: Request, reply: Reply) => {
     const admitted = await admit(request.headers.authorization);
     if (isNodeRefused(admitted)) return refuseWith(reply, admitted);
-    return handler(admitted, request as Parameters<Handler>[1], reply);
+    if (admitted.customer !== customerAt(request.raw.stream.session)) {
+      const message = `this is not a connection to a gateway of ${admitted.customer}`;
+      return refuseWith(reply, { refusal: "customer-unknown", message });
+    }
+    return handler(admitted, request, reply);
   };
   const serveContent = (
     handler: (contentTree: ContentTree, ...rest: Parameters<Handler>) => Promise<unknown>,
@@ -105,8 +116,8 @@ function rangeServer({ contents, meter }: HttpParts) {
   return async (
     { root, size }: ContentTree,
     { epoch, customer }: Admitted,
-    request: Parameters<Handler>[1],
-    reply: FastifyReply,
+    request: Request,
+    reply: Reply,
   ) => {
     const header = request.headers.range;
     const range = header === undefined ? { first: 0, last: size - 1 } : parseRange(header, size);
@@ -150,8 +161,8 @@ function prover({ contents, meter }: HttpParts) {
   return async (
     contentTree: ContentTree,
     { epoch, customer }: Admitted,
-    request: Parameters<Handler>[1],
-    reply: FastifyReply,
+    request: Request,
+    reply: Reply,
   ) => {
     const index = Number(request.params.index);
     if (!Number.isInteger(index) || index < 0 || index >= chunkCount(contentTree.size)) {
@@ -195,7 +206,7 @@ function worker({ jobs, meter }: HttpParts): Handler {
 async function answerDraft(
   { countersign }: HttpParts,
   body: unknown,
-  reply: FastifyReply,
+  reply: Reply,
 ): Promise<unknown> {
   const draft = parseDraft(body);
   if (isNodeRefused(draft)) return refuseWith(reply, draft);
@@ -222,10 +233,7 @@ function malformed(message: string): NodeRefused {
   return { refusal: "malformed", message };
 }
 
-function refuseWith(
-  reply: FastifyReply,
-  refused: NodeRefused & { readonly metered?: Amounts },
-): FastifyReply {
+function refuseWith(reply: Reply, refused: NodeRefused & { readonly metered?: Amounts }): Reply {
   const { metered } = refused;
   if (refused.refusal === "busy") reply.header("retry-after", 1);
   return reply.code(statusOf(refused.refusal)).send({
@@ -237,9 +245,9 @@ function refuseWith(
 /** Not the sender's fault: the oracle is away, or the disk. The same request may succeed later. */
 function answerFailure(
   error: unknown,
-  _request: FastifyRequest,
-  reply: FastifyReply,
-): FastifyReply {
+  _request: FastifyRequest<RouteGenericInterface, Http2Server>,
+  reply: Reply,
+): Reply {
   const { statusCode, message } = error as Error & { statusCode?: number };
   if (statusCode === 413) return refuseWith(reply, { refusal: "too-large", message });
   if (statusCode !== undefined && statusCode < 500) return refuseWith(reply, malformed(message));

@@ -15,10 +15,12 @@ import { admitter, rememberStanding } from "./admit.ts";
 import { type Entry, openBook } from "./book.ts";
 import { openContents } from "./contents.ts";
 import { countersigner, type Draft, type StandingOf, type Tolerance } from "./countersign.ts";
+import { openDirectory } from "./directory.ts";
 import { nodeHttp } from "./http.ts";
 import { openJobs } from "./jobs.ts";
 import { createMeter } from "./meter.ts";
 import { type LeftOut, type OmissionParts, watchOmissions } from "./omissions.ts";
+import { type Endpoint, type Link, reachGateways } from "./reach.ts";
 import { startSubmitter } from "./submit.ts";
 import { openWords } from "./words.ts";
 
@@ -35,9 +37,16 @@ export type NodeOptions = {
   readonly members?: readonly Address[];
   /** The device's memory: what it has signed, and the content it keeps. For one process at a time. */
   readonly folder: string;
-  readonly host?: string;
-  /** 0: any free one. */
-  readonly port?: number;
+  /** Whom it serves, of all customers; everybody who can pay, without. */
+  readonly customers?: readonly Address[];
+  /** The gateways that it dials, in place of those that the oracles know of. */
+  readonly gateways?: readonly Endpoint[];
+  /** Whether it dials gateways in the network that it stands in. */
+  readonly allowPrivateAddresses?: boolean;
+  /** How long a customer's standing is used before the chain is asked again. */
+  readonly standingMilliseconds?: number;
+  /** How often the oracles are asked who the customers are. */
+  readonly lookMilliseconds?: number;
   /** Whether a customer and its key are good in an epoch, and for how much; without it, the oracles' refusals teach. */
   readonly standingOf?: StandingOf;
   /** With it the device looks whether what members acknowledged is in the final epochs. */
@@ -56,9 +65,10 @@ export type NodeOptions = {
 };
 
 export type RunningNode = {
-  readonly url: string;
   readonly device: Address;
   readonly publicKey: Hex;
+  /** How it stands with each gateway. */
+  links(): readonly Link[];
   /** What is signed, and what became of it. */
   receipts(): readonly Entry[];
   metered(epoch: number, customer: Address): Amounts;
@@ -121,7 +131,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const contents = await openContents(join(folder, "contents"), limitBytes, log);
   const standingOf = rememberStanding(
     options.standingOf ?? (async () => UNKNOWN_STANDING),
-    STANDING_MILLISECONDS,
+    options.standingMilliseconds ?? STANDING_MILLISECONDS,
   );
 
   const book = await openBook(folder, device);
@@ -157,8 +167,25 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const admit = admitter({ device, domain, book, meter, epochs, standingOf, credit });
   const about = { device, chainId, registry, ...shownKey(key) };
   const jobs = openJobs({ contents, limits: options.jobLimits ?? JOB_LIMITS, log });
-  const app = nodeHttp({ about, admit, contents, jobs, meter, epochs, countersign });
-  const url = await app.listen({ host: options.host ?? "127.0.0.1", port: options.port ?? 0 });
+  const app = nodeHttp({
+    ...{ about, admit, contents, jobs, meter, epochs, countersign },
+    customerAt: (session) => reach.customerAt(session),
+  });
+  await app.ready();
+  const directory = openDirectory({
+    oracles,
+    standingOf: options.standingOf && standingOf,
+    customers: options.customers,
+    gateways: options.gateways,
+  });
+  const reach = reachGateways({
+    server: app.server,
+    endpoints: directory.endpoints,
+    end: { key, domain, epoch: epochs.current, judge: directory.judge },
+    allowPrivate: options.allowPrivateAddresses ?? false,
+    everyMilliseconds: options.lookMilliseconds,
+    log,
+  });
   submitter.resume();
   const omissions =
     options.omissions &&
@@ -168,16 +195,17 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       ...options.omissions,
       ...{ words, key, log },
     });
-  log("info", "serving", { url, device });
+  log("info", "serving", { device });
   return {
-    url,
     device,
+    links: reach.links,
     publicKey: key.publicKey,
     receipts: book.entries,
     metered: meter.totals,
     leftOut: () => omissions?.found() ?? [],
     idle: submitter.idle,
     async close() {
+      await reach.close();
       await jobs.close();
       await app.close();
       await omissions?.close();

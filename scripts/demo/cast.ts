@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { at } from "@link-rewards/core/encoding/at";
 import { type Address, fromHex, lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import { type Chain, connectChain } from "@link-rewards/host/chain/chain";
@@ -11,7 +12,10 @@ import {
   connectChain as connectDeviceChain,
   type Chain as DeviceChain,
 } from "../../device/chain.ts";
+import type { Door } from "../../device/gateway/door.ts";
 import { type RunningGateway, startGateway } from "../../device/gateway/start.ts";
+import { welcomeDevices } from "../../device/gateway/welcome.ts";
+import type { Endpoint } from "../../device/node/reach.ts";
 import { type RunningNode, startNode } from "../../device/node/start.ts";
 import { fileOfExample } from "../examples.ts";
 import { type Devnet, startDevnet } from "../local/devnet.ts";
@@ -56,6 +60,8 @@ export type DemoCustomer = {
   /** Buys for the reward programme. */
   readonly inspector: boolean;
   readonly oracleUrls: readonly string[];
+  /** Where devices dial in. */
+  readonly door: Door;
   readonly gateway: RunningGateway;
 };
 
@@ -126,7 +132,7 @@ export async function foundWorld({
   return { devnet, chain, deviceChain, people, devices, colluders };
 }
 
-/** Starts every device and gateway as an HTTP peer of its own, each with another of the oracles first. */
+/** Starts every device and gateway, each with another of the oracles first. Devices listen nowhere: they dial in. */
 export async function startCast(
   world: Awaited<ReturnType<typeof foundWorld>>,
   operator: Operator,
@@ -154,11 +160,18 @@ export async function startCast(
     const key = people.gateways[i] as Wallet;
     const customer = { name, wallet, key, folder, file, input, inspector: i === INSPECTOR };
     const oracleUrls = urlsFrom(i);
+    const door = await openDemoDoor(world, oracleUrls, customer);
+    const { escrow } = devnet.suite;
+    await (await escrow.connect(wallet).setEndpoint(endpointOf(door))).wait();
+    const used = () => {
+      const own = new Set(devices.slice(0, favourites.get(name)).map(({ key }) => key.address));
+      return door.devices().filter(({ device }) => own.has(device));
+    };
     const gateway = await startDemoGateway(world, oracleUrls, customer, {
-      nodes: () => devices.slice(0, favourites.get(name)).map(({ node }) => node.url),
+      door: { ...door, devices: used },
       payBasisPoints: (epoch) => payBasisPoints(name, epoch),
     });
-    customers.push({ ...customer, oracleUrls, gateway });
+    customers.push({ ...customer, oracleUrls, door, gateway });
   }
   const { owners } = people;
   return { devnet, chain, deviceChain, favourites, colluders, owners, devices, customers };
@@ -175,11 +188,15 @@ function searchInput(): Uint8Array {
 const BACKOFF = { firstMilliseconds: 100, longestMilliseconds: 1_000, retries: 20 };
 const EPOCH_MAX_AGE_MILLISECONDS = 200;
 
+/** How often a device looks who the customers are. */
+const LOOK_MILLISECONDS = 200;
+
 export function startDevice(
   { deployment }: Chain,
   oracles: readonly string[],
   key: LocalDevice,
   folder: string,
+  gateways?: readonly Endpoint[],
 ): Promise<RunningNode> {
   return startNode({
     key,
@@ -187,26 +204,56 @@ export function startDevice(
     registry: deployment.contracts.deviceRegistry,
     oracles,
     folder,
+    // All of them are on this machine.
+    allowPrivateAddresses: true,
+    lookMilliseconds: LOOK_MILLISECONDS,
+    ...(gateways && { gateways }),
     epochMaxAgeMilliseconds: EPOCH_MAX_AGE_MILLISECONDS,
     backoff: { ...BACKOFF, retries: Number.POSITIVE_INFINITY },
   });
 }
 
+type Buyer = Pick<DemoCustomer, "wallet" | "key" | "folder" | "file" | "input" | "inspector">;
+
+export function openDemoDoor(
+  { chain, deviceChain }: Pick<Cast, "chain" | "deviceChain">,
+  oracles: readonly string[],
+  { wallet, key }: Pick<Buyer, "wallet" | "key">,
+): Promise<Door> {
+  const { contracts, chainId } = chain.deployment;
+  return welcomeDevices({
+    customer: lowercaseHex(wallet.address),
+    key: signerOf(fromHex(lowercaseHex(key.privateKey))),
+    chainId,
+    registry: contracts.deviceRegistry,
+    oracles,
+    chain: deviceChain,
+    epochMaxAgeMilliseconds: EPOCH_MAX_AGE_MILLISECONDS,
+  });
+}
+
+export function endpointOf({ port }: Pick<Door, "port">): string {
+  return `https://127.0.0.1:${port}`;
+}
+
+/** Until every device that runs is connected to every gateway. */
+export async function untilConnected({ devices, customers }: Cast): Promise<void> {
+  for (const { node } of devices)
+    for (const { door } of customers)
+      while (door.device(node.device) === undefined) await sleep(LOOK_MILLISECONDS);
+}
+
 export function startDemoGateway(
   { chain, deviceChain }: Pick<Cast, "chain" | "deviceChain">,
   oracles: readonly string[],
+  { wallet, key, folder, file, input, inspector }: Buyer,
   {
-    wallet,
-    key,
-    folder,
-    file,
-    input,
-    inspector,
-  }: Pick<DemoCustomer, "wallet" | "key" | "folder" | "file" | "input" | "inspector">,
-  {
-    nodes,
+    door,
     payBasisPoints,
-  }: { nodes: () => readonly string[]; payBasisPoints: (epoch: number) => number },
+  }: {
+    door: Pick<Door, "devices" | "device">;
+    payBasisPoints: (epoch: number) => number;
+  },
 ): Promise<RunningGateway> {
   const { contracts, chainId } = chain.deployment;
   const customer: Address = lowercaseHex(wallet.address);
@@ -217,7 +264,7 @@ export function startDemoGateway(
     registry: contracts.deviceRegistry,
     escrow: contracts.customerEscrow,
     oracles,
-    nodes,
+    door,
     files: [file],
     folder,
     chain: deviceChain,

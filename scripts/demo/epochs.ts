@@ -1,12 +1,21 @@
 import { cp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import type { SignedReceipt } from "@link-rewards/core/signed/receipt";
 import { signedReceiptToJson } from "@link-rewards/core/signed/receipt";
 import { EXIT } from "@link-rewards/host/program";
 import { addMember } from "../local/devnet.ts";
 import { hiddenRow, type Loot, lawfulEpoch, propose, stolen } from "./attack.ts";
-import { type Cast, type DemoDevice, startDemoGateway, startDevice } from "./cast.ts";
+import {
+  type Cast,
+  type DemoDevice,
+  endpointOf,
+  openDemoDoor,
+  startDemoGateway,
+  startDevice,
+  untilConnected,
+} from "./cast.ts";
 import { collude } from "./colluders.ts";
 import type { Operator } from "./operator.ts";
 
@@ -20,7 +29,9 @@ export type Tell = (text: string) => void;
 export type Story = (cast: Cast, operator: Operator, tell: Tell) => Promise<void>;
 
 /** One round: every gateway uses every node, then signs for what it verified and promises to pay for it. */
-export async function serveAndSettle({ customers, devices }: Cast): Promise<void> {
+export async function serveAndSettle(cast: Cast): Promise<void> {
+  const { customers, devices } = cast;
+  await untilConnected(cast);
   await Promise.all(customers.map(({ gateway }) => gateway.serveRound()));
   await Promise.all(customers.map(({ gateway }) => gateway.settle()));
   await Promise.all(devices.map(({ node }) => node.idle()));
@@ -289,11 +300,15 @@ async function serveFromClone(cast: Cast): Promise<void> {
   const customer = cast.customers[0] as Cast["customers"][number];
   const folder = `${device.folder}-clone`;
   await cp(device.folder, folder, { recursive: true });
-  const node = await startDevice(cast.chain, device.oracleUrls, device.key, folder);
   const clone = { ...customer, folder: `${customer.folder}-clone` };
   await cp(customer.folder, clone.folder, { recursive: true });
+  // A gateway's copy is at another address, where the device's copy alone dials in.
+  const door = await openDemoDoor(cast, customer.oracleUrls, clone);
+  const copied = { customer: lowercaseHex(customer.wallet.address), url: endpointOf(door) };
+  const node = await startDevice(cast.chain, device.oracleUrls, device.key, folder, [copied]);
+  while (door.device(node.device) === undefined) await sleep(100);
   const gateway = await startDemoGateway(cast, customer.oracleUrls, clone, {
-    nodes: () => [node.url],
+    door,
     // What it signs for is on the original's account already when that goes on.
     payBasisPoints: () => 10_000,
   });
@@ -307,5 +322,6 @@ async function serveFromClone(cast: Cast): Promise<void> {
   } finally {
     await gateway.close();
     await node.close();
+    await door.close();
   }
 }

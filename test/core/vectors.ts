@@ -57,6 +57,8 @@ const TYPED = [
   "vouchers.json",
   "acknowledgements.json",
   "bindings.json",
+  "gateway-connections.json",
+  "device-connections.json",
   "member-requests.json",
   "reports.json",
 ];

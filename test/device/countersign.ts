@@ -2,7 +2,6 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { verifyP256 } from "@link-rewards/core/encoding/p256";
 import { isRefused } from "@link-rewards/core/encoding/refusal";
@@ -13,7 +12,6 @@ import {
   type SignedReceipt,
 } from "@link-rewards/core/signed/receipt";
 import { expect } from "chai";
-import type { RunningNode } from "../../device/node/start.ts";
 import {
   address,
   NO_CAP,
@@ -33,6 +31,7 @@ import {
   FIRST_SEQUENCE,
   registry,
   type Service,
+  type ServiceNode,
   sendDraft,
   startService,
 } from "./support/service.ts";
@@ -74,7 +73,7 @@ describe("countersign", () => {
     const { receipt, deviceSignature } = signedOf(body);
     const digest = receiptDigest(registryDomain, receipt);
     expect(verifyP256(digest, deviceSignature, publicKey("device-2"))).to.equal(true);
-    const about = await (await fetch(`${node.url}/v1/device`)).json();
+    const about = await (await node.fetch("/v1/device")).json();
     expect(about).to.deep.include({
       device: address("device-2"),
       publicKey: publicKey("device-2"),
@@ -181,7 +180,7 @@ describe("countersign", () => {
     const METERED = 40_000;
 
     /** The node has metered a job. */
-    async function computed(): Promise<RunningNode> {
+    async function computed(): Promise<ServiceNode> {
       const node = await service.node({ tolerance });
       const { status } = await askJob(node, {
         module: await moduleOf(ECHO),
@@ -231,12 +230,12 @@ describe("countersign", () => {
       const folder = join(service.folder, "node");
       const options = { oracles: [service.oracle.url], folder, registry };
       const child = spawn(process.execPath, [SIGNS_AND_DIES, JSON.stringify(options)], {
-        stdio: ["ignore", "pipe", "inherit"],
+        stdio: ["ignore", "ignore", "inherit"],
       });
-      const [url] = (await once(createInterface({ input: child.stdout }), "line")) as [string];
+      const dying = await service.linked(device);
       const killed = once(child, "exit");
       const lost = draftOf({ sequence: FIRST_SEQUENCE, egressBytes: 5n });
-      const failure = await sendDraft({ url }, lost).catch((error: Error) => error);
+      const failure = await sendDraft(dying, lost).catch((error: Error) => error);
       expect(failure).to.be.instanceOf(Error);
       expect(await killed).to.deep.equal([null, "SIGKILL"]);
 
@@ -279,7 +278,7 @@ describe("countersign", () => {
   });
 
   describe("after the loss of its state", () => {
-    async function lose(node: RunningNode, name = "device-1"): Promise<RunningNode> {
+    async function lose(node: ServiceNode, name = "device-1"): Promise<ServiceNode> {
       await node.idle();
       await node.close();
       await rm(join(service.folder, "node"), { recursive: true });
@@ -328,7 +327,7 @@ describe("countersign", () => {
       const wire = await layWire(() => service.oracle.url);
       wires.push(wire);
       const node = await service.node({ oracles: [wire.url] });
-      await fetch(`${node.url}/v1/device`);
+      await node.fetch("/v1/device");
       wire.cut(true);
       const draft = draftOf({ sequence: FIRST_SEQUENCE });
       const { status, body } = await sendDraft(node, draft);

@@ -9,7 +9,6 @@ import { replay } from "@link-rewards/core/law/replay";
 import { acknowledgementDigest } from "@link-rewards/core/signed/acknowledgement";
 import { signedReceiptToJson } from "@link-rewards/core/signed/receipt";
 import { expect } from "chai";
-import type { RunningNode } from "../../device/node/start.ts";
 import { type Circumstances, type Served, serve } from "../oracle/http/served.ts";
 import {
   address,
@@ -26,6 +25,7 @@ import {
   draftOf,
   FIRST_SEQUENCE,
   type Service,
+  type ServiceNode,
   sendDraft,
   startService,
 } from "./support/service.ts";
@@ -49,7 +49,8 @@ describe("several oracles", () => {
   });
 
   async function another(circumstances: Circumstances = {}): Promise<Served> {
-    const oracle = await serve({ member: MEMBERS[others.length + 1] as string, ...circumstances });
+    const member = MEMBERS[others.length + 1] as string;
+    const oracle = await serve({ member, customers: service.customers, ...circumstances });
     others.push(oracle);
     ends.push(() => oracle.close());
     return oracle;
@@ -88,12 +89,12 @@ describe("several oracles", () => {
       ...options,
     });
 
-  async function signOne(node: RunningNode, sequence = FIRST_SEQUENCE, egressBytes = 5n) {
+  async function signOne(node: ServiceNode, sequence = FIRST_SEQUENCE, egressBytes = 5n) {
     const { status, body } = await sendDraft(node, draftOf({ sequence, egressBytes }));
     expect([status, body.message]).to.deep.equal([200, undefined]);
   }
 
-  const fateOf = (node: RunningNode) => node.receipts()[0]?.fate;
+  const fateOf = (node: ServiceNode) => node.receipts()[0]?.fate;
   const acknowledgedBy = (name: string) => ({ status: "acknowledged", member: address(name) });
   const receiptsAt = ({ requests }: Wire) => requests.filter(({ path }) => path === "/v1/receipts");
 
@@ -252,6 +253,7 @@ describe("several oracles", () => {
     await second.hand(signedReceiptToJson(old.signed));
     await signOne(first, FIRST_SEQUENCE + 1, 9n);
     await first.idle();
+    await first.close();
     const node = await start([second, service.oracle], { folder: `${service.folder}/other` });
     const { body } = await sendDraft(node, draftOf());
     expect(body).to.deep.include({ next: 2 * FIRST_SEQUENCE + 1 });
@@ -266,7 +268,7 @@ describe("several oracles", () => {
     async function settled(oracles: readonly { readonly url: string }[]) {
       const node = await service.node();
       const gateway = await service.gateway({
-        nodes: () => [node.url],
+        nodes: () => [node],
         files: [await service.file("film", 40_000)],
         oracles: oracles.map(({ url }) => url),
         backoff,
@@ -300,7 +302,7 @@ describe("several oracles", () => {
       const [gone, wrong] = [await wireTo(service.oracle), await stranger((_, to) => to.end("?"))];
       const node = await service.node();
       const gateway = await service.gateway({
-        nodes: () => [node.url],
+        nodes: () => [node],
         files: [await service.file("film", 40_000)],
         oracles: [gone.url, wrong.url],
         backoff,

@@ -1,16 +1,20 @@
 import { randomBytes } from "node:crypto";
+import { sign } from "@link-rewards/core/encoding/signature";
 import { expect } from "chai";
 import { contentTreeOf } from "../../device/content.ts";
-import type { RunningNode } from "../../device/node/start.ts";
-import { address, NO_CAP, tariff } from "../worlds/paper.ts";
+import { authorizationOf, sessionDigest } from "../../device/session.ts";
+import { address, keyOf, NO_CAP, registryDomain, tariff } from "../worlds/paper.ts";
 import {
   ask,
   authorization,
   customer,
+  device,
   NOTHING_SERVED,
   type Service,
+  type ServiceNode,
   startService,
 } from "./support/service.ts";
+import { settled } from "./support/settled.ts";
 
 const OCTETS = { "content-type": "application/octet-stream" };
 
@@ -26,7 +30,7 @@ describe("node", () => {
   async function holding(
     bytes: Buffer,
     options = {},
-  ): Promise<{ node: RunningNode; path: string }> {
+  ): Promise<{ node: ServiceNode; path: string }> {
     const node = await service.node(options);
     const { root, size } = await contentTreeOf([bytes]);
     const path = `/v1/contents/${root}`;
@@ -39,8 +43,8 @@ describe("node", () => {
     return { node, path };
   }
 
-  const get = (node: RunningNode, path: string, headers = {}) =>
-    fetch(`${node.url}${path}`, { headers: { authorization: authorization(), ...headers } });
+  const get = (node: ServiceNode, path: string, headers = {}) =>
+    node.fetch(`${path}`, { headers: { authorization: authorization(), ...headers } });
 
   describe("serves", () => {
     const bytes = randomBytes(50_000);
@@ -134,11 +138,34 @@ describe("node", () => {
     });
 
     it("a customer without cover", async () => {
+      let isCovered = true;
+      const uncovered = { refusal: "customer-uncovered", message: "nothing there" } as const;
+      const standing = { cap: NO_CAP, tariff };
+      const node = await service.node({
+        standingOf: async () => (isCovered ? standing : uncovered),
+        standingMilliseconds: 0,
+      });
+      expect((await ask(node, about)).body.refusal).to.equal("content-unknown");
+      isCovered = false;
+      const { status, body } = await ask(node, about);
+      expect([status, body.refusal]).to.deep.equal([402, "customer-uncovered"]);
+    });
+
+    it("a connection to the gateway of a customer without cover", async () => {
       const node = await service.node({
         standingOf: async () => ({ refusal: "customer-uncovered", message: "nothing there" }),
       });
-      const { status, body } = await ask(node, about);
-      expect([status, body.refusal]).to.deep.equal([402, "customer-uncovered"]);
+      const [link] = await settled(() => (node.links()[0]?.word ? node.links() : undefined));
+      expect(link).to.include({ customer, state: "waiting", word: "customer-uncovered" });
+    });
+
+    it("a request in the name of another customer than the connection's", async () => {
+      const node = await service.node();
+      const other = { device, customer: address("customer-2"), epoch: 1 };
+      const signature = sign(sessionDigest(registryDomain, other), keyOf("gateway-2"));
+      const headers = { authorization: authorizationOf({ ...other, signature }) };
+      const { status, body } = await ask(node, about, { headers });
+      expect([status, body.refusal]).to.deep.equal([403, "customer-unknown"]);
     });
 
     it("an epoch that is not the running one", async () => {

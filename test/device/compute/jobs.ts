@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { contentTreeOf } from "../../../device/content.ts";
-import type { RunningNode } from "../../../device/node/start.ts";
 import { ECHO, ENDLESS, moduleOf, running } from "../support/modules.ts";
 import { processesOf } from "../support/processes.ts";
 import {
@@ -12,6 +11,7 @@ import {
   authorization,
   customer,
   type Service,
+  type ServiceNode,
   startService,
 } from "../support/service.ts";
 
@@ -20,7 +20,7 @@ const LITTLE = 300;
 
 describe("a device's jobs", () => {
   let service: Service;
-  let node: RunningNode;
+  let node: ServiceNode;
 
   beforeEach(async () => {
     service = await startService();
@@ -120,12 +120,14 @@ describe("a device's jobs", () => {
     const { root } = await contentTreeOf([module]);
     await askJob(node, { module, milliseconds: 1 });
     const gone = new AbortController();
-    const asked = fetch(`${node.url}/v1/jobs`, {
-      method: "POST",
-      headers: { authorization: authorization(), "content-type": "application/json" },
-      body: JSON.stringify({ module: root, input: root, milliseconds: 60_000 }),
-      signal: gone.signal,
-    }).catch((error: Error) => error.name);
+    const asked = node
+      .fetch("/v1/jobs", {
+        method: "POST",
+        headers: { authorization: authorization(), "content-type": "application/json" },
+        body: JSON.stringify({ module: root, input: root, milliseconds: 60_000 }),
+        signal: gone.signal,
+      })
+      .catch((error: Error) => error.name);
     await untilOneRuns();
     gone.abort();
     expect(await asked).to.equal("AbortError");

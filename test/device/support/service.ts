@@ -2,7 +2,15 @@ import { createPrivateKey, randomBytes } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fromHex, type Hex, keccak256, toHex, utf8 } from "@link-rewards/core/encoding/bytes";
+import { Readable } from "node:stream";
+import {
+  type Address,
+  fromHex,
+  type Hex,
+  keccak256,
+  toHex,
+  utf8,
+} from "@link-rewards/core/encoding/bytes";
 import { sign } from "@link-rewards/core/encoding/signature";
 import { endOf, epochAt, sealTimeOf } from "@link-rewards/core/law/clock";
 import {
@@ -14,12 +22,14 @@ import {
 } from "@link-rewards/core/signed/receipt";
 import { type DeviceKey, p256KeyOf, signerOf } from "@link-rewards/host/keys";
 import { contentTreeOf } from "../../../device/content.ts";
+import { type LinkedDevice, openDoor } from "../../../device/gateway/door.ts";
 import {
   type GatewayJob,
   type GatewayOptions,
   type RunningGateway,
   startGateway,
 } from "../../../device/gateway/start.ts";
+import type { LinkAnswer, LinkRequest } from "../../../device/link/request.ts";
 import { type NodeOptions, type RunningNode, startNode } from "../../../device/node/start.ts";
 import { authorizationOf, sessionDigest } from "../../../device/session.ts";
 import { type Circumstances, type Served, serve } from "../../oracle/http/served.ts";
@@ -35,10 +45,15 @@ import {
 } from "../../worlds/paper.ts";
 import { ECHO, moduleOf } from "./modules.ts";
 
+import { settled } from "./settled.ts";
+
 export const device = address("device-1");
 export const customer = address("customer-1");
 export const registry = deployment.contracts.deviceRegistry;
 const { chainId } = deployment;
+
+/** A test does not wait for what a device looks after once a minute. */
+const LOOK_MS = 50;
 
 export const NOTHING_SERVED = {
   egressBytes: 0n,
@@ -58,8 +73,22 @@ export const SMALL_WORK = {
 /** What a job is worth in these tests: more than any machine needs for it. */
 export const JOB_MILLISECONDS = 20_000;
 
-export type ServiceGateway = Partial<Omit<GatewayOptions, "chain">> &
-  Pick<GatewayOptions, "nodes"> & { readonly chain?: Partial<GatewayOptions["chain"]> };
+export type ServiceGateway = Partial<Omit<GatewayOptions, "chain" | "door">> & {
+  readonly chain?: Partial<GatewayOptions["chain"]>;
+  /** Those that it uses, asked for each round; all there are when not given. */
+  readonly nodes?: () => readonly Pick<RunningNode, "device">[];
+  /** Changes what a device answers; undefined leaves it as it is. */
+  readonly spoil?: Spoil;
+};
+
+/** With the device's address. */
+export type Spoil = (path: string, body: Buffer, device: Address) => Buffer | undefined;
+
+/** A node, and a gateway of the customer's to ask it by hand. */
+export type ServiceNode = RunningNode & {
+  /** Over the connection that the node opened; waits for it. */
+  fetch(path: string, init?: LinkRequest): Promise<Response>;
+};
 
 /** The key of a device on paper, of whichever kind it is. */
 export function deviceKey(name: string): DeviceKey {
@@ -94,7 +123,13 @@ export type Service = {
   file(name: string, size: number): Promise<string>;
   /** Makes the files of a job, whose answer is its input unless another module is given. */
   job(module?: Uint8Array): Promise<GatewayJob>;
-  node(options?: Partial<NodeOptions>): Promise<RunningNode>;
+  node(options?: Partial<NodeOptions>): Promise<ServiceNode>;
+  /** A device that was started elsewhere; waits for its connection. */
+  linked(device: Address): Promise<Pick<ServiceNode, "fetch">>;
+  /** What its oracle says of customers: others may say the same. */
+  readonly customers: NonNullable<Circumstances["customers"]>;
+  /** Where else the customer's gateways are. */
+  publish(endpoint: string): void;
   /** Everything it asks the contracts is covered, unless `chain` says otherwise. */
   gateway(options: ServiceGateway): Promise<RunningGateway>;
   /** Into the middle of this epoch. */
@@ -104,7 +139,24 @@ export type Service = {
 
 export async function startService(circumstances: Circumstances = {}): Promise<Service> {
   const folder = await mkdtemp(join(tmpdir(), "link-rewards-device-"));
-  const oracle = await serve(circumstances);
+  const endpoints: string[] = [];
+  const customers = customersAt(endpoints);
+  const oracle = await serve({ customers, ...circumstances });
+  const door = await openDoor({
+    host: "127.0.0.1",
+    port: 0,
+    end: {
+      key: signerOf(keyOf("gateway-1")),
+      domain: registryDomain,
+      customer,
+      epoch: async () => Number(Object(await openEpochsOf(oracle)).at(-1)?.epoch ?? 0),
+      judge: async () => undefined,
+    },
+    log: () => undefined,
+  });
+  endpoints.push(`https://127.0.0.1:${door.port}`);
+  const linkOf = (of: Address) => settled(() => door.device(of));
+  const nodes = new Set<RunningNode>();
   const started: { close(): Promise<void> }[] = [];
   let nextJob = 1;
 
@@ -149,13 +201,36 @@ export async function startService(circumstances: Circumstances = {}): Promise<S
           longestMilliseconds: 100,
           retries: Number.POSITIVE_INFINITY,
         },
+        allowPrivateAddresses: true,
+        lookMilliseconds: LOOK_MS,
         ...options,
       });
-      started.push(node);
-      return node;
+      nodes.add(node);
+      const linked: ServiceNode = {
+        ...node,
+        fetch: async (path, init) => fetching(await linkOf(node.device)).fetch(path, init),
+        async close() {
+          const link = door.device(node.device);
+          nodes.delete(node);
+          await node.close();
+          // What is asked of the next one must not go to this one.
+          await settled(() => (door.device(node.device) === link && link ? undefined : true));
+        },
+      };
+      started.push(linked);
+      return linked;
     },
-    async gateway({ chain, ...options }) {
+    customers,
+    linked: async (of) => fetching(await linkOf(of)),
+    publish: (endpoint) => void endpoints.push(endpoint),
+    async gateway({ chain, nodes: used = () => [...nodes], spoil, ...options }) {
+      const devices = () =>
+        used().flatMap(({ device: of }) => {
+          const link = door.device(of);
+          return link === undefined ? [] : [spoil ? spoiled(link, spoil) : link];
+        });
       const gateway = await startGateway({
+        door: { devices, device: (of) => devices().find((each) => each.device === of) },
         customer,
         key: signerOf(keyOf("gateway-1")),
         chainId,
@@ -171,15 +246,65 @@ export async function startService(circumstances: Circumstances = {}): Promise<S
         ...options,
       });
       started.push(gateway);
-      return gateway;
+      return {
+        ...gateway,
+        async serveRound() {
+          for (const { device: of } of used()) await linkOf(of);
+          return gateway.serveRound();
+        },
+      };
     },
     enter(epoch) {
       oracle.at(endOf(deployment, epoch) - deployment.epochSeconds / 2);
     },
     async close() {
       for (const { close } of started.reverse()) await close();
+      await door.close();
       await oracle.close();
       await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function openEpochsOf(oracle: Served): Promise<unknown> {
+  return (await oracle.request("/v1/epochs/open")).body.epochs;
+}
+
+/** What the oracle says of customers: one, that can pay, with gateways at these endpoints. */
+function customersAt(endpoints: readonly string[]): NonNullable<Circumstances["customers"]> {
+  const known = {
+    ...{ customer, inspector: false, balance: NO_CAP.toString(), thawing: "0" },
+    keys: [{ key: address("gateway-1"), cap: NO_CAP.toString() }],
+  };
+  return {
+    list: async () => ({
+      epoch: 1,
+      customers: endpoints.map((endpoint) => ({ ...known, endpoint })),
+    }),
+    standing: async () => undefined,
+  };
+}
+
+function fetching({ ask: askLink }: LinkedDevice): Pick<ServiceNode, "fetch"> {
+  return { fetch: async (path, init) => responseOf(await askLink(path, init)) };
+}
+
+async function responseOf({ status, headers, body }: LinkAnswer): Promise<Response> {
+  const shown = Object.entries(headers).filter(([name]) => !name.startsWith(":"));
+  const pieces = await Array.fromAsync(body as AsyncIterable<Buffer>);
+  return new Response(Buffer.concat(pieces), { status, headers: shown as [string, string][] });
+}
+
+/** A device that answers something else. */
+function spoiled(link: LinkedDevice, spoil: Spoil): LinkedDevice {
+  return {
+    ...link,
+    async ask(path, request) {
+      const answer = await link.ask(path, request);
+      const pieces = await Array.fromAsync(answer.body as AsyncIterable<Buffer>);
+      const body = Buffer.concat(pieces);
+      const spoilt = request?.method === "PUT" ? undefined : spoil(path, body, link.device);
+      return { ...answer, body: Readable.from([spoilt ?? body]) };
     },
   };
 }
@@ -194,18 +319,18 @@ export type Answer = { readonly status: number; readonly body: Record<string, un
 
 /** A request as a customer of the node makes it. */
 export async function ask(
-  node: RunningNode,
+  node: ServiceNode,
   path: string,
-  init: RequestInit = {},
+  init: LinkRequest = {},
 ): Promise<Answer> {
   const headers = { authorization: authorization(), ...init.headers };
-  const response = await fetch(`${node.url}${path}`, { ...init, headers });
+  const response = await node.fetch(path, { ...init, headers });
   return { status: response.status, body: (await response.json()) as Record<string, unknown> };
 }
 
 /** Has the node keep module and input, and asks for the answer. */
 export async function askJob(
-  node: RunningNode,
+  node: ServiceNode,
   {
     module,
     input = new Uint8Array(8),
@@ -229,13 +354,13 @@ export async function askJob(
     const { root } = await contentTreeOf([bytes]);
     roots.push(root);
     const body = Buffer.from(bytes);
-    const kept = await fetch(`${node.url}/v1/contents/${root}`, {
+    const kept = await node.fetch(`/v1/contents/${root}`, {
       ...{ method: "PUT", body },
       headers: { ...headers, "content-type": "application/octet-stream" },
     });
     await kept.arrayBuffer();
   }
-  const response = await fetch(`${node.url}/v1/jobs`, {
+  const response = await node.fetch("/v1/jobs", {
     method: "POST",
     headers: { ...headers, "content-type": "application/json" },
     body: JSON.stringify({ module: roots[0], input: roots[1], milliseconds }),
@@ -266,11 +391,11 @@ export function draftOf(
 }
 
 export async function sendDraft(
-  node: Pick<RunningNode, "url">,
+  node: Pick<ServiceNode, "fetch">,
   draft: Record<string, unknown>,
   head?: SignedReceipt,
 ): Promise<Answer> {
-  const response = await fetch(`${node.url}/v1/receipts`, {
+  const response = await node.fetch("/v1/receipts", {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ ...draft, ...(head && { head: signedReceiptToJson(head) }) }),

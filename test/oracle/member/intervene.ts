@@ -115,7 +115,10 @@ describe("what a person does to an epoch by hand", () => {
     const files = await bundleOf(first, 1);
     const bundleHash = bundleHashOf(files.get("manifest.json") as Uint8Array);
     const report = reportOf(manifestOf(files), bundleHash, 0);
-    expect(await peers.review(other.url, report, unending)).to.deep.equal({ agrees: true });
+    expect(await peers.review(other.url, report, unending)).to.deep.equal({
+      agrees: true,
+      member: second.member,
+    });
     await told(second, "hold", "1", "--reason", "something is odd");
     expect(await peers.attest(other.url, report, unending)).to.deep.equal({
       declined: "epoch 1 is held here by hand: something is odd",

@@ -1,0 +1,68 @@
+import type { Address } from "@link-rewards/core/encoding/bytes";
+import type { CustomerAnswer } from "@link-rewards/core/signed/answers";
+import type { Oracles } from "../oracles.ts";
+import { isNodeRefused, type NodeRefused } from "../refusal.ts";
+import type { StandingOf } from "./countersign.ts";
+import type { Endpoint } from "./reach.ts";
+
+export type DirectoryParts = {
+  readonly oracles: Pick<Oracles, "customers">;
+  /** Without it, what the oracles say of a customer is believed as far as to serve it on credit. */
+  readonly standingOf: StandingOf | undefined;
+  /** Whom the owner serves; everybody without. */
+  readonly customers: readonly Address[] | undefined;
+  /** In place of those that the oracles know of. */
+  readonly gateways: readonly Endpoint[] | undefined;
+};
+
+/** Who the customers are, and whether the gateway of one is let in. */
+export type Directory = {
+  endpoints(): Promise<readonly Endpoint[]>;
+  /** Undefined when the key may sign for the customer, and the customer can pay. */
+  judge(customer: Address, key: Address, epoch: number): Promise<NodeRefused | undefined>;
+};
+
+/** A customer may publish several, with spaces between: no more of them are dialled. */
+const MOST_ENDPOINTS_OF_A_CUSTOMER = 4;
+
+export function openDirectory({
+  oracles,
+  standingOf,
+  customers,
+  gateways,
+}: DirectoryParts): Directory {
+  let listed: readonly CustomerAnswer[] = [];
+
+  /** Of several oracles one that knows more is enough, for it is not the last word: the chain's is, or the oracles' at the receipt. */
+  function judgeByOracles(customer: Address, key: Address): NodeRefused | undefined {
+    const said = listed.filter((each) => each.customer === customer);
+    if (!said.some(({ keys }) => keys.some((each) => each.key === key))) {
+      return { refusal: "key-unknown", message: `no oracle knows ${key} as a key of ${customer}` };
+    }
+    const canPay = ({ inspector, balance, thawing }: CustomerAnswer) =>
+      inspector || BigInt(balance) > BigInt(thawing);
+    if (said.some(canPay)) return undefined;
+    return { refusal: "customer-uncovered", message: `${customer} has nothing in the escrow` };
+  }
+
+  return {
+    async endpoints() {
+      listed = await oracles.customers();
+      if (gateways !== undefined) return gateways;
+      return listed
+        .filter(({ customer }) => customers === undefined || customers.includes(customer))
+        .flatMap(({ customer, endpoint }) =>
+          endpoint
+            .split(/\s+/)
+            .filter((url) => url !== "")
+            .slice(0, MOST_ENDPOINTS_OF_A_CUSTOMER)
+            .map((url) => ({ customer, url })),
+        );
+    },
+    async judge(customer, key, epoch) {
+      if (standingOf === undefined) return judgeByOracles(customer, key);
+      const standing = await standingOf(customer, key, epoch);
+      return isNodeRefused(standing) ? standing : undefined;
+    },
+  };
+}
