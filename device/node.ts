@@ -22,14 +22,17 @@ import {
   rpcsOption,
   wholeNumber,
 } from "@link-rewards/host/options";
-import { askedToStop, runProgram } from "@link-rewards/host/program";
+import { askedToStop, EXIT, runProgram } from "@link-rewards/host/program";
 import { connectChain } from "./chain.ts";
 import { logToStderr } from "./log.ts";
 import { nextNonce } from "./node/consents.ts";
 import { parseEndpoint } from "./node/dial.ts";
+import { servePage } from "./node/page.ts";
 import { drawQr } from "./node/qr.ts";
 import type { Endpoint } from "./node/reach.ts";
 import { shownKey, startNode } from "./node/start.ts";
+import { askStatus } from "./node/status.ts";
+import { linesOf } from "./node/status-lines.ts";
 import { jsonOption, oraclesOption, print } from "./options.ts";
 
 const program = new Command("link-node")
@@ -54,7 +57,9 @@ program
   .addCommand(keyCommand())
   .addCommand(addressCommand())
   .addCommand(bindCommand())
-  .addCommand(serveCommand());
+  .addCommand(serveCommand())
+  .addCommand(statusCommand())
+  .addCommand(pageCommand());
 await runProgram(program);
 
 function keyCommand() {
@@ -149,6 +154,37 @@ function bindCommand() {
     });
 }
 
+function statusCommand() {
+  return new Command("status")
+    .description(
+      "Says how the device that runs with this folder does: what it earns, its gateways and how far they are, who does not take it or cannot pay and why, and what became of its receipts. Ends with 1 when it is connected to no gateway.",
+    )
+    .addOption(folderOption())
+    .addOption(jsonOption())
+    .action(async ({ folder, json }) => {
+      const status = await askStatus(folder);
+      process.stdout.write(`${json ? JSON.stringify(status) : linesOf(status).join("\n")}\n`);
+      const isConnected = status.gateways.some(({ state }) => state === "connected");
+      if (!isConnected) process.exitCode = EXIT.differs;
+    });
+}
+
+function pageCommand() {
+  return new Command("page")
+    .description(
+      "Shows the same as a page on this machine, until stopped: a process of its own, without the device's key.",
+    )
+    .addOption(folderOption())
+    .option("--port <port>", "0 takes any free one", wholeNumber, 8422)
+    .addOption(jsonOption())
+    .action(async ({ folder, port, json }) => {
+      const page = await servePage(folder, port);
+      print(json, { url: page.url });
+      await once(askedToStop(), "abort");
+      await page.close();
+    });
+}
+
 function serveCommand() {
   const key = keyOptions();
   return new Command("serve")
@@ -201,6 +237,7 @@ function serveCommand() {
         log: logToStderr(options.json),
         ...(chain && {
           standingOf: chain.standingOf,
+          earnings: chain,
           omissions: { chain, ...(options.bundles && { bundlesUrls: options.bundles }) },
         }),
         ...(options.member && { members: options.member }),

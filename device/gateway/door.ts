@@ -4,6 +4,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { createServer, type TLSSocket } from "node:tls";
 import type { Address } from "@link-rewards/core/encoding/bytes";
 import { networkOf } from "@link-rewards/host/network";
+import { RateLimiterMemory } from "rate-limiter-flexible";
 import { generate } from "selfsigned";
 import { type GatewayEnd, greetDevice, type ProvenDevice } from "../link/handshake.ts";
 import { LINK_TLS } from "../link/proof.ts";
@@ -43,6 +44,9 @@ const GREETING_MS = 20_000;
 /** Strangers that have connected and not proven anything yet: in all, and from one network. */
 const MOST_GREETINGS = 1_024;
 const MOST_GREETINGS_OF_A_NETWORK = 32;
+/** Greetings of one network that came to nothing, in a minute: each costs a handshake, a signature and a check of one. */
+const MOST_FAILURES = 60;
+const FAILURES_SECONDS = 60;
 const MOST_DEVICES = 50_000;
 const PING_MS = 25_000;
 /** A device that does not answer a ping for as long is gone, or its home is. */
@@ -57,6 +61,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
   const { log } = parts;
   const linked = new Map<Address, LinkedDevice>();
   const greetings = countGreetings();
+  const failures = new RateLimiterMemory({ points: MOST_FAILURES, duration: FAILURES_SECONDS });
   const server = createServer({
     ...LINK_TLS,
     ...(await selfSigned()),
@@ -72,12 +77,19 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
   async function receive(socket: TLSSocket): Promise<void> {
     const address = socket.remoteAddress ?? "";
     socket.on("error", ignore);
+    const network = networkOf(address);
     const late = setTimeout(() => socket.destroy(), GREETING_MS);
     try {
+      const failed = await failures.get(network);
+      if (failed !== null && failed.consumedPoints >= MOST_FAILURES) {
+        socket.destroy();
+        return;
+      }
       const proven = await greetDevice(socket, parts.end);
       if (linked.size >= MOST_DEVICES) throw new Error(`${linked.size} devices are connected`);
       await link(socket, address, proven);
     } catch (error) {
+      void failures.penalty(network);
       log("warn", "not-linked", { address, reason: (error as Error).message });
       socket.destroySoon();
     } finally {

@@ -46,11 +46,10 @@ export async function dial({ url, end, allowPrivate, signal }: DialParts): Promi
     throw ended.aborted && !signal.aborted ? new Error(`${url} is too slow`) : error;
   } finally {
     ended.removeEventListener("abort", hangUp);
-    socket.off("error", ignore);
   }
 }
 
-/** It is told by whoever waits for the socket. */
+/** That it ended is told by its end, here as later. */
 const ignore = () => undefined;
 
 /** As a customer publishes it: `https://host` or `https://host:port`, and nothing else. */

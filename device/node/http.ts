@@ -1,4 +1,4 @@
-import type { Http2Server } from "node:http2";
+import { createServer, type Http2Server } from "node:http2";
 import { Readable, Transform } from "node:stream";
 import {
   type Address,
@@ -52,6 +52,8 @@ export type HttpParts = {
 };
 
 const JSON_LIMIT_BYTES = 65_536;
+/** Of one gateway at once, and what may be on its way here of a content that is to be kept. */
+const SETTINGS = { maxConcurrentStreams: 64, initialWindowSize: 1024 * 1024 } as const;
 const ROOT = z
   .string()
   .refine((text) => isHexOf(text, 32))
@@ -70,7 +72,12 @@ type Handler = (admitted: Admitted, request: Request, reply: Reply) => Promise<u
 /** Answers what comes over the connections that the device opened (reach.ts); it never listens. */
 export function nodeHttp(parts: HttpParts) {
   const { about, admit, contents, epochs, customerAt } = parts;
-  const app = fastify({ http2: true, http2SessionTimeout: 0, bodyLimit: JSON_LIMIT_BYTES });
+  const app = fastify({
+    http2: true,
+    serverFactory: (handler) => createServer({ settings: SETTINGS }, handler as never),
+    http2SessionTimeout: 0,
+    bodyLimit: JSON_LIMIT_BYTES,
+  });
   app.addContentTypeParser("application/octet-stream", (_request, payload, done) =>
     done(null, payload),
   );

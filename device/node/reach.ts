@@ -46,6 +46,8 @@ export type Reach = {
 const LOOK_MS = 60_000;
 /** A home router keeps track of some thousand connections; a device earns from a few. */
 const MOST_LINKS = 32;
+/** Then another may have its place. */
+const MOST_FAILURES = 4;
 const BACKOFF: Backoff = {
   firstMilliseconds: 1_000,
   // Longer than a gateway takes to come back, and no burden for a host that is none.
@@ -57,13 +59,18 @@ const RETURN_MS = 5_000;
 /** Gateways ask for a sign of life three times in it: one that is gone says nothing. */
 const SILENCE_MS = 90_000;
 
+type Kept = {
+  link: Link;
+  /** In a row. */
+  failures: number;
+  readonly end: AbortController;
+  done: Promise<void>;
+};
+
 /** Keeps a connection to every gateway there is, as far as it may. */
 export function reachGateways(parts: ReachParts): Reach {
   const { server, log } = parts;
-  const links = new Map<
-    string,
-    { link: Link; readonly end: AbortController; done: Promise<void> }
-  >();
+  const links = new Map<string, Kept>();
   const customers = new WeakMap<object, Address>();
   const stop = new AbortController();
   const running = look();
@@ -80,55 +87,62 @@ export function reachGateways(parts: ReachParts): Reach {
     }
   }
 
-  /** Those that are there stay: only what was withdrawn is let go. */
+  /**
+   * Those that are there stay: only what was withdrawn is let go, and for others what could not be reached again and again,
+   * or one oracle that names hosts without end would take all places.
+   */
   function follow(endpoints: readonly Endpoint[]): void {
     const wanted = new Map(endpoints.map((each) => [`${each.customer} ${each.url}`, each]));
     for (const [name, { end }] of links) if (!wanted.has(name)) end.abort();
-    const fresh = [...wanted].filter(([name]) => !links.has(name));
-    for (const [name, endpoint] of shuffled(fresh).slice(0, MOST_LINKS - links.size)) {
-      const end = new AbortController();
-      const entry = { link: linkOf(endpoint, "dialling"), end, done: Promise.resolve() };
-      links.set(name, entry);
-      entry.done = keep(endpoint, AbortSignal.any([stop.signal, end.signal]), (link) => {
-        entry.link = link;
-      }).finally(() => links.delete(name));
-    }
+    const fresh = shuffled([...wanted].filter(([name]) => !links.has(name)));
+    const lost = [...links.values()].filter(({ failures }) => failures >= MOST_FAILURES);
+    const missing = Math.max(0, fresh.length - (MOST_LINKS - links.size));
+    for (const { end } of shuffled(lost).slice(0, missing)) end.abort();
+    for (const [name, endpoint] of fresh.slice(0, Math.max(0, MOST_LINKS - links.size)))
+      begin(name, endpoint);
   }
 
-  async function keep(
-    endpoint: Endpoint,
-    signal: AbortSignal,
-    tell: (link: Link) => void,
-  ): Promise<void> {
+  function begin(name: string, endpoint: Endpoint): void {
+    const end = new AbortController();
+    const signal = AbortSignal.any([stop.signal, end.signal]);
+    const kept: Kept = {
+      link: linkOf(endpoint, "dialling"),
+      failures: 0,
+      end,
+      done: Promise.resolve(),
+    };
+    links.set(name, kept);
+    kept.done = keep(endpoint, signal, kept).finally(() => links.delete(name));
+  }
+
+  async function keep(endpoint: Endpoint, signal: AbortSignal, kept: Kept): Promise<void> {
     const { customer, url } = endpoint;
+    const end = { ...parts.end, customer };
+    const failed = (error: Error) => {
+      if (signal.aborted) return;
+      const word = isLinkRefused(error) ? error.word : "unreachable";
+      kept.failures += 1;
+      kept.link = { ...linkOf(endpoint, "waiting"), word, reason: error.message };
+      log("warn", "not-connected", { url, customer, word, reason: error.message });
+    };
+    const connect = () =>
+      withBackoff(
+        // What is no network's error would else end the trying.
+        () => dial({ url, signal, allowPrivate: parts.allowPrivate, end }).catch(asError),
+        parts.backoff ?? BACKOFF,
+        { signal, onFailure: failed },
+      );
     while (!signal.aborted) {
       try {
-        const socket = await withBackoff(
-          () =>
-            dial({
-              url,
-              signal,
-              allowPrivate: parts.allowPrivate,
-              end: { ...parts.end, customer },
-            }),
-          parts.backoff ?? BACKOFF,
-          {
-            signal,
-            onFailure(error) {
-              if (signal.aborted) return;
-              const word = isLinkRefused(error) ? error.word : "unreachable";
-              tell({ ...linkOf(endpoint, "waiting"), word, reason: error.message });
-              log("warn", "not-connected", { url, customer, word, reason: error.message });
-            },
-          },
-        );
+        const socket = await connect();
+        kept.failures = 0;
         log("info", "connected", { url, customer });
-        await serveOver(socket, endpoint, signal, tell);
+        await serveOver(socket, endpoint, signal, kept);
         log("info", "disconnected", { url, customer });
+        kept.link = linkOf(endpoint, "dialling");
       } catch (error) {
-        if (!signal.aborted) throw error;
+        failed(error as Error);
       }
-      tell(linkOf(endpoint, "dialling"));
       await sleep(RETURN_MS * Math.random(), undefined, { signal }).catch(ignore);
     }
   }
@@ -138,14 +152,15 @@ export function reachGateways(parts: ReachParts): Reach {
     socket: TLSSocket,
     endpoint: Endpoint,
     signal: AbortSignal,
-    tell: (link: Link) => void,
+    kept: Kept,
   ): Promise<void> {
-    const session = begin(socket);
+    const session = serverSession(socket);
     customers.set(session, endpoint.customer);
     const connected = linkOf(endpoint, "connected");
-    tell(connected);
+    kept.link = connected;
     session.ping((error, milliseconds) => {
-      if (error === null) tell({ ...connected, roundTrip: milliseconds });
+      if (error === null && kept.link === connected)
+        kept.link = { ...connected, roundTrip: milliseconds };
     });
     session.setTimeout(SILENCE_MS, () => session.destroy());
     session.on("error", ignore);
@@ -156,13 +171,17 @@ export function reachGateways(parts: ReachParts): Reach {
     signal.removeEventListener("abort", hangUp);
   }
 
-  function begin(socket: TLSSocket): ServerHttp2Session {
+  /** Throws when the socket ended before. */
+  function serverSession(socket: TLSSocket): ServerHttp2Session {
     let begun: ServerHttp2Session | undefined;
-    server.once("session", (session) => {
+    const take = (session: ServerHttp2Session) => {
       begun = session;
-    });
+    };
+    server.once("session", take);
     server.emit("connection", socket);
-    return begun as unknown as ServerHttp2Session;
+    server.off("session", take);
+    if (begun === undefined) throw new Error("the connection ended at once");
+    return begun;
   }
 
   return {
@@ -189,3 +208,9 @@ function shuffled<T>(items: readonly T[]): readonly T[] {
 }
 
 const ignore = () => undefined;
+
+/** A TypeError would be taken for a fault of ours that no trying again mends. */
+function asError(error: unknown): never {
+  if (isLinkRefused(error)) throw error;
+  throw new Error((error as Error).message, { cause: error });
+}

@@ -21,6 +21,7 @@ import { openJobs } from "./jobs.ts";
 import { createMeter } from "./meter.ts";
 import { type LeftOut, type OmissionParts, watchOmissions } from "./omissions.ts";
 import { type Endpoint, type Link, reachGateways } from "./reach.ts";
+import { type StatusParts, serveStatus, statusOf } from "./status.ts";
 import { startSubmitter } from "./submit.ts";
 import { openWords } from "./words.ts";
 
@@ -49,6 +50,8 @@ export type NodeOptions = {
   readonly lookMilliseconds?: number;
   /** Whether a customer and its key are good in an epoch, and for how much; without it, the oracles' refusals teach. */
   readonly standingOf?: StandingOf;
+  /** With it the status says what the device earns. */
+  readonly earnings?: StatusParts["chain"];
   /** With it the device looks whether what members acknowledged is in the final epochs. */
   readonly omissions?: Pick<OmissionParts, "chain"> &
     Partial<Pick<OmissionParts, "bundlesUrls" | "everyMilliseconds">>;
@@ -60,6 +63,7 @@ export type NodeOptions = {
   readonly jobLimits?: JobLimits;
   /** How long the oracles' word on the epoch is used before it is asked again. */
   readonly epochMaxAgeMilliseconds?: number;
+  /** Of handing in at the oracles, and of dialling gateways. */
   readonly backoff?: Backoff;
   readonly log?: Log;
 };
@@ -184,6 +188,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     end: { key, domain, epoch: epochs.current, judge: directory.judge },
     allowPrivate: options.allowPrivateAddresses ?? false,
     everyMilliseconds: options.lookMilliseconds,
+    backoff: options.backoff,
     log,
   });
   submitter.resume();
@@ -195,6 +200,16 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       ...options.omissions,
       ...{ words, key, log },
     });
+  const status = await serveStatus(folder, () =>
+    statusOf({
+      about: { device, ...shownKey(key) },
+      epoch: epochs.current,
+      chain: options.earnings,
+      links: reach.links,
+      entries: book.entries,
+      leftOut: () => omissions?.found() ?? [],
+    }),
+  );
   log("info", "serving", { device });
   return {
     device,
@@ -205,6 +220,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     leftOut: () => omissions?.found() ?? [],
     idle: submitter.idle,
     async close() {
+      await status.close();
       await reach.close();
       await jobs.close();
       await app.close();

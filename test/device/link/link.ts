@@ -83,6 +83,7 @@ function ends() {
               : { refusal: "key-unknown", message: `${signer} is no key of it` }),
       },
       allowPrivate: parts.allowPrivate ?? true,
+      everyMilliseconds: 50,
       backoff: QUICK,
       log: () => undefined,
     });
@@ -151,6 +152,27 @@ describe("a link between a device and a gateway", () => {
     first.hangUp();
     const second = await settled(() => door.devices().find((each) => each !== first));
     expect(second.device).to.equal(first.device);
+  });
+
+  it("is found among hosts without end that nobody answers at", async () => {
+    const door = await world.gateway();
+    const dead = Array.from({ length: 100 }, (_, i) => `https://127.0.1.${i + 1}:9`);
+    await world.device([...dead, urlOf(door)]);
+    await settled(() => door.devices()[0]);
+  });
+
+  it("is tried again when what judges it fails, whatever the failure", async () => {
+    const door = await world.gateway();
+    let isIll = true;
+    const reach = await world.device([urlOf(door)], {
+      async judge() {
+        if (!isIll) return undefined;
+        isIll = false;
+        throw new TypeError("a field is not there");
+      },
+    });
+    await settled(() => reach.links()[0]?.word);
+    await settled(() => door.devices()[0]);
   });
 
   it("of a device that dials twice the newer one stays", async () => {
@@ -312,6 +334,26 @@ describe("a link between a device and a gateway", () => {
         await settled(() => door.devices()[0]);
       });
     }
+
+    it("a network whose greetings come to nothing again and again is not greeted for a while", async () => {
+      const door = await world.gateway();
+      const greeted = async (localAddress: string) => {
+        const raw = connectPlain({ port: door.port, host: "127.0.0.1", localAddress });
+        const socket = connect({ ...LINK_TLS, socket: raw, rejectUnauthorized: false });
+        raw.on("error", () => undefined);
+        socket.on("error", () => undefined);
+        const line = await Promise.race([
+          once(socket, "data").then(([data]) => String(data)),
+          once(socket, "close").then(() => ""),
+        ]);
+        if (line !== "") await answerTo(socket, "?\n");
+        return line !== "";
+      };
+      let greetings = 0;
+      while (await greeted("127.0.0.2")) greetings += 1;
+      expect(greetings).to.equal(60);
+      expect(await greeted("127.0.0.3")).to.equal(true);
+    });
 
     it("those that say nothing take no place from others", async () => {
       const door = await world.gateway();

@@ -1,0 +1,42 @@
+import { formatEther } from "ethers";
+import type { DeviceStatus } from "./status.ts";
+
+const BYTES = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+
+/** What a person reads of a device's status. */
+export function linesOf({
+  device,
+  epoch,
+  account,
+  worth,
+  gateways,
+  receipts,
+  leftOut,
+}: DeviceStatus): readonly string[] {
+  const connected = gateways.filter(({ state }) => state === "connected");
+  const waiting = gateways.filter(({ state }) => state !== "connected");
+  return [
+    `device ${device}, epoch ${epoch}`,
+    ...(account === undefined ? [] : [account ? `earns for ${account}` : "earns for nobody"]),
+    ...(worth === undefined ? [] : [`signed in this epoch: worth ${formatEther(worth)} LTK`]),
+    "",
+    `connected to ${connected.length} gateways`,
+    ...connected.map(
+      ({ customer, url, roundTrip }) =>
+        `  ${url} of ${customer}${roundTrip === undefined ? "" : `, ${Math.round(roundTrip)} ms`}`,
+    ),
+    ...(waiting.length === 0 ? [] : ["", `not connected to ${waiting.length}`]),
+    ...waiting.map(
+      ({ customer, url, reason }) => `  ${url} of ${customer}: ${reason ?? "being dialled"}`,
+    ),
+    ...(receipts.length === 0 ? [] : ["", "receipts"]),
+    ...receipts.map(
+      (each) =>
+        `  epoch ${each.epoch}, ${each.customer}: ${BYTES.format(BigInt(each.egressBytes))}B sent, ` +
+        `${BYTES.format(BigInt(each.storageByteSeconds))}B·s kept, ${each.computeMilliseconds} ms computed; ` +
+        `${each.fate}${each.member ? ` by ${each.member}` : ""}${each.refusal ? `: ${each.refusal}` : ""}`,
+    ),
+    ...(leftOut.length === 0 ? [] : ["", "left out of final reports, though acknowledged"]),
+    ...leftOut.map((each) => `  epoch ${each.epoch}, ${each.customer}, by ${each.member}`),
+  ];
+}
