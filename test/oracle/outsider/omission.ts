@@ -395,7 +395,7 @@ describe("omission", () => {
           ...[programOf("node"), "serve", "--rpc", devnet.rpcUrl],
           ...["--deployment", devnet.deploymentFile, "--oracle", "http://127.0.0.1:9"],
           ...["--key-file", await devnet.keyFile("device-1", devices[1] as LocalDevice)],
-          ...["--folder", folder, "--port", "0", "--json", "--bundles", await mirrorOf()],
+          ...["--folder", folder, "--json", "--bundles", await mirrorOf()],
         ],
         { stdio: ["ignore", "ignore", "pipe"] },
       );
