@@ -63,7 +63,9 @@ const cast = await startCast(
     PROMISES.find((promise) => promise.customer === customer && promise.epoch === epoch)
       ?.basisPoints ?? WHOLE_BASIS_POINTS,
 );
-tell("12 nodes and 3 gateways run as HTTP peers");
+tell(
+  `${cast.customers.length} gateways run, and ${cast.devices.length} devices that listen nowhere and dial in`,
+);
 
 const problems: string[] = [];
 const proofs: Proof[] = [];
