@@ -1,3 +1,5 @@
+import { printable } from "@link-rewards/host/printable";
+
 /** One thing that happened. Keys and signatures never go in. */
 export type Log = (
   level: "info" | "warn",
@@ -18,6 +20,8 @@ export function logToStderr(asJson: boolean): Log {
 }
 
 function readable(level: string, event: string, detail: Readonly<Record<string, unknown>>): string {
-  const pairs = Object.entries(detail).map(([name, value]) => `${name}=${String(value)}`);
+  const pairs = Object.entries(detail).map(
+    ([name, value]) => `${name}=${printable(String(value))}`,
+  );
   return [level === "warn" ? "! " : "  ", event, ...pairs].join(" ");
 }

@@ -1,5 +1,6 @@
 import { Option } from "@commander-js/extra-typings";
 import { moreUrls } from "@link-rewards/host/options";
+import { printable } from "@link-rewards/host/printable";
 
 /** What both programs can be told. */
 
@@ -25,7 +26,7 @@ export function print(asJson: boolean, document: Readonly<Record<string, unknown
   const text = asJson
     ? JSON.stringify(document, wideAsText)
     : Object.entries(document)
-        .map(([name, value]) => `${name}: ${String(value)}`)
+        .map(([name, value]) => `${name}: ${printable(String(value))}`)
         .join("\n");
   process.stdout.write(`${text}\n`);
 }

@@ -1,5 +1,6 @@
 import { CommanderError, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { createLog } from "./log.ts";
+import { printable } from "./printable.ts";
 
 /** Exit codes of every program and command; see docs/operating.md. */
 export const EXIT = { ok: 0, differs: 1, unavailable: 2, usage: 3 } as const;
@@ -46,9 +47,14 @@ export async function runProgram(
       process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
       return;
     }
-    process.stderr.write(`${program.name()}: ${reasonOf(error)}\n`);
+    process.stderr.write(`${program.name()}: ${told(reasonOf(error))}\n`);
     process.exitCode = isMisuse(error) ? EXIT.usage : EXIT.unavailable;
   }
+}
+
+/** Line by line: what is wrong with the words of a command may take several. */
+function told(reason: string): string {
+  return reason.split("\n").map(printable).join("\n");
 }
 
 /** Node's own warnings, such as that of an experimental module, as lines of the log: its two lines of text are no JSON. */

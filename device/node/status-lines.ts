@@ -1,3 +1,4 @@
+import { printable } from "@link-rewards/host/printable";
 import { formatEther } from "ethers";
 import type { DeviceStatus } from "./status.ts";
 
@@ -15,7 +16,7 @@ export function linesOf({
 }: DeviceStatus): readonly string[] {
   const connected = gateways.filter(({ state }) => state === "connected");
   const waiting = gateways.filter(({ state }) => state !== "connected");
-  return [
+  const lines = [
     `device ${device}, epoch ${epoch}`,
     ...(account === undefined ? [] : [account ? `earns for ${account}` : "earns for nobody"]),
     ...(worth === undefined ? [] : [`signed in this epoch: worth ${formatEther(worth)} LTK`]),
@@ -39,4 +40,5 @@ export function linesOf({
     ...(leftOut.length === 0 ? [] : ["", "left out of final reports, though acknowledged"]),
     ...leftOut.map((each) => `  epoch ${each.epoch}, ${each.customer}, by ${each.member}`),
   ];
+  return lines.map(printable);
 }

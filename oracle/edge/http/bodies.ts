@@ -5,11 +5,11 @@ import { promisify } from "node:util";
 import { gunzip as gunzipCallback } from "node:zlib";
 import { refuse } from "@link-rewards/core/encoding/refusal";
 import { PACKED_BATCH_TYPE } from "@link-rewards/core/signed/submission";
+import { networkOf } from "@link-rewards/host/network";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { type BodyLease, createBodyMemory } from "./body-memory.ts";
 import { parseJson } from "./json.ts";
 import { bodyTooLarge, MAX_BODY_BYTES, refusalError } from "./refusals.ts";
-import { keyOf } from "./senders.ts";
 
 const gunzip = promisify(gunzipCallback);
 
@@ -40,14 +40,14 @@ export function acceptBodies(app: FastifyInstance, cutOff: (socket: Socket) => v
   };
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("application/json", (request: FastifyRequest, payload: Readable) =>
-    memory.lend(keyOf(request.ip), async (lease) =>
+    memory.lend(networkOf(request.ip), async (lease) =>
       parseJson(await bytesOf(request, payload, lease)),
     ),
   );
   app.addContentTypeParser(
     [PACKED_BATCH_TYPE, "application/octet-stream"],
     (request: FastifyRequest, payload: Readable) =>
-      memory.lend(keyOf(request.ip), (lease) => bytesOf(request, payload, lease)),
+      memory.lend(networkOf(request.ip), (lease) => bytesOf(request, payload, lease)),
   );
 }
 

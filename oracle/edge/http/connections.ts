@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { keyOf } from "./senders.ts";
+import { networkOf } from "@link-rewards/host/network";
 
 /** A sender that has not sent its headers, its request, or the next one, by then is gone or means harm. */
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -96,5 +96,5 @@ export function createConnections({ behindProxy }: { readonly behindProxy: boole
 }
 
 function addressOf({ remoteAddress = "" }: Socket): string {
-  return keyOf(remoteAddress);
+  return networkOf(remoteAddress);
 }

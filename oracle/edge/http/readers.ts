@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { refuse } from "@link-rewards/core/encoding/refusal";
+import { networkOf } from "@link-rewards/host/network";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { RateLimiterMemory } from "rate-limiter-flexible";
 import { refusalError } from "./refusals.ts";
-import { isOpenToAll, keyOf } from "./senders.ts";
+import { isOpenToAll } from "./senders.ts";
 
 /**
  * A point is about a tenth of a millisecond of the only thread: a plain answer. As many in ten seconds are a few hundredths
@@ -62,7 +63,7 @@ export function limitReaders(app: FastifyInstance, points = POINTS): Readers {
   const limiter = new RateLimiterMemory({ points, duration: WINDOW_SECONDS });
   const streaming = new Set<string>();
   const kindOf = ({ routeOptions }: FastifyRequest) => OWN_POINTS.get(routeOptions.url) ?? "read";
-  const purseOf = (request: FastifyRequest) => `${kindOf(request)} ${keyOf(request.ip)}`;
+  const purseOf = (request: FastifyRequest) => `${kindOf(request)} ${networkOf(request.ip)}`;
   const charge = (request: FastifyRequest, amount: number) =>
     void limiter.penalty(purseOf(request), amount);
 
@@ -132,7 +133,7 @@ export function limitReaders(app: FastifyInstance, points = POINTS): Readers {
 
   return {
     stream(request, reply, pages) {
-      const key = keyOf(request.ip);
+      const key = networkOf(request.ip);
       if (streaming.has(key) || streaming.size >= MOST_STREAMS) {
         const message = streaming.has(key)
           ? `${request.ip} is reading a long answer already`

@@ -1,6 +1,7 @@
 import { Readable } from "node:stream";
 import { isRefused } from "@link-rewards/core/encoding/refusal";
 import { PACKED_BATCH_TYPE } from "@link-rewards/core/signed/submission";
+import { networkOf } from "@link-rewards/host/network";
 import type { FastifyInstance } from "fastify";
 import type { HttpServerOptions } from "./options.ts";
 import { parseAddress, parseEpoch } from "./paths.ts";
@@ -18,7 +19,7 @@ import {
   refTo,
   TOO_MUCH_READ,
 } from "./schemas.ts";
-import { keyOf, type Senders } from "./senders.ts";
+import type { Senders } from "./senders.ts";
 
 export function serveReceipts(
   app: FastifyInstance,
@@ -51,7 +52,7 @@ export function serveReceipts(
       },
     },
     async ({ body, ip }, reply) => {
-      const answer = await ingest.accept(body, keyOf(ip));
+      const answer = await ingest.accept(body, networkOf(ip));
       if (isRefused(answer)) return sendRefused(reply, answer);
       senders.count(ip, answer);
       return answer;

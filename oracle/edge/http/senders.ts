@@ -1,7 +1,7 @@
-import { isIPv6 } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { refuse } from "@link-rewards/core/encoding/refusal";
 import type { Results } from "@link-rewards/core/signed/answers";
+import { networkOf } from "@link-rewards/host/network";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { RateLimiterMemory } from "rate-limiter-flexible";
 import { refusalError } from "./refusals.ts";
@@ -30,12 +30,12 @@ export type Senders = {
  */
 export function limitSenders(app: FastifyInstance, points = POINTS): Senders {
   const limiter = new RateLimiterMemory({ points, duration: WINDOW_SECONDS });
-  const charge = (ip: string, amount: number) => void limiter.penalty(keyOf(ip), amount);
+  const charge = (ip: string, amount: number) => void limiter.penalty(networkOf(ip), amount);
 
   app.addHook("onRequest", async (request) => {
     if (!isOpenToAll(request)) return;
     const { ip } = request;
-    const spent = await limiter.get(keyOf(ip));
+    const spent = await limiter.get(networkOf(ip));
     if (spent === null || spent.consumedPoints < points) return;
     // Stretched by chance: all that were held back together would else come back together.
     await sleep(HELD_BACK_MS * (1 + Math.random()));
@@ -57,20 +57,4 @@ export function limitSenders(app: FastifyInstance, points = POINTS): Senders {
 
 export function isOpenToAll({ method, routeOptions }: FastifyRequest): boolean {
   return method === "POST" && OPEN_TO_ALL.includes(routeOptions.url);
-}
-
-/** Of IPv6 the first half: the other is its holder's to choose. */
-export function keyOf(ip: string): string {
-  if (!isIPv6(ip)) return ip;
-  const mapped = /^::ffff:([0-9.]+)$/i.exec(ip)?.[1];
-  if (mapped !== undefined) return mapped;
-  const [before = "", after] = ip.split("::");
-  const head = before === "" ? [] : before.split(":");
-  const tail = after === undefined || after === "" ? [] : after.split(":");
-  const zeros = Array.from({ length: Math.max(0, 8 - head.length - tail.length) }, () => "0");
-  const groups = after === undefined ? head : [...head, ...zeros, ...tail];
-  return groups
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16))
-    .join(":");
 }

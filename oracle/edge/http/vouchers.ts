@@ -2,12 +2,12 @@ import { Readable } from "node:stream";
 import { isRefused } from "@link-rewards/core/encoding/refusal";
 import { signedVoucherToJson } from "@link-rewards/core/signed/submission";
 import type { SignedVoucher } from "@link-rewards/core/signed/voucher";
+import { networkOf } from "@link-rewards/host/network";
 import type { FastifyInstance } from "fastify";
 import type { HttpServerOptions } from "./options.ts";
 import type { Readers } from "./readers.ts";
 import { sendRefused } from "./refusals.ts";
 import { BUSY, json, REFUSED_BODY, refTo, TOO_MUCH_READ } from "./schemas.ts";
-import { keyOf } from "./senders.ts";
 
 /** What is written at once, some 60 kB. */
 const VOUCHERS_A_PAGE = 250;
@@ -36,7 +36,7 @@ export function serveVouchers(
       },
     },
     async ({ body, ip }, reply) => {
-      const result = await ingest.acceptVoucher(body, keyOf(ip));
+      const result = await ingest.acceptVoucher(body, networkOf(ip));
       return isRefused(result) ? sendRefused(reply, result) : result;
     },
   );

@@ -1,6 +1,5 @@
 import { request } from "node:http";
 import { expect } from "chai";
-import { keyOf } from "../../../oracle/edge/http/senders.ts";
 import { address, receiptOf, signReceipt } from "../../worlds/paper.ts";
 import { envelope, type Served, serve } from "./served.ts";
 
@@ -78,15 +77,5 @@ describe("an insider with ever higher sequences", () => {
     } finally {
       await served.close();
     }
-  });
-});
-
-describe("the key of an address", () => {
-  it("is the address, and of IPv6 its first half, in any spelling", () => {
-    expect(keyOf("192.0.2.1")).to.equal("192.0.2.1");
-    expect(keyOf("::ffff:192.0.2.1")).to.equal("192.0.2.1");
-    expect(keyOf("2001:db8::1")).to.equal(keyOf("2001:0db8:0:0:1:2:3:4"));
-    expect(keyOf("2001:db8:0:1::1")).to.not.equal(keyOf("2001:db8::1"));
-    expect(keyOf("::1")).to.equal("0:0:0:0");
   });
 });
