@@ -165,7 +165,9 @@ const customer = z.object({
   thawing: amount.describe("Of it, what is on its way out."),
   keys: z
     .array(z.object({ key: address, cap: amount }))
-    .describe("Those that sign in this epoch, each with the most that it may promise for it."),
+    .describe(
+      "Those that sign in this epoch, of more than 32 the newest, each with the most that it may promise for it.",
+    ),
 });
 const settled = z
   .object({

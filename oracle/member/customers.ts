@@ -15,6 +15,8 @@ import type { Oracle } from "./oracle.ts";
 const BALANCES_MS = 10_000;
 /** Asked of the node at once; each is two calls. */
 const ASKED_AT_ONCE = 100;
+/** The newest. A customer with any number of keys must not make the list too long for devices. */
+const MOST_KEYS = 32;
 /** Epochs in which a customer was served that are looked at, and epochs that are gone through to find them. */
 const MOST_SETTLED = 4;
 const MOST_LOOKED_AT = 8;
@@ -100,13 +102,14 @@ async function customerIn(
   ]);
   const { endpoint = "", caps = new Map() } = law.customers.get(customer) ?? {};
   const keys = [...caps.keys()].map((key) => ({ key, cap: capAt(law, customer, key, epoch) }));
+  const signing = keys.filter(({ cap }) => cap > 0n).slice(-MOST_KEYS);
   return {
     customer,
     endpoint,
     inspector: isInspectorAt(law, customer, epoch),
     balance: balance.toString(),
     thawing: thawing.toString(),
-    keys: keys.filter(({ cap }) => cap > 0n).map(({ key, cap }) => ({ key, cap: cap.toString() })),
+    keys: signing.map(({ key, cap }) => ({ key, cap: cap.toString() })),
   };
 }
 

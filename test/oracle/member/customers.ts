@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import type { Answer } from "../../../core/signed/answers.ts";
 import { type RpcProxy, startRpcProxy } from "../../../scripts/local/rpc-proxy.ts";
@@ -65,6 +66,23 @@ describe("what an oracle says of customers", () => {
     expect(found.settled).to.deep.equal([]);
   });
 
+  it("names no more keys of one than all devices can read", async () => {
+    const { escrow } = world.devnet.suite;
+    const wallet = world.customers[1];
+    const key = (i: number) => `0x${(i + 1).toString(16).padStart(40, "0")}`;
+    for (let i = 0; i < 40; i++) if (wallet) await escrow.connect(wallet).setKey(key(i), 1n);
+    await world.endEpoch(1);
+    // In force with the next epoch, and known as soon as the oracle has read the chain so far.
+    let keys: readonly { readonly key: string }[] = [];
+    while (keys.length < 2) {
+      await sleep(200);
+      ({ keys } = await standing(debtor));
+    }
+    expect(keys.map((each) => each.key)).to.deep.equal(
+      Array.from({ length: 32 }, (_, i) => key(i + 8)),
+    );
+  });
+
   it("knows nothing of who is no customer, and says what an address is", async () => {
     const stranger = `0x${"11".repeat(20)}`;
     expect((await ask(`/${stranger}`)).status).to.equal(404);
@@ -72,7 +90,6 @@ describe("what an oracle says of customers", () => {
   });
 
   it("shows how the last final epochs were paid: in full, or up to which line", async () => {
-    await world.endEpoch(1);
     expect((await world.oracle.close()).code).to.equal(0);
     await world.sealEpoch(1);
     await world.oracle.close();
