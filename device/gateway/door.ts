@@ -6,7 +6,12 @@ import type { Address } from "@link-rewards/core/encoding/bytes";
 import { networkOf } from "@link-rewards/host/network";
 import { RateLimiterMemory } from "rate-limiter-flexible";
 import { generate } from "selfsigned";
-import { type GatewayEnd, greetDevice, type ProvenDevice } from "../link/handshake.ts";
+import {
+  type GatewayEnd,
+  greetDevice,
+  isLinkRefused,
+  type ProvenDevice,
+} from "../link/handshake.ts";
 import { LINK_TLS } from "../link/proof.ts";
 import { askOver, type LinkAnswer, type LinkRequest } from "../link/request.ts";
 import type { Log } from "../log.ts";
@@ -89,7 +94,8 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
       if (linked.size >= MOST_DEVICES) throw new Error(`${linked.size} devices are connected`);
       await link(socket, address, proven);
     } catch (error) {
-      void failures.penalty(network);
+      // What the gateway itself could not find out is nobody else's fault.
+      if (isLinkRefused(error)) void failures.penalty(network);
       log("warn", "not-linked", { address, reason: (error as Error).message });
       socket.destroySoon();
     } finally {
@@ -107,6 +113,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     session.on("error", ignore);
     session.setLocalWindowSize(WINDOW_BYTES);
     let roundTrip = await ping(session);
+    if (session.destroyed) throw new Error("the connection is gone");
     const device: LinkedDevice = {
       ...proven,
       address,

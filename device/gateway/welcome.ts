@@ -5,6 +5,7 @@ import type { Chain } from "../chain.ts";
 import { type Log, silent } from "../log.ts";
 import { viewEpochs } from "../oracle-client.ts";
 import { connectOracles } from "../oracles.ts";
+import { rememberFor } from "../remember.ts";
 import { type Door, type DoorParts, openDoor } from "./door.ts";
 
 export type WelcomeOptions = Partial<Pick<DoorParts, "host" | "port" | "pingMilliseconds">> & {
@@ -23,14 +24,17 @@ export type WelcomeOptions = Partial<Pick<DoorParts, "host" | "port" | "pingMill
 const EPOCH_MAX_AGE_MS = 1_000;
 /** Who dials again and again asks the chain no more often. */
 const EARNING_MS = 30_000;
-const MOST_EARNING = 100_000;
 
 /** A door for the devices that earn for somebody: what others deliver would be paid for nobody. */
 export function welcomeDevices(options: WelcomeOptions): Promise<Door> {
   const { customer, key, chainId, registry, log = silent } = options;
   const oracles = connectOracles({ urls: options.oracles, chainId, registry });
   const epochs = viewEpochs(oracles, options.epochMaxAgeMilliseconds ?? EPOCH_MAX_AGE_MS);
-  const isEarning = rememberEarning(options.chain);
+  const isEarning = rememberFor(
+    EARNING_MS,
+    (device, epoch) => `${device} ${epoch}`,
+    options.chain.isEarningAt,
+  );
   return openDoor({
     host: options.host ?? "127.0.0.1",
     port: options.port ?? 0,
@@ -48,18 +52,4 @@ export function welcomeDevices(options: WelcomeOptions): Promise<Door> {
       },
     },
   });
-}
-
-function rememberEarning({ isEarningAt }: Pick<Chain, "isEarningAt">) {
-  const known = new Map<string, { readonly isEarning: boolean; readonly until: number }>();
-  return async (device: Address, epoch: number): Promise<boolean> => {
-    const name = `${device} ${epoch}`;
-    const remembered = known.get(name);
-    if (remembered !== undefined && performance.now() < remembered.until)
-      return remembered.isEarning;
-    if (known.size >= MOST_EARNING) known.clear();
-    const isEarning = await isEarningAt(device, epoch);
-    known.set(name, { isEarning, until: performance.now() + EARNING_MS });
-    return isEarning;
-  };
 }

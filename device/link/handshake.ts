@@ -77,7 +77,7 @@ export async function greetGateway(socket: TLSSocket, end: DeviceEnd): Promise<v
   const channel = channelOf(socket);
   const said = parseLine(GATEWAY_LINE, await readLine(socket));
   const signature = parseSignature(said.signature, "the gateway's signature");
-  const epoch = await end.epoch();
+  const epoch = await findOut(socket, end.epoch);
   const refuse = (refusal: NodeRefusal, message: string) =>
     sendRefusal(socket, { refusal, message });
   if (lowercaseHex(said.customer) !== customer) {
@@ -92,7 +92,7 @@ export async function greetGateway(socket: TLSSocket, end: DeviceEnd): Promise<v
   if (signer === undefined) {
     return refuse("customer-signature-invalid", "the gateway's proof has no low-s signature");
   }
-  const refused = await end.judge(customer, signer, epoch);
+  const refused = await findOut(socket, () => end.judge(customer, signer, epoch));
   if (refused !== undefined) return sendRefusal(socket, refused);
   const digest = deviceConnectionDigest(domain, { device: key.address, customer, epoch, channel });
   await sendLine(socket, {
@@ -119,7 +119,7 @@ export type ProvenDevice = { readonly device: Address; readonly publicKey: Hex }
 export async function greetDevice(socket: TLSSocket, end: GatewayEnd): Promise<ProvenDevice> {
   const { key, domain, customer } = end;
   const channel = channelOf(socket);
-  const epoch = await end.epoch();
+  const epoch = await findOut(socket, end.epoch);
   const digest = gatewayConnectionDigest(domain, { customer, epoch, channel });
   await sendLine(socket, { customer, epoch, signature: toHex(await key.sign(digest)) });
   const said = parseLine(DEVICE_LINE, await readLine(socket));
@@ -136,7 +136,7 @@ export async function greetDevice(socket: TLSSocket, end: GatewayEnd): Promise<P
   if (isRefused(signature) || !isOwnKey || !isSignedBy(device, shown, signature, publicKey)) {
     return refuse("device-signature-invalid", `the proof is not by the key of ${device}`);
   }
-  const refused = await end.judge(device, epoch);
+  const refused = await findOut(socket, () => end.judge(device, epoch));
   if (refused !== undefined) return sendRefusal(socket, refused);
   await sendLine(socket, { welcome: true });
   return { device, publicKey };
@@ -147,6 +147,17 @@ function sendLine(socket: Duplex, line: Readonly<Record<string, unknown>>): Prom
   return new Promise((resolve, reject) => {
     socket.write(`${JSON.stringify(line)}\n`, (error) => (error ? reject(error) : resolve()));
   });
+}
+
+/** What this end cannot find out now is not the other's fault, which is told to come again. */
+async function findOut<T>(socket: Duplex, find: () => Promise<T>): Promise<T> {
+  try {
+    return await find();
+  } catch (error) {
+    const message = "it cannot be found out now whether to go on; come again";
+    socket.end(`${JSON.stringify({ refusal: "busy", message })}\n`);
+    throw error;
+  }
 }
 
 function sendRefusal(socket: Duplex, { refusal, message }: NodeRefused): never {

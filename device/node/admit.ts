@@ -115,21 +115,3 @@ function rememberKeys(keyOf: (session: SignedSession) => Address | undefined) {
     return known.get(header);
   };
 }
-
-/** Asks the chain once in a while instead of on every request. */
-export function rememberStanding(standingOf: StandingOf, forMilliseconds: number): StandingOf {
-  const known = new Map<
-    string,
-    { readonly standing: Awaited<ReturnType<StandingOf>>; readonly until: number }
-  >();
-  return async (customer, key, epoch) => {
-    const name = `${customer}${key}${epoch}`;
-    const remembered = known.get(name);
-    if (remembered !== undefined && performance.now() < remembered.until)
-      return remembered.standing;
-    if (known.size >= MOST_KEYS) known.clear();
-    const standing = await standingOf(customer, key, epoch);
-    known.set(name, { standing, until: performance.now() + forMilliseconds });
-    return standing;
-  };
-}

@@ -47,6 +47,8 @@ export function openDirectory({
 
   return {
     async endpoints() {
+      // Where the chain judges and the owner says where to dial, nobody else has to be asked.
+      if (gateways !== undefined && standingOf !== undefined) return gateways;
       listed = await oracles.customers();
       if (gateways !== undefined) return gateways;
       return listed

@@ -11,7 +11,8 @@ import { type Log, silent } from "../log.ts";
 import { type Backoff, viewEpochs } from "../oracle-client.ts";
 import { connectOracles } from "../oracles.ts";
 import { isNodeRefused } from "../refusal.ts";
-import { admitter, rememberStanding } from "./admit.ts";
+import { rememberFor } from "../remember.ts";
+import { admitter } from "./admit.ts";
 import { type Entry, openBook } from "./book.ts";
 import { openContents } from "./contents.ts";
 import { countersigner, type Draft, type StandingOf, type Tolerance } from "./countersign.ts";
@@ -133,9 +134,10 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const epochs = viewEpochs(oracles, maxAge);
   const limitBytes = options.contentLimitBytes ?? DEFAULT_CONTENT_LIMIT_BYTES;
   const contents = await openContents(join(folder, "contents"), limitBytes, log);
-  const standingOf = rememberStanding(
-    options.standingOf ?? (async () => UNKNOWN_STANDING),
+  const standingOf: StandingOf = rememberFor(
     options.standingMilliseconds ?? STANDING_MILLISECONDS,
+    (customer, key, epoch) => `${customer}${key}${epoch}`,
+    options.standingOf ?? (async () => UNKNOWN_STANDING),
   );
 
   const book = await openBook(folder, device);
@@ -200,7 +202,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       ...options.omissions,
       ...{ words, key, log },
     });
-  const status = await serveStatus(folder, () =>
+  const status = await serveStatus(folder, log, () =>
     statusOf({
       about: { device, ...shownKey(key) },
       epoch: epochs.current,
@@ -220,7 +222,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     leftOut: () => omissions?.found() ?? [],
     idle: submitter.idle,
     async close() {
-      await status.close();
+      await status?.close();
       await reach.close();
       await jobs.close();
       await app.close();

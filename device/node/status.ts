@@ -8,6 +8,7 @@ import type { Amounts } from "@link-rewards/core/signed/receipt";
 import fastify from "fastify";
 import { NOTHING } from "../amounts.ts";
 import type { Chain } from "../chain.ts";
+import type { Log } from "../log.ts";
 import type { Entry } from "./book.ts";
 import type { LeftOut } from "./omissions.ts";
 import type { Link } from "./reach.ts";
@@ -98,18 +99,28 @@ function textsOf({ egressBytes, storageByteSeconds, computeMilliseconds }: Amoun
 const SOCKET = "status.sock";
 const STATUS_MS = 10_000;
 
-/** Answers on a socket in the device's folder, for whoever may read that: no port is opened. */
+/**
+ * Answers on a socket in the device's folder, for whoever may write there: no port is opened. A device serves also where
+ * there can be none, because the folder's path is too long for a socket.
+ */
 export async function serveStatus(
   folder: string,
+  log: Log,
   look: () => Promise<DeviceStatus>,
-): Promise<{ close(): Promise<void> }> {
+): Promise<{ close(): Promise<void> } | undefined> {
   const path = join(folder, SOCKET);
-  // One that is left of a run before is nobody's: a folder is one process's.
-  await rm(path, { force: true });
   const app = fastify({ forceCloseConnections: true });
   app.get("/", look);
-  await app.listen({ path });
-  return { close: () => app.close() };
+  try {
+    // One that is left of a run before is nobody's: a folder is one process's.
+    await rm(path, { force: true });
+    await app.listen({ path });
+    return { close: () => app.close() };
+  } catch (error) {
+    log("warn", "no-status", { path, reason: (error as Error).message });
+    await app.close();
+    return undefined;
+  }
 }
 
 /** What the device that runs with this folder says. Throws when none does. */

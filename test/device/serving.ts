@@ -159,6 +159,25 @@ describe("node", () => {
       expect(link).to.include({ customer, state: "waiting", word: "customer-uncovered" });
     });
 
+    it("no gateway that its owner named, where the chain judges and no oracle lists customers", async () => {
+      const lonely = await startService({
+        customers: {
+          list: async () => ({ refusal: "busy", message: "not now" }),
+          standing: async () => undefined,
+        },
+      });
+      try {
+        const [named] = await service.customers.list().then((list) => Object(list).customers);
+        const node = await lonely.node({
+          standingOf: async () => ({ cap: NO_CAP, tariff }),
+          gateways: [{ customer, url: named.endpoint }],
+        });
+        await settled(() => (node.links()[0]?.state === "connected" ? true : undefined));
+      } finally {
+        await lonely.close();
+      }
+    });
+
     it("a request in the name of another customer than the connection's", async () => {
       const node = await service.node();
       const other = { device, customer: address("customer-2"), epoch: 1 };

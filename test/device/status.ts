@@ -8,6 +8,7 @@ import { valueAtTariff } from "@link-rewards/core/epoch/value";
 import { expect } from "chai";
 import { servePage } from "../../device/node/page.ts";
 import { askStatus } from "../../device/node/status.ts";
+import { linesOf } from "../../device/node/status-lines.ts";
 import { address, tariff } from "../worlds/paper.ts";
 import {
   customer,
@@ -111,6 +112,26 @@ describe("a device's status", () => {
     } finally {
       await page.close();
     }
+  });
+
+  it("is not there where a folder's path is too long for a socket, and the device serves all the same", async () => {
+    const said: unknown[] = [];
+    const long = join(service.folder, "x".repeat(120));
+    const node = await service.node({
+      folder: long,
+      log: (_level, event) => void said.push(event),
+    });
+    await settled(() => (node.links()[0]?.state === "connected" ? true : undefined));
+    expect(said).to.include("no-status");
+  });
+
+  it("shows nothing of what others say but letters", async () => {
+    const node = await service.node({
+      standingOf: async () => ({ refusal: "customer-uncovered", message: "\u001b[2Jgone\nfine" }),
+    });
+    await settled(() => node.links()[0]?.word);
+    const shown = linesOf(await askStatus(folder));
+    expect(shown.join("")).to.contain("?[2Jgone?fine");
   });
 
   it("on a page without a device says that there is none", async () => {

@@ -212,6 +212,25 @@ describe("a link between a device and a gateway", () => {
     });
   }
 
+  it("is for nobody to blame while the gateway's chain cannot be asked, however often it is tried", async () => {
+    let asked = 0;
+    const door = await world.gateway({
+      async judge() {
+        asked += 1;
+        if (asked > 70) return undefined;
+        throw new Error("the node is down at https://rpc.example/secret");
+      },
+    });
+    const reach = await world.device([urlOf(door)]);
+    const words = new Set<string | undefined>();
+    await settled(() => {
+      words.add(reach.links()[0]?.word);
+      expect(String(reach.links()[0]?.reason)).not.to.contain("secret");
+      return door.devices()[0];
+    });
+    expect([...words].filter((word) => word !== undefined)).to.deep.equal(["busy"]);
+  });
+
   it("is refused when the two are in different epochs", async () => {
     const door = await world.gateway({ epoch: async () => 2 });
     const reach = await world.device([urlOf(door)]);
