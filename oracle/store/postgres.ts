@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import type { Client, PoolClient, QueryResultRow } from "pg";
 import { type Engine, LOCK_WAIT_MS, type Query } from "./engine.ts";
 import { readMigrations, refuseNewerSchema } from "./migrations.ts";
@@ -11,6 +12,8 @@ const MIGRATION_LOCK = 7_265_311;
 
 /** For one statement: longer than it may wait for a lock, and for a page of rows from a slow disk. */
 const ANSWER_WAIT_MS = 10_000;
+/** Between two tries of a write that another process was in the way of, at most: two would meet again and again. */
+const MAX_PAUSE_MS = 20;
 /** A client whose machine vanished must not keep its locks for as long as the network takes to notice. */
 const IDLE_IN_TRANSACTION_MS = 30_000;
 
@@ -109,6 +112,7 @@ function openDatabase(hosts: Hosts, lockWaitMs: number): Database {
   const { name } = hosts;
   const running = new Set<Promise<unknown>>();
   let closing: Promise<void> | undefined;
+  let lastOfQueue: Promise<unknown> = Promise.resolve();
 
   async function whileOpen<T>(work: () => Promise<T>): Promise<T> {
     if (closing !== undefined) throw new Error(`the store ${name} is closed`);
@@ -143,26 +147,44 @@ function openDatabase(hosts: Hosts, lockWaitMs: number): Database {
     });
   }
 
+  async function untilKept<T>(
+    change: (query: PostgresQuery) => Promise<T>,
+    isolation: Isolation,
+  ): Promise<T> {
+    const deadline = performance.now() + lockWaitMs;
+    for (;;) {
+      try {
+        return await attempt(change, isolation);
+      } catch (cause) {
+        if (isRetryable(cause) && performance.now() < deadline) {
+          await setTimeout(Math.random() * MAX_PAUSE_MS);
+          continue;
+        }
+        const kept =
+          cause instanceof UnknownCommit
+            ? `it is not known whether the store ${name} kept a write; make it again`
+            : `the store ${name} kept nothing of a write`;
+        throw new Error(`${kept}: ${explain(cause)}`, { cause });
+      }
+    }
+  }
+
+  /** Runs after all that came before, however they ended. */
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const run = lastOfQueue.then(work);
+    lastOfQueue = run.catch(() => undefined);
+    return run;
+  }
+
   return {
     name,
     query: (text, values) => whileOpen(() => hosts.use((client) => queryOn(client)(text, values))),
     connect: hosts.connect,
-    write: (change, isolation = "SERIALIZABLE") =>
-      whileOpen(async () => {
-        const deadline = performance.now() + lockWaitMs;
-        for (;;) {
-          try {
-            return await attempt(change, isolation);
-          } catch (cause) {
-            if (isRetryable(cause) && performance.now() < deadline) continue;
-            const kept =
-              cause instanceof UnknownCommit
-                ? `it is not known whether the store ${name} kept a write; make it again`
-                : `the store ${name} kept nothing of a write`;
-            throw new Error(`${kept}: ${explain(cause)}`, { cause });
-          }
-        }
-      }),
+    write: (change, isolation = "SERIALIZABLE") => {
+      const work = () => untilKept(change, isolation);
+      // Of those that all count arrivals, one at a time is kept anyhow: at once, they would undo each other.
+      return whileOpen(isolation === "SERIALIZABLE" ? () => inTurn(work) : work);
+    },
     close: () => {
       closing ??= Promise.allSettled(running).then(hosts.close);
       return closing;

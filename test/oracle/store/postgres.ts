@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { openPostgresStore } from "../../../oracle/store/postgres.ts";
+import type { Store } from "../../../oracle/store/store.ts";
 import {
   type PostgresServer,
   runSql,
@@ -38,6 +39,23 @@ describe("PostgreSQL", () => {
         expect(await store.advance(epoch, undefined, "open")).to.equal(true);
       }
       expect(await stores[0]?.epochs()).to.have.length(8);
+      for (const store of stores) await store.close();
+    });
+
+    it("takes what many send to several processes at once, though each counts the arrivals", async () => {
+      const stores = await Promise.all(
+        Array.from({ length: 3 }, () => openPostgresStore(url, { lockWaitMs: 1_000 })),
+      );
+      const [first] = stores as [Store];
+      await first.beginLife();
+      const crowd = crowdOf({ devices: 1 });
+      const epochs = Array.from({ length: 600 }, (_, i) => i + 1);
+      const sent = epochs.map((epoch) =>
+        stores[epoch % stores.length]?.putVoucher(crowd.verifiedVoucher({ epoch, amount: 1n })),
+      );
+      expect(new Set(await Promise.all(sent))).to.deep.equal(new Set(["accepted"]));
+      const kept = (await Array.fromAsync(first.vouchers())).map(({ voucher }) => voucher.epoch);
+      expect(kept).to.deep.equal(epochs);
       for (const store of stores) await store.close();
     });
 
