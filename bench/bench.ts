@@ -26,6 +26,7 @@ const SUBJECTS = [
   "gas",
   "sizes",
   "links",
+  "dispatch",
 ] as const;
 type SubjectName = (typeof SUBJECTS)[number];
 

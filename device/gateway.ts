@@ -14,7 +14,8 @@ import {
 } from "@link-rewards/host/options";
 import { askedToStop, misuse, runProgram } from "@link-rewards/host/program";
 import { connectChain } from "./chain.ts";
-import { type GatewayJob, startGateway } from "./gateway/start.ts";
+import { serveUsers } from "./gateway/serve-users.ts";
+import { DEFAULT_REPLICAS, type GatewayJob, startGateway } from "./gateway/start.ts";
 import { DEFAULT_WORK } from "./gateway/visit.ts";
 import { welcomeDevices } from "./gateway/welcome.ts";
 import { logToStderr } from "./log.ts";
@@ -73,6 +74,13 @@ function runCommand() {
       "content that nodes keep, and that is fetched from them",
       [] as string[],
     )
+    .option("--replicas <n>", "on how many nodes each file is kept", positive, DEFAULT_REPLICAS)
+    .option(
+      "--serve <port>",
+      "serve the files to users over HTTP; 0 takes any free one",
+      wholeNumber,
+    )
+    .option("--serve-host <host>", "address that users come to", "127.0.0.1")
     .option("--module <file>", "WebAssembly that nodes run for it")
     .option("--input <file...>", "what the module is run on, one job each", [] as string[])
     .option(
@@ -116,6 +124,7 @@ function runCommand() {
         log,
       };
       const door = await welcomeDevices({ ...known, host: options.host, port: options.port });
+      let users: Awaited<ReturnType<typeof serveUsers>> | undefined;
       try {
         const gateway = await startGateway({
           ...known,
@@ -127,9 +136,15 @@ function runCommand() {
           work: { checkPercent: checkShare },
           folder: options.folder,
           inspector,
+          replicas: options.replicas,
           payBasisPoints: () => 100 * payShare,
         });
         log("info", "listening", { host: options.host, port: door.port });
+        const { serve: port, serveHost: host } = options;
+        if (port !== undefined) {
+          users = await serveUsers({ host, port, ...gateway });
+          log("info", "serving-users", { host, port: users.port });
+        }
         const stop = askedToStop();
         const pause = (milliseconds: number) =>
           sleep(milliseconds, undefined, { signal: stop }).catch(() => undefined);
@@ -152,8 +167,10 @@ function runCommand() {
             failures,
           });
         }
+        await users?.close();
         await gateway.close();
       } finally {
+        await users?.close();
         await door.close();
         chain.close();
       }
@@ -172,6 +189,12 @@ function jobsOf({
   if ((module === undefined) !== (input.length === 0))
     throw misuse("a job has a module and an input: --module and --input go together");
   return module === undefined ? [] : input.map((each) => ({ module, input: each, milliseconds }));
+}
+
+function positive(text: string): number {
+  const number = wholeNumber(text);
+  if (number === 0) throw new InvalidArgumentError("must be at least 1");
+  return number;
 }
 
 function percent(text: string): number {

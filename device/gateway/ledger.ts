@@ -41,6 +41,11 @@ export type LedgerPages = {
 
 export type Shunned = { readonly device: Address; readonly until: number };
 
+/** The last epoch in which a device is not used; 0 for one that is. */
+export function shunnedUntil({ shunned }: LedgerPages, device: Address): number {
+  return shunned.find((each) => each.device === device)?.until ?? 0;
+}
+
 const PAGES = z.object({
   customer: z.string(),
   since: z.int().optional(),

@@ -15,7 +15,6 @@ import {
   CHUNK_BYTES,
   type ContentName,
   type ContentTree,
-  chunkCount,
   chunkLength,
   isChunk,
   provesChunk,
@@ -25,16 +24,11 @@ import type { LinkedDevice } from "./door.ts";
 
 /** One node, as a customer sees it. What it answers is checked here; nothing unchecked leaves, but what it computed. */
 export type Peer = {
-  /** The roots of the contents that it says it keeps. */
-  contents(): Promise<readonly string[]>;
+  /** What it says of itself. */
+  about(): Promise<AboutPeer>;
   keep(authorization: string, content: KeptFile): Promise<void>;
-  /** The bytes of those of the chunks that are what its tree says. */
-  fetchChunks(
-    authorization: string,
-    contentTree: ContentTree,
-    first: number,
-    count: number,
-  ): Promise<Fetched>;
+  /** Hands on each chunk when it is whole. Never throws: what came before it broke off counts. */
+  readChunks(authorization: string, wanted: Wanted, take: TakeChunk): Promise<Ended>;
   /** Whether the node showed the chunk and that it belongs to the content. */
   challenge(authorization: string, content: ContentName, index: number): Promise<boolean>;
   /** The node's answer, as it says: whether it is the right one is not known here. */
@@ -43,7 +37,28 @@ export type Peer = {
 };
 
 export type KeptFile = { readonly file: string; readonly contentTree: ContentTree };
-export type Fetched = { readonly bytes: number; readonly corrupt: readonly number[] };
+export type AboutPeer = {
+  /** The roots of the contents that it keeps. */
+  readonly contents: readonly string[];
+  readonly freeBytes: number;
+};
+/** `end` is the first chunk that is not wanted. */
+export type Wanted = {
+  readonly contentTree: ContentTree;
+  readonly first: number;
+  readonly end: number;
+  readonly signal?: AbortSignal;
+};
+/** `isGood`: it is what the content's tree says. */
+export type TakeChunk = (chunk: Uint8Array, index: number, isGood: boolean) => void;
+export type Ended = {
+  /** Undefined when all came that was wanted, and no more. */
+  readonly failure: string | undefined;
+  /** The device's own word, where it refused. */
+  readonly refusal?: string | undefined;
+  /** What came of a chunk that is not whole. */
+  readonly rest: Uint8Array;
+};
 export type PeerDraft = {
   readonly receipt: Receipt;
   readonly customerSignature: Uint8Array;
@@ -55,7 +70,10 @@ export type PeerRefused = {
   readonly next?: number | undefined;
 };
 
-const DEVICE = z.object({ contents: z.array(z.object({ root: z.string() })) });
+const DEVICE = z.object({
+  contents: z.array(z.object({ root: z.string() })),
+  freeBytes: z.int().nonnegative(),
+});
 const PROOF = z.object({ chunk: z.base64(), proof: z.array(z.string()).max(32) });
 const REFUSED = z.object({ refusal: z.string(), message: z.string(), next: z.int().optional() });
 
@@ -74,30 +92,39 @@ export function connectPeer(
     const answer = await ask(path, { ...request, headers: { ...request.headers, authorization } });
     if (isGood(answer)) return answer;
     const { refusal, message } = REFUSED.parse(await jsonOf(answer));
-    throw new Error(`${refusal}: ${message}`);
+    throw Object.assign(new Error(`${refusal}: ${message}`), { refusal });
   };
 
   return {
-    async contents() {
-      const { contents } = DEVICE.parse(await jsonOf(await ask("/v1/device")));
-      return contents.map(({ root }) => root);
+    async about() {
+      const { contents, freeBytes } = DEVICE.parse(await jsonOf(await ask("/v1/device")));
+      return { contents: contents.map(({ root }) => root), freeBytes };
     },
     async keep(authorization, { file, contentTree: { root, size } }) {
+      const most = timeoutMilliseconds + Math.ceil(size / SLOWEST_BYTES_PER_MS);
       const kept = await askServed(`/v1/contents/${root}`, authorization, {
         method: "PUT",
         headers: { "content-type": "application/octet-stream", "content-length": String(size) },
         body: createReadStream(file),
+        signal: AbortSignal.timeout(most),
       });
       await jsonOf(kept);
     },
-    async fetchChunks(authorization, contentTree, first, count) {
+    async readChunks(authorization, { contentTree, first, end, signal }, take) {
       const { root, size } = contentTree;
-      const end = Math.min(size, (first + count) * CHUNK_BYTES);
-      const range = `bytes=${first * CHUNK_BYTES}-${end - 1}`;
-      const answer = await askServed(`/v1/contents/${root}`, authorization, {
-        headers: { range },
-      });
-      return checkChunks(contentTree, first, count, await bytesOf(answer, count * CHUNK_BYTES));
+      const last = Math.min(size, end * CHUNK_BYTES) - 1;
+      const inbox = cutIntoChunks(contentTree, first, end, take);
+      try {
+        const answer = await askServed(`/v1/contents/${root}`, authorization, {
+          headers: { range: `bytes=${first * CHUNK_BYTES}-${last}` },
+          ...(signal && { signal }),
+        });
+        for await (const piece of answer.body) inbox.add(piece);
+        return { failure: inbox.isFull() ? undefined : "it ended early", rest: inbox.rest() };
+      } catch (error) {
+        const { message, refusal } = error as Error & { readonly refusal?: string };
+        return { failure: message, refusal, rest: inbox.rest() };
+      }
     },
     async challenge(authorization, content, index) {
       const answer = await askServed(`/v1/contents/${content.root}/proofs/${index}`, authorization);
@@ -132,6 +159,9 @@ export function connectPeer(
   };
 }
 
+/** Half a megabit a second: who takes a copy more slowly will not serve it either. */
+const SLOWEST_BYTES_PER_MS = 64;
+
 /** The longest answer has all contents that a device keeps. */
 const MOST_JSON_BYTES = 2 ** 20;
 
@@ -163,19 +193,23 @@ function asJson(body: unknown): LinkRequest {
   };
 }
 
-function checkChunks(
-  contentTree: ContentTree,
-  first: number,
-  count: number,
-  bytes: Uint8Array,
-): Fetched {
-  const last = Math.min(first + count, chunkCount(contentTree.size));
-  const corrupt: number[] = [];
-  let verified = 0;
-  for (let index = first, offset = 0; index < last; index++, offset += CHUNK_BYTES) {
-    const chunk = bytes.subarray(offset, offset + chunkLength(contentTree.size, index));
-    if (isChunk(contentTree, index, chunk)) verified += chunk.length;
-    else corrupt.push(index);
-  }
-  return { bytes: verified, corrupt };
+/** Puts the pieces in which bytes come together to chunks. A device decides what it sends, but not how much is taken. */
+function cutIntoChunks(contentTree: ContentTree, first: number, end: number, take: TakeChunk) {
+  let index = first;
+  let rest: Uint8Array = Buffer.alloc(0);
+  return {
+    add(piece: Uint8Array): void {
+      rest = Buffer.concat([rest, piece]);
+      while (index < end) {
+        const chunk = rest.subarray(0, chunkLength(contentTree.size, index));
+        if (chunk.length < chunkLength(contentTree.size, index)) return;
+        rest = rest.subarray(chunk.length);
+        take(chunk, index, isChunk(contentTree, index, chunk));
+        index += 1;
+      }
+      if (rest.length > 0) throw new Error("more came than was asked for");
+    },
+    isFull: () => index === end,
+    rest: () => (index === end ? Buffer.alloc(0) : rest),
+  };
 }

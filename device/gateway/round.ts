@@ -1,19 +1,20 @@
 import { randomInt } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { at } from "@link-rewards/core/encoding/at";
 import type { Address, Hex } from "@link-rewards/core/encoding/bytes";
-import { recover } from "@link-rewards/core/encoding/signature";
-import { type Amounts, receiptDigest, type SignedReceipt } from "@link-rewards/core/signed/receipt";
-import { NOTHING, plus } from "../amounts.ts";
-import type { ProvenDevice } from "../link/handshake.ts";
+import type { Amounts } from "@link-rewards/core/signed/receipt";
+import { NOTHING } from "../amounts.ts";
 import type { Log } from "../log.ts";
-import { authorizationOf, sessionDigest } from "../session.ts";
 import type { Stopwatch } from "../stopwatch.ts";
 import { type Budget, openBudget } from "./budget.ts";
 import type { LinkedDevice } from "./door.ts";
 import { drawOrder } from "./draw-order.ts";
 import { type Computed, type JobFiles, offerOf, type Worker, type Workshop } from "./jobs.ts";
-import type { Tally } from "./ledger.ts";
-import type { KeptFile, Peer } from "./peer.ts";
+import { shunnedUntil } from "./ledger.ts";
+import type { AboutPeer, KeptFile, Peer } from "./peer.ts";
+import type { placer } from "./placement.ts";
+import type { Places } from "./places.ts";
+import type { Account, Purchases } from "./purchases.ts";
 import type { SettleParts } from "./settle.ts";
 import { attempt, type Checked, mostOf, sumOfChecked, visit, type Work } from "./visit.ts";
 
@@ -21,6 +22,9 @@ export type RoundParts = SettleParts & {
   readonly connect: (linked: LinkedDevice) => Peer;
   readonly linked: () => readonly LinkedDevice[];
   readonly files: readonly KeptFile[];
+  readonly purchases: Purchases;
+  readonly places: Places;
+  readonly place: ReturnType<typeof placer>;
   readonly jobs: readonly JobFiles[];
   readonly workshop: Workshop;
   readonly work: Work;
@@ -37,10 +41,7 @@ export type Visit = {
 export type Round = { readonly epoch: number; readonly visits: readonly Visit[] };
 
 /** A node that said what it keeps. */
-type Met = ProvenDevice & { readonly peer: Peer; readonly contents: readonly string[] };
-
-/** A node that knows the customer and keeps its content. */
-type Entered = { readonly tally: Tally; readonly authorization: string };
+type Met = LinkedDevice & AboutPeer & { readonly peer: Peer };
 
 /** After the epoch in which it answered wrong, a device is not used in so many. */
 const SHUNNED_EPOCHS = 1;
@@ -59,6 +60,7 @@ export function roundServer(parts: RoundParts): () => Promise<Round> {
     const budget = await openBudget(parts, epoch);
     const met = await Promise.all(parts.linked().map((each) => meet(parts, each, epoch)));
     const nodes = met.filter((each): each is Met => "peer" in each);
+    await copyMissing(parts, nodes, epoch);
     const buy = buyer(parts, budget, epoch, nodes);
     const bought = inspector ? await inspect(epoch, nodes, buy) : await Promise.all(nodes.map(buy));
     if (bought.includes(undefined) && stoppedIn !== epoch) {
@@ -93,17 +95,42 @@ async function meet(
   linked: LinkedDevice,
   epoch: number,
 ): Promise<Met | Visit> {
-  const { device, publicKey } = linked;
+  const { device } = linked;
   try {
-    const shunned = ledger.value.shunned.find((each) => each.device === device);
-    if (shunned !== undefined && epoch <= shunned.until) {
-      throw new Error(`it answered a job wrong: not used up to epoch ${shunned.until}`);
+    const until = shunnedUntil(ledger.value, device);
+    if (epoch <= until) {
+      throw new Error(`it answered a job wrong: not used up to epoch ${until}`);
     }
     const peer = connect(linked);
-    return { device, publicKey, peer, contents: await peer.contents() };
+    return { ...linked, peer, ...(await peer.about()) };
   } catch (error) {
     return failed(device, error);
   }
+}
+
+/** A round waits for copies no longer: what takes its time goes on beside it. */
+const COPYING_MS = 20_000;
+
+/** An inspector has its contents copied to each device that it visits, and to no other before. */
+async function copyMissing(
+  { purchases, places, place, inspector }: RoundParts,
+  nodes: readonly Met[],
+  epoch: number,
+): Promise<void> {
+  if (inspector) return;
+  places.connected(nodes.map(({ device }) => device));
+  for (const { device, contents } of nodes) places.heard(device, contents);
+  const shelves = nodes.map((node) => ({
+    ...node,
+    keep: async (file: KeptFile) => {
+      const { authorization } = await purchases.account(node, epoch);
+      await node.peer.keep(authorization, file);
+    },
+  }));
+  const patience = new AbortController();
+  const late = sleep(COPYING_MS, undefined, { signal: patience.signal }).catch(() => undefined);
+  await Promise.race([place(shelves), late]);
+  patience.abort();
 }
 
 function failed(device: Address, error: unknown): Visit {
@@ -112,55 +139,48 @@ function failed(device: Address, error: unknown): Visit {
 
 /** Buys from one node as long as the budget covers the most that it may come to. */
 function buyer(parts: RoundParts, budget: Budget, epoch: number, nodes: readonly Met[]): Buy {
-  const { ledger, files, jobs, work, stopwatch } = parts;
+  const { purchases, jobs, work, stopwatch, places, inspector } = parts;
   const enter = rememberEach((node: Met) => enterNode(parts, node, epoch));
   const give = jobGiver(parts, epoch, nodes, enter);
-  /** What visits under way may come to. */
-  let held = 0n;
 
   return async (node) => {
     const { peer, device } = node;
-    const about = { device, epoch, files, jobs, work, stopwatch };
-    let most = 0n;
     try {
-      await tallyOf(parts, node, epoch);
-      const before = budget.total("verified") + held;
-      // One more, as each part is rounded down.
-      const needed = budget.valueFor(mostOf(about)) + 1n;
-      if (!budget.covers(before + needed)) return undefined;
-      most = needed;
-      held += most;
-      const { tally, authorization } = await enter(node);
-      const { amounts, failures } = sumOfChecked(
-        await Promise.all([
-          visit({ ...about, peer, authorization }),
-          attempt("compute", () => give(node)),
-        ]),
-      );
-      tally.verified = plus(tally.verified, amounts);
-      await ledger.save();
-      return { device, amounts, failures };
+      await purchases.account(node, epoch);
+      const files = inspector ? parts.files : places.keptBy(device);
+      const about = { device, epoch, files, jobs, work, stopwatch };
+      return await purchases.buy(budget, mostOf(about), async () => {
+        const { tally, authorization } = await enter(node);
+        const lost = (root: Hex) => places.lost(root, device, "challenge failed");
+        const { amounts, failures } = sumOfChecked(
+          await Promise.all([
+            visit({ ...about, peer, authorization, lost }),
+            attempt("compute", () => give(node)),
+          ]),
+        );
+        await purchases.count(tally, amounts);
+        return { device, amounts, failures };
+      });
     } catch (error) {
       return failed(device, error);
-    } finally {
-      held -= most;
     }
   };
 }
 
-async function enterNode(parts: RoundParts, node: Met, epoch: number): Promise<Entered> {
-  const { customer, key, domains, files, jobs } = parts;
-  const { device, peer, contents } = node;
-  const tally = await tallyOf(parts, node, epoch);
-  const signature = await key.sign(sessionDigest(domains.registry, { device, customer, epoch }));
-  const authorization = authorizationOf({ customer, epoch, signature });
+/** Has a node keep what it is to compute with; of an inspector, all that any node keeps. */
+async function enterNode(parts: RoundParts, node: Met, epoch: number): Promise<Account> {
+  const { purchases, places, files, jobs, inspector } = parts;
+  const { peer, contents, device } = node;
+  const account = await purchases.account(node, epoch);
   const held = new Set(contents);
-  for (const file of [...files, ...jobs.flatMap(({ module, input }) => [module, input])]) {
+  const forJobs = jobs.flatMap(({ module, input }) => [module, input]);
+  for (const file of [...(inspector ? files : []), ...forJobs]) {
     const { root } = file.contentTree;
-    if (!held.has(root)) await peer.keep(authorization, file);
+    if (!held.has(root)) await peer.keep(account.authorization, file);
     held.add(root);
   }
-  return { tally, authorization };
+  if (inspector) for (const file of files) places.kept(file, device);
+  return account;
 }
 
 /** Gives a node a job in one visit, and draws anew each time, by chance, whether and with whom it is checked. */
@@ -168,9 +188,9 @@ function jobGiver(
   parts: RoundParts,
   epoch: number,
   nodes: readonly Met[],
-  enter: (node: Met) => Promise<Entered>,
+  enter: (node: Met) => Promise<Account>,
 ) {
-  const { jobs, work, workshop, inspector, ledger } = parts;
+  const { jobs, work, workshop, inspector, purchases } = parts;
   /** Those that got another's job in this round: a device takes two at once, and no more. */
   const lent = new Set<Address>();
   const isDrawn = (percent: number) => randomInt(100) < percent;
@@ -200,8 +220,7 @@ function jobGiver(
     const amounts = { computeMilliseconds: BigInt(job.milliseconds) };
     if (second !== undefined && at(computed, 1).amiss === undefined) {
       const { tally } = await enter(second);
-      tally.verified = plus(tally.verified, amounts);
-      await ledger.save();
+      await purchases.count(tally, amounts);
     }
     const { amiss } = at(computed, 0);
     return amiss === undefined
@@ -271,47 +290,4 @@ function roundRobin({ chain }: RoundParts) {
     }
     return bought;
   };
-}
-
-async function tallyOf(
-  parts: RoundParts,
-  { device, publicKey }: Met,
-  epoch: number,
-): Promise<Tally> {
-  const { value: pages } = parts.ledger;
-  const find = () =>
-    pages.tallies.find((tally) => tally.device === device && tally.epoch === epoch);
-  const head = find() === undefined ? await lostHead(parts, device, epoch) : undefined;
-  const totals = head?.receipt ?? NOTHING;
-  // Asking took a moment, in which the same device may have been met again.
-  const known = find();
-  if (known !== undefined) return known;
-  const tally: Tally = {
-    epoch,
-    device,
-    publicKey,
-    verified: plus(NOTHING, totals),
-    promised: plus(NOTHING, totals),
-    next: (head?.receipt.sequence ?? 0) + 1,
-    head,
-  };
-  pages.tallies.push(tally);
-  return tally;
-}
-
-/** In the epoch in which this ledger began, an older one may have signed and been lost. */
-async function lostHead(
-  { ledger, oracles, customer, key, domains }: RoundParts,
-  device: Address,
-  epoch: number,
-): Promise<SignedReceipt | undefined> {
-  ledger.value.since ??= epoch;
-  if (epoch > ledger.value.since) return undefined;
-  const heads = await oracles.heads(epoch, device, customer);
-  return heads
-    .filter(({ receipt, customerSignature }) => {
-      const digest = receiptDigest(domains.registry, receipt);
-      return recover(digest, customerSignature) === key.address;
-    })
-    .sort((a, b) => b.receipt.sequence - a.receipt.sequence)[0];
 }

@@ -10,10 +10,15 @@ import { type Backoff, viewEpochs } from "../oracle-client.ts";
 import { connectOracles } from "../oracles.ts";
 import { createStopwatch } from "../stopwatch.ts";
 import type { BudgetParts } from "./budget.ts";
+import { type Deliveries, openDeliveries } from "./deliver.ts";
+import { type Dispatch, openDispatch } from "./dispatch.ts";
 import type { Door, LinkedDevice } from "./door.ts";
 import { type JobFiles, openWorkshop } from "./jobs.ts";
 import { openLedger, type Tally } from "./ledger.ts";
 import { connectPeer, type KeptFile } from "./peer.ts";
+import { placer } from "./placement.ts";
+import { openPlaces } from "./places.ts";
+import { openPurchases } from "./purchases.ts";
 import { type Round, roundServer } from "./round.ts";
 import {
   closeEpochs,
@@ -38,8 +43,16 @@ export type GatewayOptions = {
   readonly oracles: readonly string[];
   /** Where devices dial in. */
   readonly door: Pick<Door, "devices" | "device">;
-  /** What the customer has kept at every node, and fetches from them. */
+  /** What the customer has kept at devices, and fetches from them. */
   readonly files: readonly string[];
+  /** On how many devices each is kept; an inspector has all of them keep all. */
+  readonly replicas?: number;
+  /** How the next device is chosen: the nearest, as it was measured, when not given. */
+  readonly dispatch?: Dispatch;
+  /** How long a device may be away before what it keeps is copied to another. */
+  readonly goneMilliseconds?: number;
+  /** How long a device may take for a chunk that a user waits for. */
+  readonly stallMilliseconds?: number;
   /** What nodes compute for the customer, each from the files of a module and of an input. */
   readonly jobs?: readonly GatewayJob[];
   /** A folder for their answers. */
@@ -82,9 +95,14 @@ export type RunningGateway = {
   /** Signs for what is verified and not signed yet, and promises to pay for it. */
   settle(): Promise<Settlement>;
   tallies(): readonly Tally[];
+  readonly files: readonly KeptFile[];
+  /** For the customer's users: see deliver.ts. */
+  readonly deliver: Deliveries["deliver"];
+  /** Ends when all that was asked of devices is in the ledger. */
   close(): Promise<void>;
 };
 
+export const DEFAULT_REPLICAS = 3;
 const DEFAULT_EPOCH_MAX_AGE_MILLISECONDS = 1_000;
 const DEFAULT_TIMEOUT_MILLISECONDS = 30_000;
 const DEFAULT_BACKOFF: Backoff = {
@@ -127,6 +145,20 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     backoff: options.backoff ?? DEFAULT_BACKOFF,
   };
   if (inspector) await checkInspector(parts, files, jobs);
+  const linked = options.door.devices;
+  const purchases = openPurchases(parts);
+  const { dispatch = openDispatch() } = options;
+  const places = openPlaces({
+    files,
+    replicas: inspector ? Infinity : (options.replicas ?? DEFAULT_REPLICAS),
+    goneMilliseconds: options.goneMilliseconds,
+    log,
+  });
+  const deliveries = openDeliveries({
+    ...parts,
+    ...{ connect, linked, purchases, places, dispatch, log },
+    stallMilliseconds: options.stallMilliseconds,
+  });
 
   async function settle(): Promise<Settlement> {
     const due = await unsignedTallies(parts);
@@ -171,8 +203,11 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     serveRound: roundServer({
       ...parts,
       connect,
-      linked: options.door.devices,
+      linked,
       files,
+      purchases,
+      places,
+      place: placer({ files, places, dispatch, log }),
       jobs,
       workshop: openWorkshop({ log, answers: options.answers }),
       work: { ...DEFAULT_WORK, ...options.work },
@@ -181,7 +216,12 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     }),
     settle,
     tallies: () => ledger.value.tallies,
-    close: () => ledger.save(),
+    files,
+    deliver: deliveries.deliver,
+    async close() {
+      await deliveries.idle();
+      await ledger.save();
+    },
   };
 }
 

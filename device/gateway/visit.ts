@@ -1,4 +1,5 @@
 import { randomInt } from "node:crypto";
+import { at } from "@link-rewards/core/encoding/at";
 import type { Address, Hex } from "@link-rewards/core/encoding/bytes";
 import { sumOf } from "@link-rewards/core/epoch/value";
 import type { Amounts } from "@link-rewards/core/signed/receipt";
@@ -38,6 +39,8 @@ export type VisitParts = {
   readonly files: readonly KeptFile[];
   readonly work: Work;
   readonly stopwatch: Stopwatch;
+  /** Told of a content that the device could not prove to keep. */
+  readonly lost: (root: Hex) => void;
 };
 
 /** More than the fetches before a challenge take: what is kept meanwhile counts too. */
@@ -51,7 +54,9 @@ export function mostOf({
   jobs,
   work,
   stopwatch,
-}: Omit<VisitParts, "peer" | "authorization"> & { readonly jobs: readonly JobFiles[] }): Amounts {
+}: Omit<VisitParts, "peer" | "authorization" | "lost"> & {
+  readonly jobs: readonly JobFiles[];
+}): Amounts {
   const kept = files.map(({ contentTree: { root, size } }) => {
     const passed = stopwatch.passed(nameOf(device, root), epoch);
     return passed === undefined ? 0n : keptFor(size, passed + FETCHING_MILLISECONDS);
@@ -96,15 +101,16 @@ async function fetchRanges({ peer, authorization, files, work }: VisitParts): Pr
   const failures: string[] = [];
   let bytes = 0;
   for (let i = 0; i < work.ranges && files.length > 0; i++) {
-    const { contentTree } = files[randomInt(files.length)] as KeptFile;
-    const first = randomInt(chunkCount(contentTree.size));
-    const fetched = await peer.fetchChunks(authorization, contentTree, first, work.chunksPerRange);
-    bytes += fetched.bytes;
-    failures.push(
-      ...fetched.corrupt.map(
-        (index) => `fetch: chunk ${index} of ${contentTree.root} is not what was asked for`,
-      ),
-    );
+    const { contentTree } = at(files, randomInt(files.length));
+    const count = chunkCount(contentTree.size);
+    const first = randomInt(count);
+    const end = Math.min(count, first + work.chunksPerRange);
+    const wanted = { contentTree, first, end };
+    const { failure } = await peer.readChunks(authorization, wanted, (chunk, index, isGood) => {
+      if (isGood) bytes += chunk.length;
+      else failures.push(`fetch: chunk ${index} of ${contentTree.root} is not what was asked for`);
+    });
+    if (failure !== undefined) failures.push(`fetch: ${failure}`);
   }
   return { amounts: { egressBytes: BigInt(bytes) }, failures };
 }
@@ -119,6 +125,7 @@ async function challengeFiles(parts: VisitParts): Promise<Checked> {
       storageByteSeconds += keptFor(contentTree.size, parts.stopwatch.lap(name, parts.epoch));
     } else {
       parts.stopwatch.forget(name);
+      parts.lost(contentTree.root);
       failures.push(`storage: no proof of chunk ${index} of ${contentTree.root}`);
     }
   }

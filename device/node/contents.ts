@@ -11,6 +11,8 @@ import { moveDurably } from "../state.ts";
 /** Content the node keeps: one file each, named by its root. */
 export type Contents = {
   list(): readonly ContentTree[];
+  /** What there is room for, besides what is on its way. */
+  freeBytes(): number;
   find(root: Hex): ContentTree | undefined;
   put(root: Hex, bytes: AsyncIterable<Uint8Array>): Promise<ContentTree | NodeRefused>;
   /** `first` and `last` are inclusive, as in a range request. */
@@ -81,6 +83,7 @@ export async function openContents(
 
   return {
     list: () => [...held.values()],
+    freeBytes: () => Math.max(0, limitBytes - heldBytes() - incoming),
     find: (root) => held.get(root),
     put,
     read: (root, first, last) => createReadStream(fileOf(root), { start: first, end: last }),

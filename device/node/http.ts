@@ -26,6 +26,7 @@ import { amountsToJson } from "../amounts.ts";
 import { MOST_JOB_MILLISECONDS } from "../compute/job.ts";
 import { type ContentTree, chunkCount, keptFor } from "../content.ts";
 import type { EpochView } from "../oracle-client.ts";
+import { parseRange } from "../range.ts";
 import { isNodeRefused, type NodeRefused, statusOf } from "../refusal.ts";
 import { createStopwatch } from "../stopwatch.ts";
 import type { Admit, Admitted } from "./admit.ts";
@@ -109,6 +110,7 @@ export function nodeHttp(parts: HttpParts) {
     ...about,
     epoch: await epochs.current(),
     contents: contents.list().map(({ root, size }) => ({ root, size })),
+    freeBytes: contents.freeBytes(),
   }));
   app.get("/v1/contents/:root", serveContent(rangeServer(parts)));
   app.get("/v1/contents/:root/proofs/:index", serveContent(prover(parts)));
@@ -128,8 +130,13 @@ function rangeServer({ contents, meter }: HttpParts) {
   ) => {
     const header = request.headers.range;
     const range = header === undefined ? { first: 0, last: size - 1 } : parseRange(header, size);
-    if (isNodeRefused(range))
-      return refuseWith(reply.header("content-range", `bytes */${size}`), range);
+    if (range === undefined || range === "outside") {
+      const message = `${header?.slice(0, 60)} is not a range of ${size} bytes`;
+      return refuseWith(reply.header("content-range", `bytes */${size}`), {
+        refusal: "range-invalid",
+        message,
+      });
+    }
     const { first, last } = range;
     if (header !== undefined)
       reply.code(206).header("content-range", `bytes ${first}-${last}/${size}`);
@@ -148,17 +155,6 @@ function rangeServer({ contents, meter }: HttpParts) {
       .header("accept-ranges", "bytes")
       .header("content-length", last - first + 1)
       .send(count);
-  };
-}
-
-function parseRange(header: string, size: number): { first: number; last: number } | NodeRefused {
-  const [, from, to] = /^bytes=(\d{1,15})-(\d{0,15})$/.exec(header) ?? [];
-  const first = Number(from);
-  const last = Math.min(to ? Number(to) : size - 1, size - 1);
-  if (from !== undefined && first <= last) return { first, last };
-  return {
-    refusal: "range-invalid",
-    message: `${header.slice(0, 60)} is not a range of ${size} bytes`,
   };
 }
 

@@ -70,13 +70,7 @@ describe("node", () => {
 
     it("no range outside the content", async () => {
       const { node, path } = await holding(bytes);
-      for (const range of [
-        "bytes=50000-",
-        "bytes=5-4",
-        "bytes=-5",
-        "bytes=0-1,3-4",
-        "chunks=1-2",
-      ]) {
+      for (const range of ["bytes=50000-", "bytes=5-4", "bytes=-", "bytes=0-1,3-4", "chunks=1-2"]) {
         const response = await get(node, path, { range });
         expect(response.status, range).to.equal(416);
         expect(response.headers.get("content-range")).to.equal("bytes */50000");

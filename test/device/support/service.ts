@@ -79,6 +79,8 @@ export type ServiceGateway = Partial<Omit<GatewayOptions, "chain" | "door">> & {
   readonly nodes?: () => readonly Pick<RunningNode, "device">[];
   /** Changes what a device answers; undefined leaves it as it is. */
   readonly spoil?: Spoil;
+  /** What is between gateway and device. */
+  readonly between?: (link: LinkedDevice) => LinkedDevice;
 };
 
 /** With the device's address. */
@@ -128,6 +130,8 @@ export type Service = {
   linked(device: Address): Promise<Pick<ServiceNode, "fetch">>;
   /** What its oracle says of customers: others may say the same. */
   readonly customers: NonNullable<Circumstances["customers"]>;
+  /** Where its gateways are. */
+  readonly endpoint: string;
   /** Where else the customer's gateways are. */
   publish(endpoint: string): void;
   /** Everything it asks the contracts is covered, unless `chain` says otherwise. */
@@ -154,7 +158,8 @@ export async function startService(circumstances: Circumstances = {}): Promise<S
     },
     log: () => undefined,
   });
-  endpoints.push(`https://127.0.0.1:${door.port}`);
+  const endpoint = `https://127.0.0.1:${door.port}`;
+  endpoints.push(endpoint);
   const linkOf = (of: Address) => settled(() => door.device(of));
   const nodes = new Set<RunningNode>();
   const started: { close(): Promise<void> }[] = [];
@@ -221,12 +226,14 @@ export async function startService(circumstances: Circumstances = {}): Promise<S
       return linked;
     },
     customers,
+    endpoint,
     linked: async (of) => fetching(await linkOf(of)),
     publish: (endpoint) => void endpoints.push(endpoint),
-    async gateway({ chain, nodes: used = () => [...nodes], spoil, ...options }) {
+    async gateway({ chain, nodes: used = () => [...nodes], spoil, between, ...options }) {
       const devices = () =>
         used().flatMap(({ device: of }) => {
-          const link = door.device(of);
+          const found = door.device(of);
+          const link = found && between ? between(found) : found;
           return link === undefined ? [] : [spoil ? spoiled(link, spoil) : link];
         });
       const gateway = await startGateway({
