@@ -32,9 +32,10 @@ A customer from nothing to its first receipt:
   node device/gateway.ts key --key-file gateway.key      CustomerEscrow.setKey(its address, the most it may promise an epoch); it counts from the next epoch
   CustomerEscrow.deposit(amount)                         what vouchers are paid from
   CustomerEscrow.setEndpoint("https://gateway.example:8421")   where devices dial in
-  node device/gateway.ts run --host 0.0.0.0 --file film.mp4 …
+  node device/gateway.ts run --host 0.0.0.0 --file film.mp4 --serve 8080 …
+  curl http://127.0.0.1:8080/film.mp4                    from the nearest device that keeps it
 
-How receipts and vouchers work: docs/receipt-protocol.md`,
+What users get: docs/gateway.md. How receipts and vouchers work: docs/receipt-protocol.md`,
   );
 
 /** Between two looks whether a device is there. */

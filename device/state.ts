@@ -18,13 +18,22 @@ export async function openStateFile<T>(
 ): Promise<StateFile<T>> {
   const value = await read(path, parse, initial);
   let last: Promise<void> = Promise.resolve();
+  let next: Promise<void> | undefined;
   const write = () => replaceFile(path, JSON.stringify(toJson(value), undefined, 1));
   return {
     value,
     save() {
-      // One after the other; that an earlier one failed is the business of whoever waited for it.
-      last = last.then(write, write);
-      return last;
+      // One after the other, and one for all who ask before it begins; that an earlier one failed is the business of whoever
+      // waited for it.
+      const begin = () => {
+        next = undefined;
+        return write();
+      };
+      if (next === undefined) {
+        next = last.then(begin, begin);
+        last = next;
+      }
+      return next;
     },
   };
 }

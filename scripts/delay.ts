@@ -56,6 +56,6 @@ function carry(from: Socket, to: Socket, milliseconds: () => number): void {
     underWay += piece.length;
     if (underWay > MOST_UNDER_WAY_BYTES) from.pause();
     last = Math.max(last, performance.now() + milliseconds());
-    setTimeout(letOut, last - performance.now());
+    setTimeout(letOut, Math.max(0, last - performance.now()));
   });
 }

@@ -24,13 +24,13 @@ export type Sample = {
   readonly perByte: number | undefined;
 };
 
-/** Of a sample: quick enough that a device which gets slow loses its place after two or three answers. */
+/** Of a sample: quick enough that a device which gets slow loses its place after a few answers. */
 const WEIGHT = 1 / 4;
 /**
  * What was measured fades to what the link alone tells, by half in this time. So a device that was slow once is tried again,
  * seldomer the slower it was, and costs one late answer each time.
  */
-const HALF_LIFE_MS = 10_000;
+const HALF_LIFE_MS = 15_000;
 /** Who broke off or answered wrong comes last for so long, twice as long after each further time. */
 const FIRST_AVOIDED_MS = 5_000;
 const LONGEST_AVOIDED_MS = 600_000;
@@ -55,7 +55,9 @@ export function afterAnswer(
   const before = faded(measured, roundTrip, now);
   // The longer ago the others came, the more the new one counts.
   const weight = 1 - (1 - WEIGHT) * kept(measured, now);
-  const moved = (from: number, to: number) => from + weight * (to - from);
+  // By their logarithms: one answer that came a hundred times too late is no reason to leave the nearest for a minute.
+  const moved = (from: number, to: number) =>
+    Math.expm1(Math.log1p(from) + weight * (Math.log1p(to) - Math.log1p(from)));
   const isAlone = sample.load === 0;
   const late = Math.max(0, sample.answer - before.answer) / Math.max(1, sample.load);
   return {

@@ -42,6 +42,22 @@ describe("state file", () => {
     expect(await readdir(join(folder, "inner"))).to.deep.equal(["state.json"]);
   });
 
+  it("is written once for all who ask before that begins", async () => {
+    let written = 0;
+    const toJson = (value: Count) => {
+      written += 1;
+      return value;
+    };
+    const file = await openStateFile(path, { ...FORMAT, toJson });
+    const saves = Array.from({ length: 100 }, () => file.save());
+    await Promise.all(saves);
+    expect(written).to.equal(1);
+    file.value.count = 7;
+    await file.save();
+    expect(written).to.equal(2);
+    expect(JSON.parse(await readFile(path, "utf8"))).to.deep.equal({ count: 7 });
+  });
+
   it("says to whoever waits that a save failed, and saves again the next time", async () => {
     const file = await openStateFile(join(path, "beneath-a-file"), FORMAT);
     const here = await openStateFile(path, FORMAT);
