@@ -14,8 +14,13 @@ import {
 } from "@link-rewards/host/options";
 import { askedToStop, misuse, runProgram } from "@link-rewards/host/program";
 import { connectChain } from "./chain.ts";
-import { serveUsers } from "./gateway/serve-users.ts";
-import { DEFAULT_REPLICAS, type GatewayJob, startGateway } from "./gateway/start.ts";
+import { serveUsers, type Users } from "./gateway/serve-users.ts";
+import {
+  DEFAULT_REPLICAS,
+  type GatewayJob,
+  type RunningGateway,
+  startGateway,
+} from "./gateway/start.ts";
 import { DEFAULT_WORK } from "./gateway/visit.ts";
 import { welcomeDevices } from "./gateway/welcome.ts";
 import { logToStderr } from "./log.ts";
@@ -109,6 +114,7 @@ function runCommand() {
     .addOption(jsonOption())
     .action(async (options) => {
       const jobs = jobsOf(options);
+      checkServing(options);
       const deployment = await readDeploymentFile(options.deployment);
       const chain = connectChain(options.rpc, deployment, options.rpcQuorum);
       const { customer, inspector, payShare } = options;
@@ -125,9 +131,10 @@ function runCommand() {
         log,
       };
       const door = await welcomeDevices({ ...known, host: options.host, port: options.port });
-      let users: Awaited<ReturnType<typeof serveUsers>> | undefined;
+      let gateway: RunningGateway | undefined;
+      let users: Users | undefined;
       try {
-        const gateway = await startGateway({
+        gateway = await startGateway({
           ...known,
           escrow: contracts.customerEscrow,
           door,
@@ -168,10 +175,10 @@ function runCommand() {
             failures,
           });
         }
-        await users?.close();
-        await gateway.close();
       } finally {
+        // Nobody asks for more before what was asked for is in the ledger.
         await users?.close();
+        await gateway?.close();
         await door.close();
         chain.close();
       }
@@ -190,6 +197,19 @@ function jobsOf({
   if ((module === undefined) !== (input.length === 0))
     throw misuse("a job has a module and an input: --module and --input go together");
   return module === undefined ? [] : input.map((each) => ({ module, input: each, milliseconds }));
+}
+
+function checkServing(options: {
+  readonly serve?: number | undefined;
+  readonly file: readonly string[];
+  readonly inspector: boolean;
+}): void {
+  if (options.serve === undefined) return;
+  if (options.file.length === 0) throw misuse("--serve needs a --file that users can have");
+  if (options.inspector)
+    throw misuse(
+      "an inspector buys from all devices alike, so it serves no users: leave --serve out",
+    );
 }
 
 function positive(text: string): number {

@@ -134,6 +134,7 @@ try {
   await Promise.all(cast.customers.map(({ gateway }) => gateway.close()));
   await Promise.all(cast.devices.map(({ node }) => node.close()));
   await Promise.all(cast.customers.map(({ door }) => door.close()));
+  await Promise.all(cast.delays.map((delay) => delay.close()));
   const readable = json ? "" : await tables(cast, operator, money);
   await operator.count();
   problems.push(...missing(counts, await convictions()));
@@ -158,6 +159,7 @@ try {
       refused: counts.refused,
       equivocations: counts.equivocations,
     },
+    users: cast.used,
     claims: money.claims,
     inWei: money.in,
     outWei: money.out,
@@ -168,6 +170,8 @@ try {
     ...(areSeveral && (await membersSummary(cast, operator, proofs))),
     seconds,
   };
+  if (cast.used === undefined || cast.used.far.bytes >= cast.used.near.bytes)
+    problems.push("the device that is far away did not get less than the near ones");
   if (summary.epochs.length !== EPOCHS)
     problems.push(`${summary.epochs.length} epochs are final, not ${EPOCHS}`);
   if (json) process.stdout.write(`${toJson({ ...summary, ok: problems.length === 0 })}\n`);

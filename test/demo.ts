@@ -78,6 +78,7 @@ describe("npm run demo -- --json --keep", () => {
     expect(demo.receipts.refused).to.include({ "device-signature-invalid": 1 });
     expect(demo.receipts.refused["device-revoked"]).to.be.at.least(1);
     expect(demo.claims).to.equal(6);
+    expect(demo.users.far.bytes).to.be.lessThan(demo.users.near.bytes);
     const sum = (amounts: Record<string, string>) =>
       Object.values(amounts).reduce((total, wei) => total + BigInt(wei), 0n);
     expect(sum(demo.inWei)).to.equal(sum(demo.outWei));

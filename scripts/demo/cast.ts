@@ -17,6 +17,7 @@ import { type RunningGateway, startGateway } from "../../device/gateway/start.ts
 import { welcomeDevices } from "../../device/gateway/welcome.ts";
 import type { Endpoint } from "../../device/node/reach.ts";
 import { type RunningNode, startNode } from "../../device/node/start.ts";
+import { type Delay, layDelay } from "../delay.ts";
 import { fileOfExample } from "../examples.ts";
 import { type Devnet, startDevnet } from "../local/devnet.ts";
 import { MOVED_TIME } from "../local/local-chain.ts";
@@ -24,12 +25,16 @@ import type { LocalDevice } from "../local/local-device.ts";
 import { ownerOf, settle } from "../local/people.ts";
 import { type Colluders, foundColluders } from "./colluders.ts";
 import type { Operator } from "./operator.ts";
+import type { Used } from "./users.ts";
 
 /** Who takes part. The first four owners have two devices each. */
 const OWNERS = 8;
 const DEVICES = 12;
 const CUSTOMERS = ["customer 1", "the inspector", "customer 3"];
 const INSPECTOR = 1;
+/** One that nothing else happens to, and how far it is. */
+const FAR = 10;
+export const FAR_ROUND_TRIP_MS = 160;
 const FILE_BYTES = 1_500_000;
 /** A text, as a search has it before it: the word's length, the word, and where it is looked for. */
 const WORD = "receipt";
@@ -76,6 +81,11 @@ export type Cast = {
   readonly owners: readonly HDNodeWallet[];
   readonly devices: readonly DemoDevice[];
   readonly customers: readonly DemoCustomer[];
+  /** The device that is far away, and what makes it so. */
+  readonly far: DemoDevice;
+  readonly delays: readonly Delay[];
+  /** What its users were served with, once they were. */
+  used: Used | undefined;
 };
 
 /** Prices at which a few megabytes, seconds and jobs are worth a readable amount. */
@@ -142,11 +152,13 @@ export async function startCast(
   const urls = [operator, ...operator.others].map(({ url }) => url);
   const urlsFrom = (first: number) => urls.map((_, i) => at(urls, (first + i) % urls.length));
   const devices: DemoDevice[] = [];
-  for (const [i, device] of world.devices.entries()) {
+  const start = async (i: number, gateways?: readonly Endpoint[]): Promise<DemoDevice> => {
+    const device = at(world.devices, i);
     const oracleUrls = urlsFrom(i);
-    const node = await startDevice(chain, oracleUrls, device.key, device.folder);
-    devices.push({ ...device, oracleUrls, node });
-  }
+    const node = await startDevice(chain, oracleUrls, device.key, device.folder, gateways);
+    return { ...device, oracleUrls, node };
+  };
+  for (const i of world.devices.keys()) if (i !== FAR) devices.push(await start(i));
   const favourites = new Map<string, number>();
   const customers: DemoCustomer[] = [];
   for (const [i, wallet] of people.customers.entries()) {
@@ -173,8 +185,17 @@ export async function startCast(
     });
     customers.push({ ...customer, oracleUrls, door, gateway });
   }
+  const delays = await Promise.all(
+    customers.map(({ door }) => layDelay(door.port, () => FAR_ROUND_TRIP_MS / 2)),
+  );
+  const delayed = customers.map(({ wallet }, i) => ({
+    customer: lowercaseHex(wallet.address),
+    url: endpointOf(at(delays, i)),
+  }));
+  devices.splice(FAR, 0, await start(FAR, delayed));
   const { owners } = people;
-  return { devnet, chain, deviceChain, favourites, colluders, owners, devices, customers };
+  const known = { devnet, chain, deviceChain, favourites, colluders, owners, devices, customers };
+  return { ...known, far: at(devices, FAR), delays, used: undefined };
 }
 
 function searchInput(): Uint8Array {
@@ -266,6 +287,7 @@ export function startDemoGateway(
     oracles,
     door,
     files: [file],
+    replicas: DEVICES,
     folder,
     chain: deviceChain,
     inspector,

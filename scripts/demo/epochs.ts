@@ -18,6 +18,7 @@ import {
 } from "./cast.ts";
 import { collude } from "./colluders.ts";
 import type { Operator } from "./operator.ts";
+import { type Used, useAsUsers } from "./users.ts";
 
 /** After the owners' and the customers'. */
 const SPARE_WALLET = 11;
@@ -27,6 +28,18 @@ export const THEFTS = 3;
 
 export type Tell = (text: string) => void;
 export type Story = (cast: Cast, operator: Operator, tell: Tell) => Promise<void>;
+
+const kilobytes = (bytes: number) => `${Math.round(bytes / 1_000)} kB`;
+
+/** Users come in the first epoch, when every device keeps every file. */
+async function userStory(cast: Cast, tell: Tell): Promise<Used> {
+  const used = await useAsUsers(cast);
+  const { requests, far, near } = used;
+  tell(
+    `${requests} users were served from the nearest devices: ${far.device}, ${far.roundTripMs} ms away, sent ${kilobytes(far.bytes)}, the others ${kilobytes(near.bytes)} on average`,
+  );
+  return used;
+}
 
 /** One round: every gateway uses every node, then signs for what it verified and promises to pay for it. */
 export async function serveAndSettle(cast: Cast): Promise<void> {
@@ -64,6 +77,7 @@ export async function firstEpoch(cast: Cast, operator: Operator, tell: Tell): Pr
   await waitForEpoch(operator, 1);
   await serveAndSettle(cast);
   tell("every node served every gateway; both signed, the oracle acknowledged");
+  cast.used = await userStory(cast, tell);
 
   const signed = signedBy(cast.devices[0] as DemoDevice);
   tell(`a device resends a receipt: ${await submit(cast, operator, signed)}`);

@@ -139,8 +139,11 @@ describe("device programs", () => {
   it("carry real service from a node and a gateway to the oracle, over a real chain's law", async () => {
     const { address: customer } = world.customer;
     const device = deviceAt(0).address;
-    const { code, warnings, serving, rounds } = await runRounds(customer);
+    const { code, stderr, warnings, serving, rounds } = await runRounds(
+      ...([customer, deviceAt(0), "--serve", "0"] as const),
+    );
     expect([code, warnings]).to.deep.equal([0, []]);
+    expect(stderr).to.match(/"event":"serving-users","host":"127.0.0.1","port":[1-9]/);
     expect(serving).to.deep.include({ device }).and.to.not.have.property("publicKey");
     expect(rounds).to.have.length(2);
     expect(rounds[1]).to.deep.include({
@@ -194,6 +197,26 @@ describe("device programs", () => {
         ...[3, "link-gateway: a job has a module and an input: --module and --input go together\n"],
       ]);
     }
+  });
+
+  it("serve no users as an inspector, nor without a file", async () => {
+    const { devnet, customer } = world;
+    const run = (...args: readonly string[]) =>
+      runProgram(
+        ...(["gateway", "run", "--deployment", devnet.deploymentFile] as const),
+        ...["--rpc", devnet.rpcUrl, "--oracle", oracleUrl, "--customer", customer.address],
+        ...["--key-file", keyFile, "--serve", "0", ...args],
+      );
+    const alike = await run("--inspector", "--file", keyFile);
+    expect([alike.code, alike.stderr]).to.deep.equal([
+      3,
+      "link-gateway: an inspector buys from all devices alike, so it serves no users: leave --serve out\n",
+    ]);
+    const nothing = await run();
+    expect([nothing.code, nothing.stderr]).to.deep.equal([
+      3,
+      "link-gateway: --serve needs a --file that users can have\n",
+    ]);
   });
 
   it("do not buy for the programme for who is no inspector", async () => {
