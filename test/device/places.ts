@@ -154,12 +154,21 @@ describe("places of contents", () => {
         service.node({ key: deviceKey(name), folder: join(service.folder, name) }),
       );
       nodes = [full, ...(await Promise.all(others))];
+      const given: Address[] = [];
+      const between = (link: LinkedDevice): LinkedDevice => ({
+        ...distant(link),
+        ask(path, request) {
+          if (request?.method === "PUT") given.push(link.device);
+          return link.ask(path, request);
+        },
+      });
       gateway = await service.gateway({
         ...{ jobs: [], files: [await service.file("film", 40_000)], work: NO_WORK, replicas: 2 },
-        ...{ between: distant, nodes: () => nodes },
+        ...{ between, nodes: () => nodes },
       });
       await gateway.serveRound();
       expect(await keepers()).to.deep.equal([1, 2]);
+      expect(given).to.not.include(full.device);
     });
 
     it("are others when one says that it has lost it", async () => {
