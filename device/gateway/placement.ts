@@ -19,6 +19,8 @@ export type PlacementParts = {
 
 /** At once: the way out of the gateway is for its users. */
 const MOST_COPIES = 2;
+/** Refusals that will be the same the next time. */
+const OF_CONTENT = ["too-large", "content-mismatch"];
 
 /**
  * Has contents copied until each is kept on as many devices as it is to be, the nearest with room first. One such work at a
@@ -39,8 +41,11 @@ export function placer({ files, places, dispatch, log }: PlacementParts) {
         places.kept(file, shelf.device);
         log("info", "copied", { root, device: shelf.device });
       } catch (error) {
-        places.lost(root, shelf.device, (error as Error).message);
-        log("warn", "not-copied", { root, device: shelf.device, reason: (error as Error).message });
+        const { message: reason, refusal } = error as Error & { readonly refusal?: string };
+        log("warn", "not-copied", { root, device: shelf.device, reason });
+        // What is refused for another reason than the content itself costs nothing to try again.
+        if (refusal === undefined || OF_CONTENT.includes(refusal))
+          places.lost(root, shelf.device, reason);
       }
     }
   }

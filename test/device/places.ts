@@ -8,7 +8,7 @@ import type { LinkedDevice } from "../../device/gateway/door.ts";
 import type { KeptFile } from "../../device/gateway/peer.ts";
 import { openPlaces } from "../../device/gateway/places.ts";
 import type { RunningGateway } from "../../device/gateway/start.ts";
-import { address } from "../worlds/paper.ts";
+import { address, NO_CAP, tariff } from "../worlds/paper.ts";
 import {
   deviceKey,
   type Service,
@@ -169,6 +169,30 @@ describe("places of contents", () => {
       await gateway.serveRound();
       expect(await keepers()).to.deep.equal([1, 2]);
       expect(given).to.not.include(full.device);
+    });
+
+    it("are those that refused before for what has passed", async () => {
+      let isCovered = true;
+      const node = await service.node({
+        standingMilliseconds: 0,
+        standingOf: async () =>
+          isCovered
+            ? { cap: NO_CAP, tariff }
+            : { refusal: "customer-uncovered", message: "nothing is there to pay with" },
+      });
+      nodes = [node];
+      gateway = await service.gateway({
+        ...{ jobs: [], files: [await service.file("film", 40_000)], work: NO_WORK },
+        nodes: () => nodes,
+      });
+      // Who is not covered is not connected either: it was when the device dialled.
+      await service.linked(node.device);
+      isCovered = false;
+      await gateway.serveRound();
+      expect(await keepers()).to.deep.equal([]);
+      isCovered = true;
+      await gateway.serveRound();
+      expect(await keepers()).to.deep.equal([0]);
     });
 
     it("are others when one says that it has lost it", async () => {
