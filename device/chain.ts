@@ -19,7 +19,7 @@ import type { NodeRefused } from "./refusal.ts";
 
 /** The few things the device side asks the contracts, each for one epoch or as of now. Amounts are in wei. */
 export type Chain = Reported & {
-  /** What a customer may buy with this key in this epoch; refused when it may buy nothing. */
+  /** What a customer may buy with this key in this epoch; refused when it may buy nothing. All of one block. */
   standingOf(customer: Address, key: Address, epoch: number): Promise<Standing | NodeRefused>;
   tariffAt(epoch: number): Promise<Tariff>;
   /** The most that vouchers signed with this key are paid for in an epoch. */
@@ -45,6 +45,8 @@ export type Reported = {
   lastFinalEpoch(): Promise<number>;
   /** The report by which an epoch became final. */
   finalReport(epoch: number): Promise<Report>;
+  /** What an epoch came to; undefined while it is not final. */
+  finalEpoch(epoch: number): Promise<FinalEpoch | undefined>;
   /** Whom a device earns for in an epoch; the zero address when for nobody. */
   ownerAt(device: Address, epoch: number): Promise<Address>;
   /** The registry's index of an account; after all others for one without. */
@@ -53,8 +55,23 @@ export type Reported = {
   omitted(report: Report, omission: Omission): Promise<Hex>;
 };
 
-/** How much a key may promise in an epoch, and what service costs in it. */
-export type Standing = { readonly cap: bigint; readonly tariff: Tariff };
+/** What the escrow says of an epoch that is final: enough to check its invoices. */
+export type FinalEpoch = Pick<Report, "epoch" | "invoiceRoot" | "contributions">;
+
+/** How much a key may promise in an epoch, what service costs in it, and what there is to pay with. */
+export type Standing = {
+  readonly cap: bigint;
+  readonly tariff: Tariff;
+  /** None of an inspector, whose share is in the cap, and none where nobody asks the chain. */
+  readonly cover?: Cover;
+};
+
+export type Cover = {
+  /** In the escrow, less what thaws. */
+  readonly spendable: bigint;
+  /** What was paid for each epoch, of this one and the one before, that is still collected for. */
+  readonly paid: ReadonlyMap<number, bigint>;
+};
 
 /** Compared with the contracts' ABI by a test. */
 export const REGISTRY_ABI = [
@@ -74,6 +91,7 @@ export const ESCROW_ABI = [
   "function thawOf(address customer) view returns (uint96 amount, uint40 withdrawableAt)",
   "function collectableEpoch() view returns (uint32)",
   "function paid(address customer, uint32 epoch) view returns (uint256)",
+  "function epochAccountOf(uint32 epoch) view returns (tuple(uint96 fund, uint96 refundable, uint32 contributions, bool settled, bytes32 invoiceRoot))",
 ] as const;
 export const LEDGER_ABI = [
   "function tariffAt(uint32 epoch) view returns (tuple(uint96 egressPrice, uint96 storagePrice, uint96 computePrice, uint16 feeBps))",
@@ -120,14 +138,36 @@ export function connectChain(
     return { number: block.number, hash: block.hash as Hex, timestamp: block.timestamp };
   };
 
+  /** All of one block: what is collected in between would else be counted twice, or not at all. */
+  async function coverOf(customer: Address, epoch: number, blockTag: number): Promise<Cover> {
+    const epochs = [epoch - 1, epoch].filter((each) => each > 0);
+    const [balance, [thawing], collectable, ...amounts]: readonly [
+      bigint,
+      readonly [bigint],
+      bigint,
+      ...bigint[],
+    ] = await Promise.all([
+      askEscrow("balanceOf", customer, { blockTag }),
+      askEscrow("thawOf", customer, { blockTag }),
+      askEscrow("collectableEpoch", { blockTag }),
+      ...epochs.map((each) => askEscrow("paid", customer, each, { blockTag })),
+    ]);
+    const paid = epochs.map((each, i) => [each, amounts[i] ?? 0n] as const);
+    return {
+      spendable: balance > thawing ? balance - thawing : 0n,
+      paid: new Map(paid.filter(([each]) => each >= Number(collectable))),
+    };
+  }
+
   const chain: Chain = {
     async standingOf(customer, key, epoch) {
-      const [admitted, cap, tariff, balance, share] = await Promise.all([
-        askEscrow("isCustomerAt", customer, epoch),
-        chain.capAt(customer, key, epoch),
+      const blockTag = await provider.getBlockNumber();
+      const [admitted, cap, tariff, share, cover] = await Promise.all([
+        askEscrow("isCustomerAt", customer, epoch, { blockTag }),
+        askEscrow("capAt", customer, key, epoch, { blockTag }),
         chain.tariffAt(epoch),
-        askEscrow("balanceOf", customer),
         chain.shareAt(customer, epoch),
+        coverOf(customer, epoch, blockTag),
       ]);
       if (!admitted) {
         return {
@@ -142,11 +182,12 @@ export function connectChain(
         };
       }
       // The programme pays for an inspector, whatever its balance.
-      if ((share ?? balance) > 0n) {
-        return { cap: share !== undefined && share < cap ? share : cap, tariff };
-      }
-      const empty = share === undefined ? "nothing in the escrow" : "no share of the programme";
-      return { refusal: "customer-uncovered", message: `${customer} has ${empty}` };
+      if (share === undefined) return { cap, tariff, cover };
+      if (share > 0n) return { cap: share < cap ? share : cap, tariff };
+      return {
+        refusal: "customer-uncovered",
+        message: `${customer} has no share of the programme`,
+      };
     },
     async tariffAt(epoch) {
       const { egressPrice, storagePrice, computePrice, feeBps } = await askLedger(
@@ -177,6 +218,12 @@ export function connectChain(
     async lastFinalEpoch() {
       const { epoch } = await askLedger("lastFinal");
       return Number(epoch);
+    },
+    async finalEpoch(epoch) {
+      const { settled, invoiceRoot, contributions } = await askEscrow("epochAccountOf", epoch);
+      return settled
+        ? { epoch, invoiceRoot: lowercaseHex(invoiceRoot), contributions: Number(contributions) }
+        : undefined;
     },
     async finalReport(epoch) {
       // Nothing is proposed before its epoch's seal time, and what was proposed last became final.

@@ -15,6 +15,7 @@ import {
 import {
   address,
   addresses,
+  decimals,
   deploymentOption,
   keyOptions,
   moreUrls,
@@ -22,16 +23,17 @@ import {
   rpcsOption,
   wholeNumber,
 } from "@link-rewards/host/options";
-import { askedToStop, EXIT, runProgram } from "@link-rewards/host/program";
+import { askedToStop, EXIT, misuse, runProgram } from "@link-rewards/host/program";
 import { connectChain } from "./chain.ts";
 import { logToStderr } from "./log.ts";
 import { nextNonce } from "./node/consents.ts";
 import { parseEndpoint } from "./node/dial.ts";
 import { servePage } from "./node/page.ts";
+import { type Allowance, DEFAULT_ALLOWANCE } from "./node/protect.ts";
 import { drawQr } from "./node/qr.ts";
 import type { Endpoint } from "./node/reach.ts";
 import { shownKey, startNode } from "./node/start.ts";
-import { askStatus } from "./node/status.ts";
+import { askStatus, askToForgive } from "./node/status.ts";
 import { linesOf } from "./node/status-lines.ts";
 import { jsonOption, oraclesOption, print } from "./options.ts";
 
@@ -59,7 +61,8 @@ program
   .addCommand(bindCommand())
   .addCommand(serveCommand())
   .addCommand(statusCommand())
-  .addCommand(pageCommand());
+  .addCommand(pageCommand())
+  .addCommand(forgiveCommand());
 await runProgram(program);
 
 function keyCommand() {
@@ -96,6 +99,14 @@ function gateways(text: string, before: readonly Endpoint[] = []): readonly Endp
     throw new InvalidArgumentError("must be 0x…=https://host:port");
   parseEndpoint(url);
   return [...before, { customer: address(customer), url }];
+}
+
+/** As often as it is given: for everybody, or for one customer. */
+function allowances(text: string, before: Allowance = DEFAULT_ALLOWANCE): Allowance {
+  const [, customer, amount = ""] = /^(?:(0x[0-9a-fA-F]{40})=)?(.*)$/.exec(text) ?? [];
+  const allowed = decimals(amount);
+  if (customer === undefined) return { ...before, most: allowed };
+  return { ...before, of: new Map([...before.of, [address(customer), allowed]]) };
 }
 
 function printDevice(json: boolean, key: DeviceKey) {
@@ -185,6 +196,19 @@ function pageCommand() {
     });
 }
 
+function forgiveCommand() {
+  return new Command("forgive")
+    .description(
+      "Lets the device that runs with this folder forget what a customer did not pay of the epochs that are final, and serve it again.",
+    )
+    .argument("<customer>", "its address", address)
+    .addOption(folderOption())
+    .addOption(jsonOption())
+    .action(async (customer, { folder, json }) =>
+      print(json, await askToForgive(folder, customer)),
+    );
+}
+
 function serveCommand() {
   const key = keyOptions();
   return new Command("serve")
@@ -206,6 +230,11 @@ function serveCommand() {
     )
     .option("--customer <address...>", "serve these alone (default: all that can pay)", addresses)
     .option(
+      "--exposure <LTK>",
+      "what a customer may owe in all epochs that are not final, and of final ones what it did not pay; may be repeated, for one customer as 0x…=<LTK>; needs --rpc (default: 100)",
+      allowances,
+    )
+    .option(
       "--allow-private-addresses",
       "also dial gateways in the network that the device stands in: what a customer publishes can then reach your own machines",
       false,
@@ -213,18 +242,21 @@ function serveCommand() {
     .option("--member <address...>", "oracle members whose acknowledgements count", addresses)
     .option(
       "--bundles <url>",
-      "where the bundles are published, to look whether members left out what they acknowledged; may be repeated (default: the oracles')",
+      "where the bundles are published, to look how customers paid, and whether members left out what they acknowledged; may be repeated (default: the oracles')",
       moreUrls,
     )
     .option("--content-limit <bytes>", "how much it keeps for customers", wholeNumber)
     .addOption(jsonOption())
     .addHelpText(
       "after",
-      "\nWith --rpc it serves only customers that are admitted, with the key they use, up to that key's cap, and have something to pay with; without, it learns from the oracles' refusals. With --rpc it also says in its log when a final epoch lacks a receipt that a member acknowledged; link-oracle omission proves it, from the folder's acknowledgements.",
+      "\nWith --rpc it serves only customers that are admitted, with the key they use, up to that key's cap, whose balance covers what they owe, who paid the last final epoch, and up to --exposure; without, nothing has a price for it, and it believes what most of its oracles say of keys, balances and payments. With --rpc it also says in its log when a final epoch lacks a receipt that a member acknowledged; link-oracle omission proves it, from the folder's acknowledgements.",
     )
     .action(async (options) => {
+      if (options.exposure && !options.rpc)
+        throw misuse("--exposure needs --rpc: without the chain nothing has a price");
       const deployment = await readDeploymentFile(options.deployment);
       const chain = options.rpc && connectChain(options.rpc, deployment, options.rpcQuorum);
+      const bundles = options.bundles && { bundlesUrls: options.bundles };
       const node = await startNode({
         key: await openDeviceKey(options),
         chainId: deployment.chainId,
@@ -235,10 +267,12 @@ function serveCommand() {
         ...(options.customer && { customers: options.customer }),
         ...(options.gateway && { gateways: options.gateway }),
         log: logToStderr(options.json),
+        ...(options.exposure && { allowance: options.exposure }),
         ...(chain && {
           standingOf: chain.standingOf,
           earnings: chain,
-          omissions: { chain, ...(options.bundles && { bundlesUrls: options.bundles }) },
+          payments: { chain, escrow: contractsOf(deployment).customerEscrow, ...bundles },
+          omissions: { chain, ...bundles },
         }),
         ...(options.member && { members: options.member }),
         ...(options.contentLimit && { contentLimitBytes: options.contentLimit }),

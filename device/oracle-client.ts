@@ -2,14 +2,18 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Address, lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import { isRefused, type Refused } from "@link-rewards/core/encoding/refusal";
 import type { OpenEpoch } from "@link-rewards/core/law/clock";
-import type { CustomerAnswer, SignedAcknowledgement } from "@link-rewards/core/signed/answers";
+import type {
+  CustomerAnswer,
+  SignedAcknowledgement,
+  StandingAnswer,
+} from "@link-rewards/core/signed/answers";
 import { ANSWERS, type Answer, type AnswerName } from "@link-rewards/core/signed/answers";
 import {
   parseSignedReceipt,
   type SignedReceipt,
   signedReceiptToJson,
 } from "@link-rewards/core/signed/receipt";
-import { signedVoucherToJson } from "@link-rewards/core/signed/submission";
+import { parseSignedVoucher, signedVoucherToJson } from "@link-rewards/core/signed/submission";
 import type { SignedVoucher } from "@link-rewards/core/signed/voucher";
 import { fetchPaced } from "@link-rewards/host/paced";
 import pRetry from "p-retry";
@@ -20,6 +24,10 @@ export type OracleClient = {
   openEpochs(): Promise<readonly OpenEpoch[]>;
   /** The customers that have gateways to dial, as the oracle reads them from the chain. */
   customers(): Promise<readonly CustomerAnswer[]>;
+  /** How a customer of this epoch stands, and how it paid the last epochs. */
+  standing(customer: Address): Promise<StandingAnswer | undefined>;
+  /** The highest of each customer, for the epochs that are not sealed. */
+  vouchers(): Promise<readonly SignedVoucher[]>;
   /** What the oracle holds for this (epoch, device, customer). */
   head(epoch: number, device: Address, customer: Address): Promise<SignedReceipt | undefined>;
   postReceipt(signed: SignedReceipt): Promise<ReceiptAnswer>;
@@ -76,6 +84,17 @@ export function connectOracle(options: OracleClientOptions): OracleClient {
         customer: lowercaseHex(each.customer),
         keys: each.keys.map(({ key, cap }) => ({ key: lowercaseHex(key), cap })),
       }));
+    },
+    async standing(customer) {
+      const { status, body } = await get(`/v1/customers/${customer}`);
+      if (status === 200) return read("Standing", body);
+      read("Problem", body);
+      return undefined;
+    },
+    async vouchers() {
+      const { status, body } = await get("/v1/vouchers", MAX_VOUCHERS_BYTES);
+      if (status !== 200) throw nonsense(`HTTP ${status} to which vouchers there are`);
+      return read("Vouchers", body).vouchers.map((each) => checked(parseSignedVoucher(each)));
     },
     async head(epoch, device, customer) {
       const { status, body } = await get(`/v1/receipts/${epoch}/${device}/${customer}`);
@@ -137,6 +156,8 @@ const TIMEOUT_MS = 10_000;
 const MAX_ANSWER_BYTES = 64 * 1024;
 /** Of the list of customers, with some keys each: ten thousand of them. */
 const MAX_CUSTOMERS_BYTES = 8 * 1024 * 1024;
+/** Of all vouchers of two epochs: as many customers. */
+const MAX_VOUCHERS_BYTES = 8 * 1024 * 1024;
 /** No oracle keeps a device waiting for longer than that, whatever it asks. */
 const MOST_RETRY_AFTER_SECONDS = 600;
 /** Too early, too often: what is said later may be another thing. */

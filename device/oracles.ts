@@ -1,6 +1,6 @@
 import type { Address } from "@link-rewards/core/encoding/bytes";
 import type { OpenEpoch } from "@link-rewards/core/law/clock";
-import type { CustomerAnswer } from "@link-rewards/core/signed/answers";
+import type { CustomerAnswer, StandingAnswer } from "@link-rewards/core/signed/answers";
 import type { SignedReceipt } from "@link-rewards/core/signed/receipt";
 import type { SignedVoucher } from "@link-rewards/core/signed/voucher";
 import {
@@ -21,6 +21,10 @@ export type Oracles = {
   openEpochs(): Promise<readonly OpenEpoch[]>;
   /** What each that answers says: one that hides a customer, or names another endpoint, is one among others. */
   customers(): Promise<readonly CustomerAnswer[]>;
+  /** What each that answers says of one. */
+  standings(customer: Address): Promise<readonly (StandingAnswer | undefined)[]>;
+  /** What each that answers has been promised and not paid. Vouchers are signed: who shows more knows more. */
+  vouchers(): Promise<readonly SignedVoucher[]>;
   /** What each that answers holds for this (epoch, device, customer). Throws when none does. */
   heads(epoch: number, device: Address, customer: Address): Promise<readonly SignedReceipt[]>;
   /** To all at once, for no signature says that one was kept: taken when one takes it, refused when none else could. */
@@ -120,6 +124,8 @@ export function connectOracles({
     all,
     openEpochs: async () => mostSaid(await answersOf((oracle) => oracle.openEpochs())),
     customers: async () => (await answersOf((oracle) => oracle.customers())).flat(),
+    standings: (customer) => answersOf((oracle) => oracle.standing(customer)),
+    vouchers: async () => (await answersOf((oracle) => oracle.vouchers())).flat(),
     async heads(epoch, device, customer) {
       const heads = await answersOf((oracle) => oracle.head(epoch, device, customer));
       return heads.filter((head) => head !== undefined);

@@ -48,8 +48,19 @@ export const NODE_REFUSALS = {
     remedy: "Try the module at home; wait for the next epoch.",
   },
   "customer-uncovered": {
-    meaning: "The customer has nothing in the escrow, or no share of the programme, to pay with.",
-    remedy: "Deposit.",
+    meaning:
+      "What the customer has in the escrow, less what thaws, does not cover what it owes and has promised; or it has no share of the programme.",
+    remedy: "Deposit, or cancel the thaw.",
+  },
+  "customer-unpaid": {
+    meaning: "The customer did not pay for the last epoch that is final, or sealed, in full.",
+    remedy: "Wait until the next epoch is final, and pay for all that is signed for.",
+  },
+  "exposure-reached": {
+    meaning:
+      "What the customer was served in epochs that are not final, and what of final ones was not paid, is worth as much as the device's owner allows.",
+    remedy:
+      "Wait until an epoch is final in which the device's line counted in full; only the owner forgives what did not count.",
   },
 } as const satisfies Record<string, { meaning: string; remedy: string }>;
 
@@ -75,6 +86,8 @@ const STATUS: Partial<Record<NodeRefusal, number>> = {
   "totals-short": 409,
   "credit-exhausted": 402,
   "customer-uncovered": 402,
+  "customer-unpaid": 402,
+  "exposure-reached": 402,
   "over-cap": 402,
   "customer-unknown": 403,
   "key-unknown": 403,

@@ -1,5 +1,5 @@
 import type { Address } from "@link-rewards/core/encoding/bytes";
-import { isRefused, REFUSALS, type Refusal } from "@link-rewards/core/encoding/refusal";
+import { isRefused, type Refusal } from "@link-rewards/core/encoding/refusal";
 import { recover } from "@link-rewards/core/encoding/signature";
 import type { Amounts } from "@link-rewards/core/signed/receipt";
 import { NOTHING, plus, shortOf } from "../amounts.ts";
@@ -9,6 +9,7 @@ import { parseAuthorization, type SignedSession, sessionDigest } from "../sessio
 import type { Book } from "./book.ts";
 import { overCap, type StandingOf } from "./countersign.ts";
 import type { Meter } from "./meter.ts";
+import type { Protection } from "./protect.ts";
 
 /** Whom a request is counted for. */
 export type Admitted = { readonly customer: Address; readonly epoch: number };
@@ -23,6 +24,7 @@ export type AdmitParts = {
   readonly epochs: EpochView;
   readonly standingOf: StandingOf;
   readonly credit: Amounts;
+  readonly protection: Pick<Protection, "refusalOf">;
 };
 
 /** What the oracle said of one receipt that makes more of the same worthless: of this customer, or of this device. */
@@ -30,7 +32,7 @@ const ENDS_CUSTOMER: readonly Refusal[] = ["customer-unknown", "key-unknown", "i
 const ENDS_DEVICE: readonly Refusal[] = ["device-unknown", "device-unbound", "device-revoked"];
 
 export function admitter(parts: AdmitParts): Admit {
-  const { device, domain, epochs, standingOf, book, meter } = parts;
+  const { device, domain, epochs, standingOf, book, meter, protection } = parts;
   const keyOf = rememberKeys((session) =>
     recover(sessionDigest(domain, { device, ...session }), session.signature),
   );
@@ -58,6 +60,7 @@ export function admitter(parts: AdmitParts): Admit {
     if (isNodeRefused(standing)) return standing;
     return (
       refusedBefore(parts, session) ??
+      protection.refusalOf(customer, standing) ??
       overCredit(parts, session) ??
       // What has reached the cap is not gone on with: whatever comes next would be beyond it.
       overCap(meter.totals(epoch, customer), standing, 1n) ?? { customer, epoch }
@@ -79,13 +82,13 @@ function refusedBefore(
 ): NodeRefused | undefined {
   for (const { fate, ...entry } of book.entries()) {
     if (fate.status !== "refused") continue;
-    const { refusal } = fate;
+    const { refusal, message } = fate;
     const ended =
       entry.epoch === epoch
         ? ENDS_DEVICE.includes(refusal) ||
           (entry.customer === customer && ENDS_CUSTOMER.includes(refusal))
         : refusal === "device-revoked";
-    if (ended) return { refusal, message: `the oracle says: ${REFUSALS[refusal].meaning}` };
+    if (ended) return { refusal, message: `the oracle says: ${message}` };
   }
   return undefined;
 }

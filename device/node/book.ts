@@ -27,7 +27,7 @@ export type Fate =
   | { readonly status: "pending" }
   /** By this member: its word is with the words that are kept. */
   | { readonly status: "acknowledged"; readonly member: Address }
-  | { readonly status: "refused"; readonly refusal: Refusal };
+  | { readonly status: "refused"; readonly refusal: Refusal; readonly message: string };
 
 export type Book = {
   entry(epoch: number, customer: Address): Entry | undefined;
@@ -55,7 +55,7 @@ const ENTRY = z.object({
   fate: z.discriminatedUnion("status", [
     z.object({ status: z.literal("pending") }),
     z.object({ status: z.literal("acknowledged"), member: z.string() }),
-    z.object({ status: z.literal("refused"), refusal: z.string() }),
+    z.object({ status: z.literal("refused"), refusal: z.string(), message: z.string() }),
   ]),
 });
 const PAGES = z.object({

@@ -143,7 +143,7 @@ export function overCap(
   return { refusal: "over-cap", message: `worth ${value} wei; the key may promise ${cap}` };
 }
 
-function toleratedFloor(metered: Amounts, { percent, least }: Tolerance): Amounts {
+export function toleratedFloor(metered: Amounts, { percent, least }: Tolerance): Amounts {
   return amountsOf((resource) => {
     const share = (metered[resource] * percent) / 100n;
     const floor = metered[resource] - (share > least[resource] ? share : least[resource]);

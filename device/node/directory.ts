@@ -1,14 +1,18 @@
 import type { Address } from "@link-rewards/core/encoding/bytes";
+import { MAX_AMOUNT } from "@link-rewards/core/epoch/value";
 import type { CustomerAnswer } from "@link-rewards/core/signed/answers";
+import type { Standing } from "../chain.ts";
 import type { Oracles } from "../oracles.ts";
 import { isNodeRefused, type NodeRefused } from "../refusal.ts";
 import type { StandingOf } from "./countersign.ts";
+import type { Protection } from "./protect.ts";
 import type { Endpoint } from "./reach.ts";
 
 export type DirectoryParts = {
   readonly oracles: Pick<Oracles, "customers">;
   /** Without it, what the oracles say of a customer is believed as far as to serve it on credit. */
   readonly standingOf: StandingOf | undefined;
+  readonly protection: Pick<Protection, "refusalOf" | "isOwedIn">;
   /** Whom the owner serves; everybody without. */
   readonly customers: readonly Address[] | undefined;
   /** In place of those that the oracles know of. */
@@ -22,12 +26,19 @@ export type Directory = {
   judge(customer: Address, key: Address, epoch: number): Promise<NodeRefused | undefined>;
 };
 
+/** Without the chain nothing has a price, so nothing is too much. */
+export const UNKNOWN_STANDING: Standing = {
+  cap: MAX_AMOUNT,
+  tariff: { egressPrice: 0n, storagePrice: 0n, computePrice: 0n, feeBps: 0 },
+};
+
 /** A customer may publish several, with spaces between: no more of them are dialled. */
 const MOST_ENDPOINTS_OF_A_CUSTOMER = 4;
 
 export function openDirectory({
   oracles,
   standingOf,
+  protection,
   customers,
   gateways,
 }: DirectoryParts): Directory {
@@ -62,9 +73,14 @@ export function openDirectory({
         );
     },
     async judge(customer, key, epoch) {
-      if (standingOf === undefined) return judgeByOracles(customer, key);
-      const standing = await standingOf(customer, key, epoch);
-      return isNodeRefused(standing) ? standing : undefined;
+      const standing =
+        standingOf === undefined
+          ? (judgeByOracles(customer, key) ?? UNKNOWN_STANDING)
+          : await standingOf(customer, key, epoch);
+      if (isNodeRefused(standing)) return standing;
+      const refused = protection.refusalOf(customer, standing);
+      // It is served no more, and should still sign for what it got: of the epoch before, too, in its grace.
+      return protection.isOwedIn(customer, epoch - 1) ? undefined : refused;
     },
   };
 }

@@ -47,6 +47,8 @@ export type HttpParts = {
   readonly jobs: Jobs;
   readonly meter: Meter;
   readonly epochs: EpochView;
+  /** Whether no more may go out to a customer, in the middle of an answer. */
+  readonly isReached: (customer: Address) => boolean;
   readonly countersign: (draft: Draft) => Promise<SignedReceipt | DraftRefused>;
   /** Whose gateway is at the other end of a connection. */
   readonly customerAt: (session: object | undefined) => Address | undefined;
@@ -121,7 +123,7 @@ export function nodeHttp(parts: HttpParts) {
 }
 
 /** Counts what was handed on, so that a broken download counts for what went out. */
-function rangeServer({ contents, meter }: HttpParts) {
+function rangeServer({ contents, meter, isReached }: HttpParts) {
   return async (
     { root, size }: ContentTree,
     { epoch, customer }: Admitted,
@@ -142,6 +144,8 @@ function rangeServer({ contents, meter }: HttpParts) {
       reply.code(206).header("content-range", `bytes ${first}-${last}/${size}`);
     const count = new Transform({
       transform(piece: Uint8Array, _encoding, done) {
+        // One request may be for more than the owner allows.
+        if (isReached(customer)) return done(new Error("the exposure is reached"));
         meter.add(epoch, customer, { egressBytes: BigInt(piece.length) });
         done(null, piece);
       },

@@ -5,18 +5,22 @@ import { largest, NOTHING, plus } from "../amounts.ts";
 /** What was served to each customer in each epoch, by the device's own count; in memory, see `raise`. */
 export type Meter = {
   add(epoch: number, customer: Address, amounts: Partial<Amounts>): void;
-  /** After a restart the count goes on from what was signed: what lies between, only the customer knows. */
+  /** After a restart the count goes on from what was signed, and from what was on the disk of what was served. */
   raise(epoch: number, customer: Address, totals: Amounts): void;
   totals(epoch: number, customer: Address): Amounts;
   forgetBefore(epoch: number): void;
 };
 
-export function createMeter(): Meter {
+/** `heard` is told each new count. */
+export function createMeter(
+  heard: (epoch: number, customer: Address, totals: Amounts) => void = () => undefined,
+): Meter {
   const byEpoch = new Map<number, Map<Address, Amounts>>();
   const totals = (epoch: number, customer: Address) => byEpoch.get(epoch)?.get(customer) ?? NOTHING;
   const set = (epoch: number, customer: Address, amounts: Amounts) => {
     const customers = byEpoch.get(epoch) ?? new Map<Address, Amounts>();
     byEpoch.set(epoch, customers.set(customer, amounts));
+    heard(epoch, customer, amounts);
   };
   return {
     totals,

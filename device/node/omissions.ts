@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { cutRange, rememberRanges } from "@link-rewards/client/bundle";
+import { rememberRanges } from "@link-rewards/client/bundle";
 import { type Address, ZERO_ADDRESS, ZERO_HASH } from "@link-rewards/core/encoding/bytes";
 import { findOmission } from "@link-rewards/core/judge/omission";
-import type { RangeReader } from "@link-rewards/core/judge/proof";
 import type { KeptWord } from "@link-rewards/core/signed/kept-word";
 import type { SignedReceipt } from "@link-rewards/core/signed/receipt";
 import type { DeviceKey } from "@link-rewards/host/keys";
 import type { Reported } from "../chain.ts";
 import type { Log } from "../log.ts";
+import { webRanges } from "./bundle-ranges.ts";
 import type { Words } from "./words.ts";
 
 /** A lawful receipt that a member gave its word for, and that the final report of its epoch does not have. */
@@ -35,8 +35,6 @@ export type OmissionWatch = {
   look(): Promise<void>;
   close(): Promise<void>;
 };
-
-const RANGE_TIMEOUT_MS = 60_000;
 
 /**
  * Looks whether the receipts that members gave their word for are in the epochs that became final. Words that were kept
@@ -139,18 +137,4 @@ async function leftOutOf(parts: OmissionParts, epoch: number): Promise<readonly 
 function aboutWord({ signed, member }: KeptWord): LeftOut {
   const { epoch, customer, sequence } = signed.receipt;
   return { epoch, customer, sequence, member };
-}
-
-function webRanges(bundlesUrl: string, epoch: number): RangeReader {
-  const base = bundlesUrl.endsWith("/") ? bundlesUrl : `${bundlesUrl}/`;
-  return async (file, from, length) => {
-    const url = new URL(`${epoch}/${file}`, base);
-    const response = await fetch(url, {
-      headers: { range: `bytes=${from}-${from + length - 1}` },
-      signal: AbortSignal.timeout(RANGE_TIMEOUT_MS),
-    });
-    if (!response.ok) throw new Error(`${url}: HTTP ${response.status}`);
-    const bytes = new Uint8Array(await response.arrayBuffer());
-    return cutRange({ status: response.status, bytes }, from, length);
-  };
 }

@@ -2,10 +2,8 @@ import { join } from "node:path";
 import type { Address, Hex } from "@link-rewards/core/encoding/bytes";
 import { NO_PUBLIC_KEY } from "@link-rewards/core/encoding/p256";
 import { domainSeparator } from "@link-rewards/core/encoding/typed";
-import { MAX_AMOUNT } from "@link-rewards/core/epoch/value";
 import type { Amounts } from "@link-rewards/core/signed/receipt";
 import type { DeviceKey } from "@link-rewards/host/keys";
-import type { Standing } from "../chain.ts";
 import { JOB_LIMITS, type JobLimits, MOST_JOB_MILLISECONDS } from "../compute/job.ts";
 import { type Log, silent } from "../log.ts";
 import { type Backoff, viewEpochs } from "../oracle-client.ts";
@@ -16,13 +14,23 @@ import { admitter } from "./admit.ts";
 import { type Entry, openBook } from "./book.ts";
 import { openContents } from "./contents.ts";
 import { countersigner, type Draft, type StandingOf, type Tolerance } from "./countersign.ts";
-import { openDirectory } from "./directory.ts";
+import { openDirectory, UNKNOWN_STANDING } from "./directory.ts";
+import { exposedSum, openExposure } from "./exposure.ts";
 import { nodeHttp } from "./http.ts";
 import { openJobs } from "./jobs.ts";
 import { createMeter } from "./meter.ts";
 import { type LeftOut, type OmissionParts, watchOmissions } from "./omissions.ts";
+import { type PaymentsChain, watchPayments } from "./payments.ts";
+import { type Allowance, DEFAULT_ALLOWANCE, protect } from "./protect.ts";
 import { type Endpoint, type Link, reachGateways } from "./reach.ts";
-import { type StatusParts, serveStatus, statusOf } from "./status.ts";
+import {
+  type CustomerStatus,
+  customersOf,
+  type Forgiven,
+  type StatusParts,
+  serveStatus,
+  statusOf,
+} from "./status.ts";
 import { startSubmitter } from "./submit.ts";
 import { openWords } from "./words.ts";
 
@@ -51,6 +59,16 @@ export type NodeOptions = {
   readonly lookMilliseconds?: number;
   /** Whether a customer and its key are good in an epoch, and for how much; without it, the oracles' refusals teach. */
   readonly standingOf?: StandingOf;
+  /** What customers may owe in all epochs that are not final and paid. */
+  readonly allowance?: Allowance;
+  /** With it the device looks by itself how final epochs were paid; without, most oracles are believed. */
+  readonly payments?: {
+    readonly chain: PaymentsChain;
+    readonly escrow: Address;
+    readonly bundlesUrls?: readonly string[];
+  };
+  /** How often it looks. */
+  readonly paymentsMilliseconds?: number;
   /** With it the status says what the device earns. */
   readonly earnings?: StatusParts["chain"];
   /** With it the device looks whether what members acknowledged is in the final epochs. */
@@ -79,6 +97,12 @@ export type RunningNode = {
   metered(epoch: number, customer: Address): Amounts;
   /** What members acknowledged and left out, as far as was seen since the start. */
   leftOut(): readonly LeftOut[];
+  /** How customers stand with the device. */
+  customers(): readonly CustomerStatus[];
+  /** Forgets what a customer did not pay of the epochs that are final. */
+  forgive(customer: Address): Promise<Forgiven>;
+  /** Looks now how the last final epochs were paid. */
+  lookAtPayments(): Promise<void>;
   /** Resolves when every signed receipt is acknowledged or refused for good. */
   idle(): Promise<void>;
   close(): Promise<void>;
@@ -104,11 +128,6 @@ const DEFAULT_EPOCH_MAX_AGE_MILLISECONDS = 1_000;
 const STANDING_MILLISECONDS = 30_000;
 /** Epochs last hours, and what they left out can be proven for longer. */
 const OMISSIONS_MILLISECONDS = 600_000;
-/** Without the chain nothing has a price, so nothing is too much. */
-const UNKNOWN_STANDING: Standing = {
-  cap: MAX_AMOUNT,
-  tariff: { egressPrice: 0n, storagePrice: 0n, computePrice: 0n, feeBps: 0 },
-};
 const DEFAULT_BACKOFF: Backoff = {
   firstMilliseconds: 1_000,
   longestMilliseconds: 60_000,
@@ -134,17 +153,26 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const epochs = viewEpochs(oracles, maxAge);
   const limitBytes = options.contentLimitBytes ?? DEFAULT_CONTENT_LIMIT_BYTES;
   const contents = await openContents(join(folder, "contents"), limitBytes, log);
+  const tolerance = options.tolerance ?? DEFAULT_TOLERANCE;
   const standingOf: StandingOf = rememberFor(
     options.standingMilliseconds ?? STANDING_MILLISECONDS,
     (customer, key, epoch) => `${customer}${key}${epoch}`,
-    options.standingOf ?? (async () => UNKNOWN_STANDING),
+    async (customer, key, epoch) => {
+      const standing = (await options.standingOf?.(customer, key, epoch)) ?? UNKNOWN_STANDING;
+      if (options.standingOf && !isNodeRefused(standing)) exposure.price(epoch, standing.tariff);
+      return standing;
+    },
   );
 
   const book = await openBook(folder, device);
+  const exposure = await openExposure(folder, device, { tolerance, log });
   const words = await openWords(join(folder, "acknowledgements"), { chainId, registry });
-  const meter = createMeter();
+  const meter = createMeter(exposure.serve);
+  for (const { epoch, customer, served } of exposure.served()) meter.raise(epoch, customer, served);
   for (const { epoch, customer, signed } of book.entries()) {
-    if (signed !== undefined) meter.raise(epoch, customer, signed.receipt);
+    if (signed === undefined) continue;
+    meter.raise(epoch, customer, signed.receipt);
+    exposure.sign(signed.receipt);
   }
 
   const { members = [], backoff = DEFAULT_BACKOFF } = options;
@@ -157,30 +185,46 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     oracles,
     epochs,
     standingOf,
-    tolerance: options.tolerance ?? DEFAULT_TOLERANCE,
+    tolerance,
   });
   async function countersign(draft: Draft) {
     const signed = await sign(draft);
     if (isNodeRefused(signed)) {
       log("warn", "draft-refused", { refusal: signed.refusal, message: signed.message });
     } else {
+      exposure.sign(signed.receipt);
       submitter.submit(signed.receipt.epoch, signed.receipt.customer);
     }
     return signed;
   }
 
+  const { payments: asked } = options;
+  const bundlesUrls = options.oracles.map((url) => new URL("/bundles/", url).href);
+  const payments = watchPayments({
+    ...{ device, exposure, oracles, log },
+    chain: asked?.chain,
+    escrowDomain: asked && domainSeparator(chainId, asked.escrow),
+    bundlesUrls: asked?.bundlesUrls ?? bundlesUrls,
+    epoch: epochs.current,
+    customers: () => reach.links().map(({ customer }) => customer),
+    everyMilliseconds: options.paymentsMilliseconds,
+  });
+  const { allowance = DEFAULT_ALLOWANCE } = options;
+  const protection = protect({ exposure, payments, allowance, log });
   const credit = options.credit ?? DEFAULT_CREDIT;
-  const admit = admitter({ device, domain, book, meter, epochs, standingOf, credit });
+  const admit = admitter({ device, domain, book, meter, epochs, standingOf, credit, protection });
   const about = { device, chainId, registry, ...shownKey(key) };
   const jobs = openJobs({ contents, limits: options.jobLimits ?? JOB_LIMITS, log });
   const app = nodeHttp({
     ...{ about, admit, contents, jobs, meter, epochs, countersign },
+    isReached: protection.isReached,
     customerAt: (session) => reach.customerAt(session),
   });
   await app.ready();
   const directory = openDirectory({
     oracles,
     standingOf: options.standingOf && standingOf,
+    protection,
     customers: options.customers,
     gateways: options.gateways,
   });
@@ -194,24 +238,35 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     log,
   });
   submitter.resume();
+  payments.begin();
   const omissions =
     options.omissions &&
     watchOmissions({
-      bundlesUrls: options.oracles.map((url) => new URL("/bundles/", url).href),
+      bundlesUrls,
       everyMilliseconds: OMISSIONS_MILLISECONDS,
       ...options.omissions,
       ...{ words, key, log },
     });
-  const status = await serveStatus(folder, log, () =>
-    statusOf({
-      about: { device, ...shownKey(key) },
-      epoch: epochs.current,
-      chain: options.earnings,
-      links: reach.links,
-      entries: book.entries,
-      leftOut: () => omissions?.found() ?? [],
-    }),
-  );
+  const status = await serveStatus(folder, log, {
+    look: () =>
+      statusOf({
+        about: { device, ...shownKey(key) },
+        epoch: epochs.current,
+        chain: options.earnings,
+        links: reach.links,
+        customers: () => customersOf({ exposure, payments, protection, links: reach.links }),
+        entries: book.entries,
+        leftOut: () => omissions?.found() ?? [],
+      }),
+    forgive,
+  });
+  async function forgive(customer: Address): Promise<Forgiven> {
+    const through = payments.lastFinal();
+    const worth = exposedSum(exposure.of(customer).filter(({ epoch }) => epoch <= through));
+    await exposure.forgive(customer, through);
+    log("info", "forgiven", { customer, through, worth: worth.toString() });
+    return { customer, through, worth: worth.toString() };
+  }
   log("info", "serving", { device });
   return {
     device,
@@ -221,13 +276,18 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     metered: meter.totals,
     leftOut: () => omissions?.found() ?? [],
     idle: submitter.idle,
+    customers: () => customersOf({ exposure, payments, protection, links: reach.links }),
+    forgive,
+    lookAtPayments: payments.look,
     async close() {
       await status?.close();
+      await payments.close();
       await reach.close();
       await jobs.close();
       await app.close();
       await omissions?.close();
       await submitter.close();
+      await exposure.close();
     },
   };
 }

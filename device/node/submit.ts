@@ -172,7 +172,7 @@ async function handRound(
   if (refused !== undefined && (isOutvoted || isForgotten)) return refused;
   const told = passing ?? refused;
   // Known to the node from now on: it does not go on serving what may earn nothing.
-  if (told !== undefined) decide(entry, signed, { status: "refused", refusal: told.refusal });
+  if (told !== undefined) decide(entry, signed, refusedFate(told));
   const left = oracles.all.filter((oracle) => !standing.has(oracle));
   throw Object.assign(new Error(reasons.join("; ") || "every oracle asked to be left alone"), {
     retryAfterSeconds: oracles.waitSeconds(left),
@@ -256,9 +256,16 @@ function record(
     return;
   }
   const { refusal, message, head } = answer;
-  decide(entry, signed, { status: "refused", refusal });
+  decide(entry, signed, refusedFate(answer));
   log("warn", "receipt-refused", { ...about, refusal, message, remedy: REFUSALS[refusal].remedy });
   if (refusal === "stale" && head !== undefined) jumpBeyond(parts, entry, head);
+}
+
+/** Of what a stranger says no more than a log line is kept. */
+const MOST_MESSAGE_CHARACTERS = 500;
+
+function refusedFate({ refusal, message }: Refusing): Fate {
+  return { status: "refused", refusal, message: message.slice(0, MOST_MESSAGE_CHARACTERS) };
 }
 
 /** A newer receipt has a fate of its own. */

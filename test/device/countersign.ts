@@ -361,7 +361,7 @@ describe("countersign", () => {
       await service.oracle.hand(signReceipt(receipt(300_000)));
       await sendDraft(node, draftOf(receipt(265_537)));
       await node.idle();
-      expect(node.receipts()[0]?.fate).to.deep.equal({ status: "refused", refusal: "stale" });
+      expect(node.receipts()[0]?.fate).to.include({ status: "refused", refusal: "stale" });
       const { body } = await sendDraft(node, draftOf(receipt(265_538)));
       expect(body).to.deep.include({ refusal: "sequence-unexpected", next: 365_536 });
     });

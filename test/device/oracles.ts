@@ -204,7 +204,7 @@ describe("several oracles", () => {
     wires[1].cut(true);
     await signOne(node);
     while (receiptsAt(wires[1]).length < 3) await sleep(20);
-    expect(fateOf(node)).to.deep.equal({ status: "refused", refusal: "device-revoked" });
+    expect(fateOf(node)).to.include({ status: "refused", refusal: "device-revoked" });
     // For the same bytes its answer would be the same.
     expect(receiptsAt(wires[0])).to.have.length(1);
     wires[1].cut(false);
@@ -219,7 +219,7 @@ describe("several oracles", () => {
     const node = await start([gone, ...oracles]);
     await signOne(node, FIRST_SEQUENCE, 10n ** 12n + 1n);
     await node.idle();
-    expect(fateOf(node)).to.deep.equal({ status: "refused", refusal: "implausible" });
+    expect(fateOf(node)).to.include({ status: "refused", refusal: "implausible" });
   });
 
   it("hand in once more after a restart what the oracles named before refused", async () => {
@@ -227,7 +227,7 @@ describe("several oracles", () => {
     const first = await start([wrong]);
     await signOne(first);
     await first.idle();
-    expect(fateOf(first)).to.deep.equal({ status: "refused", refusal: "device-revoked" });
+    expect(fateOf(first)).to.include({ status: "refused", refusal: "device-revoked" });
     await first.close();
     const node = await start([wrong, service.oracle]);
     await node.idle();

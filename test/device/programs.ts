@@ -361,13 +361,31 @@ describe("device programs", () => {
         const found = await chain.standingOf(...args);
         return isNodeRefused(found) ? found.refusal : found.cap;
       };
+      const cover = async (...args: Parameters<Chain["standingOf"]>) => {
+        const found = await chain.standingOf(...args);
+        return isNodeRefused(found) ? found.refusal : found.cover;
+      };
       expect(await standing(customer, key, 2)).to.equal(CAP);
       expect(await standing(customer, key, 1)).to.equal("key-unknown");
       expect(await standing(key, key, 2)).to.equal("customer-unknown");
       const poor = devnet.wallet(9);
       await admitCustomer(devnet, poor, gatewayKey, 0n);
       await (await escrow.connect(poor).setKey(gatewayKey, CAP)).wait();
-      expect(await standing(lowercaseHex(poor.address), key, 3)).to.equal("customer-uncovered");
+      const nothing = new Map([
+        [2, 0n],
+        [3, 0n],
+      ]);
+      expect(await cover(lowercaseHex(poor.address), key, 3)).to.deep.equal({
+        ...{ spendable: 0n, paid: nothing },
+      });
+      expect(await cover(customer, key, 2)).to.deep.equal({
+        spendable: await escrow.balanceOf(customer),
+        paid: new Map([
+          [1, 0n],
+          [2, 0n],
+        ]),
+      });
+      expect(await cover(lowercaseHex(inspector.address), key, 2)).to.equal(undefined);
       // An inspector's cover is its share, where that is less than the cap.
       const buyer = lowercaseHex(inspector.address);
       expect(await standing(buyer, key, 2)).to.equal(CAP);

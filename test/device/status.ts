@@ -9,7 +9,7 @@ import { expect } from "chai";
 import { servePage } from "../../device/node/page.ts";
 import { askStatus } from "../../device/node/status.ts";
 import { linesOf } from "../../device/node/status-lines.ts";
-import { address, tariff } from "../worlds/paper.ts";
+import { address, NO_CAP, tariff } from "../worlds/paper.ts";
 import {
   customer,
   device,
@@ -40,7 +40,10 @@ describe("a device's status", () => {
 
   /** A round with one gateway, signed and acknowledged. */
   async function served(): Promise<ServiceNode> {
-    const node = await service.node({ earnings });
+    const node = await service.node({
+      earnings,
+      standingOf: async () => ({ cap: NO_CAP, tariff }),
+    });
     const gateway = await service.gateway({ files: [await service.file("film", 40_000)] });
     await gateway.serveRound();
     await gateway.settle();
@@ -51,7 +54,7 @@ describe("a device's status", () => {
   it("says for whom it earns, how far its gateways are, and what became of its receipts", async () => {
     const node = await served();
     await settled(() => node.links()[0]?.roundTrip);
-    const { gateways, receipts, worth, ...rest } = await askStatus(folder);
+    const { gateways, customers, receipts, worth, ...rest } = await askStatus(folder);
     expect(rest).to.deep.equal({ device, epoch: 1, account, leftOut: [] });
     expect(gateways).to.have.length(1);
     expect(gateways[0]).to.include({ customer, state: "connected" });
@@ -63,6 +66,15 @@ describe("a device's status", () => {
     const signed = node.receipts()[0]?.signed?.receipt ?? NOTHING_SERVED;
     expect(worth).to.equal(valueAtTariff(signed, tariff).toString());
     expect(receipts[0]?.egressBytes).to.equal(signed.egressBytes.toString());
+    expect(customers).to.have.length(1);
+    const allowed = (100n * 10n ** 18n).toString();
+    expect(customers[0]).to.deep.include({ customer, allowed });
+    const { exposed } = Object(customers[0]);
+    // What it counted of content kept may be a little more than what was signed.
+    expect(customers[0]?.epochs).to.deep.equal([
+      { epoch: 1, state: "open", worth: exposed, signed: worth },
+    ]);
+    expect(BigInt(exposed) >= BigInt(worth ?? 0)).to.equal(true);
   });
 
   it("says why it does not serve a customer", async () => {
@@ -83,6 +95,7 @@ describe("a device's status", () => {
     expect(code).to.equal(0);
     expect(printed).to.match(/^device 0x[0-9a-f]{40}, epoch 1\nearns for 0x/);
     expect(printed).to.match(/connected to 1 gateways\n {2}https:\/\/127\.0\.0\.1:\d+ of 0x/);
+    expect(printed).to.match(/ {2}0x[0-9a-f]{40}: 0\.\d+ of 100\.0 LTK that it may owe/);
     expect(printed).to.match(/epoch 1, 0x[0-9a-f]{40}: [\d.]+K?B sent, .* acknowledged by 0x/);
   });
 

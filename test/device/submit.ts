@@ -266,7 +266,7 @@ describe("submit", () => {
       const node = await startNode();
       await signOne(node);
       while (submissions().length < 3) await sleep(20);
-      expect(fateOf(node)).to.deep.equal({ status: "refused", refusal: "device-unbound" });
+      expect(fateOf(node)).to.include({ status: "refused", refusal: "device-unbound" });
       const refused = await echo(node);
       expect([refused.status, refused.refusal]).to.deep.equal([503, "device-unbound"]);
       service.oracle.under(lawOf());
@@ -280,7 +280,7 @@ describe("submit", () => {
       const node = await startNode();
       await signOne(node);
       while (submissions().length < 2) await sleep(20);
-      expect(fateOf(node)).to.deep.equal({ status: "refused", refusal: "key-unknown" });
+      expect(fateOf(node)).to.include({ status: "refused", refusal: "key-unknown" });
       const { status, refusal } = await echo(node);
       expect([status, refusal]).to.deep.equal([403, "key-unknown"]);
     });
@@ -293,7 +293,7 @@ describe("submit", () => {
       await signOne(node);
       await node.idle();
       expect(submissions()).to.have.length(1);
-      expect(fateOf(node)).to.deep.equal({ status: "refused", refusal: "device-revoked" });
+      expect(fateOf(node)).to.include({ status: "refused", refusal: "device-revoked" });
       service.enter(2);
       const { status, refusal } = await echo(node, 2);
       expect([status, refusal]).to.deep.equal([503, "device-revoked"]);
@@ -306,7 +306,7 @@ describe("submit", () => {
       service.enter(3);
       wire.cut(false);
       await node.idle();
-      expect(fateOf(node)).to.deep.equal({ status: "refused", refusal: "epoch-closed" });
+      expect(fateOf(node)).to.include({ status: "refused", refusal: "epoch-closed" });
     });
 
     it("does not repeat what is implausible", async () => {
@@ -315,7 +315,7 @@ describe("submit", () => {
       await signOne(node, FIRST_SEQUENCE, 10n ** 12n + 1n);
       await node.idle();
       expect(submissions()).to.have.length(1);
-      expect(fateOf(node)).to.deep.equal({ status: "refused", refusal: "implausible" });
+      expect(fateOf(node)).to.include({ status: "refused", refusal: "implausible" });
     });
   });
 

@@ -11,7 +11,7 @@ import {
 import { signedVoucherToJson } from "@link-rewards/core/signed/submission";
 import { type SignedVoucher, voucherDigest } from "@link-rewards/core/signed/voucher";
 import { readDeploymentFile } from "@link-rewards/host/deployment";
-import type { HDNodeWallet } from "ethers";
+import type { HDNodeWallet, Wallet } from "ethers";
 import type { SuiteParameters } from "../../scripts/deployment.ts";
 import { type Devnet, startDevnet } from "../../scripts/local/devnet.ts";
 import {
@@ -35,6 +35,8 @@ export type MemberWorld = {
   readonly customers: readonly HDNodeWallet[];
   /** The first, or only, one. */
   readonly customer: HDNodeWallet;
+  /** The key that each customer signs with. */
+  readonly gateways: readonly Wallet[];
   readonly oracles: readonly MemberOracle[];
   /** The first, or only, member's. */
   readonly oracle: MemberOracle;
@@ -183,6 +185,7 @@ async function worldOn(
     devices,
     customers,
     customer,
+    gateways,
     oracles,
     oracle,
     chainArgs: chainArgsOf(devnet),
