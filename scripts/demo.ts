@@ -165,6 +165,7 @@ try {
     outWei: money.out,
     refundedWei: money.refunded,
     colluders: { beganWei: began, endedWei: ended },
+    refusedCustomers: cast.refusedCustomers,
     crashesSurvived: operator.crashes,
     convictions: await convictions(),
     ...(areSeveral && (await membersSummary(cast, operator, proofs))),

@@ -21,11 +21,15 @@ describe("npm run demo -- --oracles 3 --threshold 2", () => {
   it("pays everybody although one member is gone for good and one lies, who loses its bond", async () => {
     const { code, stdout, stderr } = await play("--oracles", "3", "--threshold", "2", "--json");
     expect(code, stderr).to.equal(0);
-    const { ok, epochs, convictions, oracles, attestations, proofs } = JSON.parse(stdout);
+    const { ok, epochs, refusedCustomers, ...members } = JSON.parse(stdout);
+    const { convictions, oracles, attestations, proofs } = members;
     expect(ok).to.equal(true);
+    expect(refusedCustomers.map(({ refusal }: { refusal: string }) => refusal)).to.deep.equal([
+      ...["customer-uncovered", "customer-unpaid"],
+    ]);
     // The same service as with one member: nothing that the lost one took in is missing.
     expect(epochs.map((epoch: { contributions: number }) => epoch.contributions)).to.deep.equal([
-      37, 33, 33,
+      37, 33, 22,
     ]);
     expect(epochs.map((epoch: { auditAgrees: boolean }) => epoch.auditAgrees)).to.deep.equal([
       true,

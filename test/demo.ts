@@ -67,11 +67,21 @@ describe("npm run demo -- --json --keep", () => {
       }
       expect(BigInt(epoch.counted) <= BigInt(epoch.value)).to.equal(true);
     }
-    // Twelve devices and three customers, all but the revoked device's in the second and third epoch; and the one of
-    // who signs with himself.
+    // Twelve devices and three customers, all but the revoked device's in the second and third epoch, and in the third
+    // only for those who paid the second; and the one of who signs with himself.
     expect(
       demo.epochs.map((epoch: { contributions: number }) => epoch.contributions),
-    ).to.deep.equal([37, 33, 33]);
+    ).to.deep.equal([37, 33, 22]);
+    const refused = demo.refusedCustomers.map(
+      (each: { epoch: number; refusal: string; devices: number }) => [
+        ...[each.epoch, each.refusal, each.devices],
+      ],
+    );
+    expect(refused).to.deep.equal([
+      // The one that is far away has its gateways named.
+      [1, "customer-uncovered", 11],
+      [3, "customer-unpaid", 12],
+    ]);
     const half = demo.epochs[1];
     expect(BigInt(half.counted) < BigInt(half.value), "half a payment").to.equal(true);
     expect(demo.receipts.equivocations).to.be.at.least(1);

@@ -15,6 +15,7 @@ import {
 import type { Door } from "../../device/gateway/door.ts";
 import { type RunningGateway, startGateway } from "../../device/gateway/start.ts";
 import { welcomeDevices } from "../../device/gateway/welcome.ts";
+import type { Allowance } from "../../device/node/protect.ts";
 import type { Endpoint } from "../../device/node/reach.ts";
 import { type RunningNode, startNode } from "../../device/node/start.ts";
 import { type Delay, layDelay } from "../delay.ts";
@@ -24,6 +25,7 @@ import { MOVED_TIME } from "../local/local-chain.ts";
 import type { LocalDevice } from "../local/local-device.ts";
 import { ownerOf, settle } from "../local/people.ts";
 import { type Colluders, foundColluders } from "./colluders.ts";
+import { foundInsolvent, type Insolvent, type RefusedCustomer } from "./insolvent.ts";
 import type { Operator } from "./operator.ts";
 import type { Used } from "./users.ts";
 
@@ -78,6 +80,9 @@ export type Cast = {
   /** Customers that use only the first so many nodes, by name. */
   readonly favourites: Map<string, number>;
   readonly colluders: Colluders;
+  readonly insolvent: Insolvent;
+  /** Customers that all devices refused, as it happened. */
+  readonly refusedCustomers: RefusedCustomer[];
   readonly owners: readonly HDNodeWallet[];
   readonly devices: readonly DemoDevice[];
   readonly customers: readonly DemoCustomer[];
@@ -117,6 +122,7 @@ export async function foundWorld({
   const inspector = devnet.wallet(INSPECTOR);
   await (await programme.connect(devnet.role("governance")).addInspector(inspector)).wait();
   const colluders = await foundColluders(devnet);
+  const insolvent = await foundInsolvent(devnet);
   const people = await settle(devnet, {
     owners: OWNERS,
     devices: DEVICES,
@@ -139,7 +145,7 @@ export async function foundWorld({
     bounds: MOVED_TIME,
   });
   const deviceChain = connectDeviceChain([devnet.rpcUrl], deploymentFile);
-  return { devnet, chain, deviceChain, people, devices, colluders };
+  return { devnet, chain, deviceChain, people, devices, colluders, insolvent };
 }
 
 /** Starts every device and gateway, each with another of the oracles first. Devices listen nowhere: they dial in. */
@@ -148,14 +154,14 @@ export async function startCast(
   operator: Operator,
   payBasisPoints: (customer: string, epoch: number) => number,
 ): Promise<Cast> {
-  const { devnet, chain, deviceChain, people, colluders } = world;
+  const { devnet, chain, deviceChain, people, colluders, insolvent } = world;
   const urls = [operator, ...operator.others].map(({ url }) => url);
   const urlsFrom = (first: number) => urls.map((_, i) => at(urls, (first + i) % urls.length));
   const devices: DemoDevice[] = [];
   const start = async (i: number, gateways?: readonly Endpoint[]): Promise<DemoDevice> => {
     const device = at(world.devices, i);
     const oracleUrls = urlsFrom(i);
-    const node = await startDevice(chain, oracleUrls, device.key, device.folder, gateways);
+    const node = await startDevice(world, oracleUrls, device.key, device.folder, gateways);
     return { ...device, oracleUrls, node };
   };
   for (const i of world.devices.keys()) if (i !== FAR) devices.push(await start(i));
@@ -195,7 +201,11 @@ export async function startCast(
   devices.splice(FAR, 0, await start(FAR, delayed));
   const { owners } = people;
   const known = { devnet, chain, deviceChain, favourites, colluders, owners, devices, customers };
-  return { ...known, far: at(devices, FAR), delays, used: undefined };
+  return {
+    ...known,
+    ...{ insolvent, refusedCustomers: [] },
+    ...{ far: at(devices, FAR), delays, used: undefined },
+  };
 }
 
 function searchInput(): Uint8Array {
@@ -209,11 +219,13 @@ function searchInput(): Uint8Array {
 const BACKOFF = { firstMilliseconds: 100, longestMilliseconds: 1_000, retries: 20 };
 const EPOCH_MAX_AGE_MILLISECONDS = 200;
 
-/** How often a device looks who the customers are. */
+/** How often a device looks who the customers are, and how they paid. */
 const LOOK_MILLISECONDS = 200;
+/** More than any customer is served for by one device in three epochs. */
+const ALLOWANCE: Allowance = { most: 1_000n * 10n ** 18n, of: new Map() };
 
 export function startDevice(
-  { deployment }: Chain,
+  { chain: { deployment }, deviceChain }: Pick<Cast, "chain" | "deviceChain">,
   oracles: readonly string[],
   key: LocalDevice,
   folder: string,
@@ -228,6 +240,10 @@ export function startDevice(
     // All of them are on this machine.
     allowPrivateAddresses: true,
     lookMilliseconds: LOOK_MILLISECONDS,
+    paymentsMilliseconds: LOOK_MILLISECONDS,
+    allowance: ALLOWANCE,
+    standingOf: deviceChain.standingOf,
+    payments: { chain: deviceChain, escrow: deployment.contracts.customerEscrow },
     ...(gateways && { gateways }),
     epochMaxAgeMilliseconds: EPOCH_MAX_AGE_MILLISECONDS,
     backoff: { ...BACKOFF, retries: Number.POSITIVE_INFINITY },
@@ -257,11 +273,15 @@ export function endpointOf({ port }: Pick<Door, "port">): string {
   return `https://127.0.0.1:${port}`;
 }
 
-/** Until every device that runs is connected to every gateway. */
+/** Until every device that runs is connected to every gateway, or refuses its customer. */
 export async function untilConnected({ devices, customers }: Cast): Promise<void> {
   for (const { node } of devices)
-    for (const { door } of customers)
-      while (door.device(node.device) === undefined) await sleep(LOOK_MILLISECONDS);
+    for (const { door, wallet } of customers) {
+      const customer = lowercaseHex(wallet.address);
+      const isRefused = () =>
+        node.customers().some((each) => each.customer === customer && each.refusal !== undefined);
+      while (door.device(node.device) === undefined && !isRefused()) await sleep(LOOK_MILLISECONDS);
+    }
 }
 
 export function startDemoGateway(

@@ -18,6 +18,7 @@ import {
 } from "./cast.ts";
 import { collude } from "./colluders.ts";
 import type { Operator } from "./operator.ts";
+import { refusedBy, refuseInsolvent } from "./refusals.ts";
 import { type Used, useAsUsers } from "./users.ts";
 
 /** After the owners' and the customers'. */
@@ -42,7 +43,7 @@ async function userStory(cast: Cast, tell: Tell): Promise<Used> {
 }
 
 /** One round: every gateway uses every node, then signs for what it verified and promises to pay for it. */
-export async function serveAndSettle(cast: Cast): Promise<void> {
+async function serveAndSettle(cast: Cast): Promise<void> {
   const { customers, devices } = cast;
   await untilConnected(cast);
   await Promise.all(customers.map(({ gateway }) => gateway.serveRound()));
@@ -79,6 +80,11 @@ export async function firstEpoch(cast: Cast, operator: Operator, tell: Tell): Pr
   tell("every node served every gateway; both signed, the oracle acknowledged");
   cast.used = await userStory(cast, tell);
 
+  const insolvent = await refuseInsolvent(cast, [operator.url], 1);
+  cast.refusedCustomers.push(insolvent);
+  tell(
+    `a customer whose balance is on its way out is refused by ${insolvent.devices} devices: ${insolvent.refusal}: ${insolvent.message}`,
+  );
   const signed = signedBy(cast.devices[0] as DemoDevice);
   tell(`a device resends a receipt: ${await submit(cast, operator, signed)}`);
   const forged = { ...signed, deviceSignature: signed.customerSignature };
@@ -88,12 +94,7 @@ export async function firstEpoch(cast: Cast, operator: Operator, tell: Tell): Pr
   const before = signedBy(forgetful).receipt.sequence;
   await forgetful.node.close();
   await rm(forgetful.folder, { recursive: true, force: true });
-  forgetful.node = await startDevice(
-    cast.chain,
-    forgetful.oracleUrls,
-    forgetful.key,
-    forgetful.folder,
-  );
+  forgetful.node = await startDevice(cast, forgetful.oracleUrls, forgetful.key, forgetful.folder);
   await operator.crash();
   tell("the oracle was killed in the middle of the epoch and started again");
   await waitForEpoch(operator, 1);
@@ -133,9 +134,18 @@ export async function secondEpoch(
   await closeEpoch(cast, operator, 2, tell, "computed");
 }
 
+/** Of the epoch before customer 3 paid half, which is final now. */
+export async function serveWhoPaid(cast: Cast, tell: Tell): Promise<void> {
+  const { wallet, name } = cast.customers[2] as Cast["customers"][number];
+  const unpaid = await refusedBy(cast, lowercaseHex(wallet.address), 3);
+  cast.refusedCustomers.push(unpaid);
+  tell(`${name} is refused by ${unpaid.devices} devices: ${unpaid.refusal}: ${unpaid.message}`);
+  await serveAndSettle(cast);
+}
+
 export async function thirdEpoch(cast: Cast, operator: Operator, tell: Tell): Promise<void> {
   await enterEpoch(cast, operator, 3);
-  await serveAndSettle(cast);
+  await serveWhoPaid(cast, tell);
   const { devnet } = cast;
   await sealEpoch(cast, operator, 3);
 
@@ -319,7 +329,7 @@ async function serveFromClone(cast: Cast): Promise<void> {
   // A gateway's copy is at another address, where the device's copy alone dials in.
   const door = await openDemoDoor(cast, customer.oracleUrls, clone);
   const copied = { customer: lowercaseHex(customer.wallet.address), url: endpointOf(door) };
-  const node = await startDevice(cast.chain, device.oracleUrls, device.key, folder, [copied]);
+  const node = await startDevice(cast, device.oracleUrls, device.key, folder, [copied]);
   while (door.device(node.device) === undefined) await sleep(100);
   const gateway = await startDemoGateway(cast, customer.oracleUrls, clone, {
     door,

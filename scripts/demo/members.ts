@@ -18,7 +18,7 @@ import { openBundles } from "../../oracle/edge/bundles.ts";
 import { connectPeers } from "../../oracle/edge/peers.ts";
 import { lawfulEpoch, publishLoot, signLoot, stolen } from "./attack.ts";
 import type { Cast } from "./cast.ts";
-import { enterEpoch, finishEpoch, sealEpoch, serveAndSettle, type Tell } from "./epochs.ts";
+import { enterEpoch, finishEpoch, sealEpoch, serveWhoPaid, type Tell } from "./epochs.ts";
 import type { Operator } from "./operator.ts";
 
 /** Several members in the demo: one is killed for good, one lies, and what everybody can see of both. */
@@ -86,7 +86,7 @@ export async function countForgotten(
 export async function epochWithLiar(cast: Cast, operator: Operator, tell: Tell): Promise<Proof> {
   const { suite, role, keyFile } = cast.devnet;
   await enterEpoch(cast, operator, LIED_IN_EPOCH);
-  await serveAndSettle(cast);
+  await serveWhoPaid(cast, tell);
   await sealEpoch(cast, operator, LIED_IN_EPOCH);
   tell("the epoch has ended; what customers owe was collected");
 

@@ -26,7 +26,10 @@ export type Money = {
 const ROUNDING_OF_A_CONTRIBUTION = 2n;
 
 /** After the last epoch: every refund is taken, whatever can be claimed is counted from the public files. */
-export async function countMoney({ devnet, customers, colluders }: Cast, operator: Operator) {
+export async function countMoney(
+  { devnet, customers, colluders, insolvent }: Cast,
+  operator: Operator,
+) {
   const { escrow, quorum, distributor, programme, token } = devnet.suite;
   const bundles = openBundles(operator.bundles);
   const latest = Number(await distributor.latestEpoch());
@@ -37,7 +40,7 @@ export async function countMoney({ devnet, customers, colluders }: Cast, operato
   for (let epoch = 1; epoch <= latest; epoch++)
     rows += BigInt(decodeInvoices(await bundles.read(epoch, "invoices.bin")).length);
 
-  const payers = [...customers.map(({ wallet }) => wallet), colluders.wallet];
+  const payers = [...customers, colluders, insolvent].map(({ wallet }) => wallet);
   const balances = sumOf(await Promise.all(payers.map((payer) => escrow.balanceOf(payer))));
   const events = {
     deposited: await escrow.queryFilter(escrow.filters.Deposited()),
