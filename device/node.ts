@@ -6,12 +6,7 @@ import { toHex } from "@link-rewards/core/encoding/bytes";
 import { domainSeparator } from "@link-rewards/core/encoding/typed";
 import { bindDigest, type Consent } from "@link-rewards/core/signed/bind";
 import { readDeploymentFile } from "@link-rewards/host/deployment";
-import {
-  createKeyFile,
-  createP256KeyFile,
-  type DeviceKey,
-  openDeviceKey,
-} from "@link-rewards/host/keys";
+import { createKeyFile, createP256KeyFile, type DeviceKey } from "@link-rewards/host/keys";
 import {
   address,
   addresses,
@@ -35,7 +30,7 @@ import type { Endpoint } from "./node/reach.ts";
 import { shownKey, startNode } from "./node/start.ts";
 import { askStatus, askToForgive } from "./node/status.ts";
 import { linesOf } from "./node/status-lines.ts";
-import { jsonOption, oraclesOption, print } from "./options.ts";
+import { jsonOption, keyCommandOptions, openKey, oraclesOption, print } from "./options.ts";
 
 const program = new Command("link-node")
   .description(
@@ -80,7 +75,7 @@ function keyCommand() {
 }
 
 function addressCommand() {
-  const key = keyOptions();
+  const key = { ...keyOptions(), ...keyCommandOptions() };
   return new Command("address")
     .description(
       "Prints the device's address and, of a P-256 key, the public key that it is enrolled by.",
@@ -88,8 +83,10 @@ function addressCommand() {
     .addOption(key.keystore)
     .addOption(key.passwordFile)
     .addOption(key.keyFile)
+    .addOption(key.keyCommand)
+    .addOption(key.keyArgument)
     .addOption(jsonOption())
-    .action(async ({ json, ...files }) => printDevice(json, await openDeviceKey(files)));
+    .action(async ({ json, ...where }) => printDevice(json, await openKey(where)));
 }
 
 /** As often as it is given. */
@@ -121,7 +118,7 @@ function folderOption() {
 }
 
 function bindCommand() {
-  const key = keyOptions();
+  const key = { ...keyOptions(), ...keyCommandOptions() };
   return new Command("bind")
     .description(
       "Prints the device's signed consent to belong to an account: JSON for the claim page, and on a terminal its QR code. Anyone may also send it to DeviceRegistry.bind, where r and vs are the signature's halves, and publicKey is 0x unless the consent has one. It counts from the next epoch on, and outranks every consent the device signed before.",
@@ -130,6 +127,8 @@ function bindCommand() {
     .addOption(key.keystore)
     .addOption(key.passwordFile)
     .addOption(key.keyFile)
+    .addOption(key.keyCommand)
+    .addOption(key.keyArgument)
     .requiredOption("--account <address>", "who earns what the device earns", address)
     .option(
       "--deadline <seconds>",
@@ -146,7 +145,7 @@ function bindCommand() {
       const file = await readDeploymentFile(deployment);
       const { chainId } = file;
       const { deviceRegistry: registry } = contractsOf(file);
-      const signer = await openDeviceKey(options);
+      const signer = await openKey(options);
       const device = signer.address;
       const now = Math.floor(Date.now() / 1_000);
       const nonce = await nextNonce(folder, device, now);
@@ -210,7 +209,7 @@ function forgiveCommand() {
 }
 
 function serveCommand() {
-  const key = keyOptions();
+  const key = { ...keyOptions(), ...keyCommandOptions() };
   return new Command("serve")
     .description(
       "Dials the gateways of customers and serves them until stopped. It listens nowhere: no port of a router needs to be open.",
@@ -222,6 +221,8 @@ function serveCommand() {
     .addOption(key.keystore)
     .addOption(key.passwordFile)
     .addOption(key.keyFile)
+    .addOption(key.keyCommand)
+    .addOption(key.keyArgument)
     .addOption(folderOption())
     .option(
       "--gateway <customer=url...>",
@@ -258,7 +259,7 @@ function serveCommand() {
       const chain = options.rpc && connectChain(options.rpc, deployment, options.rpcQuorum);
       const bundles = options.bundles && { bundlesUrls: options.bundles };
       const node = await startNode({
-        key: await openDeviceKey(options),
+        key: await openKey(options),
         chainId: deployment.chainId,
         registry: contractsOf(deployment).deviceRegistry,
         oracles: options.oracle,

@@ -1,6 +1,9 @@
 import { Option } from "@commander-js/extra-typings";
+import { type DeviceKey, type KeyFiles, openDeviceKey } from "@link-rewards/host/keys";
 import { moreUrls } from "@link-rewards/host/options";
 import { printable } from "@link-rewards/host/printable";
+import { misuse } from "@link-rewards/host/program";
+import { openKeyCommand } from "./key-command.ts";
 
 /** What both programs can be told. */
 
@@ -12,6 +15,38 @@ export function oraclesOption() {
     .env("LINK_ORACLE")
     .argParser(moreUrls)
     .makeOptionMandatory();
+}
+
+/** In place of a file with the key. */
+export function keyCommandOptions() {
+  return {
+    keyCommand: new Option(
+      "--key-command <program>",
+      "asks this program for the public key and for each signature, in place of a file with the key: docs/receipt-protocol.md, A key behind a command",
+    ).env("LINK_KEY_COMMAND"),
+    keyArgument: new Option(
+      "--key-argument <text>",
+      "given to that program as it is, before what it is asked; may be repeated (--key-argument=-x for what begins with a dash)",
+    ).argParser((text: string, before: readonly string[] = []) => [...before, text]),
+  };
+}
+
+/** The device's key, wherever it is. */
+export async function openKey({
+  keyCommand,
+  keyArgument = [],
+  ...files
+}: KeyFiles & {
+  readonly keyCommand?: string | undefined;
+  readonly keyArgument?: readonly string[] | undefined;
+}): Promise<DeviceKey> {
+  if (keyCommand === undefined) {
+    if (keyArgument.length > 0) throw misuse("--key-argument is for a --key-command");
+    return openDeviceKey(files);
+  }
+  if (files.keyFile !== undefined || files.keystore !== undefined)
+    throw misuse("give either --key-command or a file with the key");
+  return openKeyCommand({ program: keyCommand, arguments: keyArgument });
 }
 
 export function jsonOption() {

@@ -188,7 +188,10 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     tolerance,
   });
   async function countersign(draft: Draft) {
-    const signed = await sign(draft);
+    const signed = await sign(draft).catch((error: Error) => {
+      log("warn", "draft-not-signed", { reason: error.message });
+      throw error;
+    });
     if (isNodeRefused(signed)) {
       log("warn", "draft-refused", { refusal: signed.refusal, message: signed.message });
     } else {
