@@ -172,7 +172,8 @@ export async function openExposure(
     },
     price(epoch, tariff) {
       tariffs.set(epoch, tariff);
-      for (const known of tariffs.keys()) if (known < epoch) dropPrices(known);
+      // Of the epoch before, drafts may still come.
+      for (const known of tariffs.keys()) if (known < epoch - 1) dropPrices(known);
     },
     unpriced: () => [
       ...new Set([...kept.values()].map(({ epoch }) => epoch).filter((each) => !tariffs.has(each))),
