@@ -219,8 +219,10 @@ function searchInput(): Uint8Array {
 const BACKOFF = { firstMilliseconds: 100, longestMilliseconds: 1_000, retries: 20 };
 const EPOCH_MAX_AGE_MILLISECONDS = 200;
 
-/** How often a device looks who the customers are, and how they paid. */
+/** How often a device looks who the customers are. */
 const LOOK_MILLISECONDS = 200;
+/** How often it asks the chain how they paid: twelve devices share a small node. */
+const PAYMENTS_MILLISECONDS = 1_000;
 /** More than any customer is served for by one device in three epochs. */
 const ALLOWANCE: Allowance = { most: 1_000n * 10n ** 18n, of: new Map() };
 
@@ -240,7 +242,7 @@ export function startDevice(
     // All of them are on this machine.
     allowPrivateAddresses: true,
     lookMilliseconds: LOOK_MILLISECONDS,
-    paymentsMilliseconds: LOOK_MILLISECONDS,
+    paymentsMilliseconds: PAYMENTS_MILLISECONDS,
     allowance: ALLOWANCE,
     standingOf: deviceChain.standingOf,
     payments: { chain: deviceChain, escrow: deployment.contracts.customerEscrow },

@@ -211,6 +211,25 @@ describe("node", () => {
       expect([status, body.refusal]).to.deep.equal([402, "over-cap"]);
     });
 
+    it("more than its owner allows, in the middle of an answer too", async () => {
+      // A megawei a byte: 20,000 bytes of 500,000.
+      const { node, path } = await holding(randomBytes(500_000), {
+        standingOf: async () => ({ cap: NO_CAP, tariff }),
+        allowance: { most: 20_000n * 10n ** 6n, of: new Map() },
+      });
+      // However the end that comes too early shows.
+      const bytes = await get(node, path).then(
+        async (answer) => (await answer.arrayBuffer()).byteLength,
+        () => 0,
+      );
+      // What was read from the disk at once is all that goes out beyond it.
+      const { egressBytes } = node.metered(1, customer);
+      expect(bytes).to.be.at.most(Number(egressBytes));
+      expect(egressBytes < 20_000n + 65_536n).to.equal(true);
+      const { status, body } = await ask(node, path);
+      expect([status, body.refusal]).to.deep.equal([402, "exposure-reached"]);
+    });
+
     it("a job that is none", async () => {
       const node = await service.node();
       const root = `0x${"00".repeat(32)}`;
