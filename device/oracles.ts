@@ -24,7 +24,7 @@ export type Oracles = {
   /** What each that answers says of one. */
   standings(customer: Address): Promise<readonly (StandingAnswer | undefined)[]>;
   /** What each that answers has been promised and not paid. Vouchers are signed: who shows more knows more. */
-  vouchers(): Promise<readonly SignedVoucher[]>;
+  vouchers(): Promise<readonly (readonly SignedVoucher[])[]>;
   /** What each that answers holds for this (epoch, device, customer). Throws when none does. */
   heads(epoch: number, device: Address, customer: Address): Promise<readonly SignedReceipt[]>;
   /** To all at once, for no signature says that one was kept: taken when one takes it, refused when none else could. */
@@ -125,7 +125,7 @@ export function connectOracles({
     openEpochs: async () => mostSaid(await answersOf((oracle) => oracle.openEpochs())),
     customers: async () => (await answersOf((oracle) => oracle.customers())).flat(),
     standings: (customer) => answersOf((oracle) => oracle.standing(customer)),
-    vouchers: async () => (await answersOf((oracle) => oracle.vouchers())).flat(),
+    vouchers: () => answersOf((oracle) => oracle.vouchers()),
     async heads(epoch, device, customer) {
       const heads = await answersOf((oracle) => oracle.head(epoch, device, customer));
       return heads.filter((head) => head !== undefined);

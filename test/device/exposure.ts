@@ -321,8 +321,19 @@ describe("a device protects its owner", () => {
     expect(left.epochs[0]).to.include({ epoch: 1, state: "uncounted" });
   });
 
-  it("is told why it was revoked", async () => {
+  it("counts against a customer what it promised, to whomever", async () => {
     await enter(4);
+    const promised = 500n * LTK;
+    await world.owe(oracleUrl, 4, promised, DRAINER);
+    // It owes nothing here, and is not even let in.
+    const { gateways: links } = await statusWhen("node", ({ gateways }) =>
+      gateways.some(({ reason }) => reason?.includes(`${promised} are owed`)),
+    );
+    const link = links.find(({ customer }) => customer === customerAt(DRAINER));
+    expect(link).to.include({ state: "waiting", word: "customer-uncovered" });
+  });
+
+  it("is told why it was revoked", async () => {
     // Once revoked it is let in by no gateway.
     expect(await round(PAYER)).to.equal("");
     const { suite, role } = world.devnet;
