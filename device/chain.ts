@@ -34,8 +34,6 @@ export type Chain = Reported & {
   shareAt(customer: Address, epoch: number): Promise<bigint | undefined>;
   /** Whether what the device delivers in an epoch earns for anybody. */
   isEarningAt(device: Address, epoch: number): Promise<boolean>;
-  /** What nobody could choose: the hash of the last block before the epoch began. */
-  seedOf(epoch: number): Promise<Hex>;
   close(): void;
 };
 
@@ -75,7 +73,6 @@ export type Cover = {
 
 /** Compared with the contracts' ABI by a test. */
 export const REGISTRY_ABI = [
-  "function endOf(uint256 epoch) view returns (uint256)",
   "function ownerAt(address device, uint32 epoch) view returns (address)",
   "function sealTimeOf(uint256 epoch) view returns (uint256)",
   "function indexOf(address account) view returns (uint256)",
@@ -246,12 +243,6 @@ export function connectChain(
       const judge = ask(lowercaseHex(await askLedger("judgeOf", rulesHash)), JUDGE_ABI);
       const shown = AbiCoder.defaultAbiCoder().encode([OMISSION_ABI], [omissionTuple(omission)]);
       return judge("omitted", epoch, contributionRoot, contributions, shown);
-    },
-    async seedOf(epoch) {
-      const begins = Number(await askRegistry("endOf", epoch - 1));
-      const last = await lastBlockBefore(blockAt, begins, startBlock, await blockAt("latest"));
-      if (last === undefined) throw new Error(`epoch ${epoch} has not begun on chain`);
-      return lowercaseHex(last.hash);
     },
     close: () => provider.destroy(),
   };

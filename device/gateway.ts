@@ -15,16 +15,11 @@ import {
 import { askedToStop, misuse, runProgram } from "@link-rewards/host/program";
 import { connectChain } from "./chain.ts";
 import { serveUsers, type Users } from "./gateway/serve-users.ts";
-import {
-  DEFAULT_REPLICAS,
-  type GatewayJob,
-  type RunningGateway,
-  startGateway,
-} from "./gateway/start.ts";
+import { DEFAULT_REPLICAS, type RunningGateway, startGateway } from "./gateway/start.ts";
 import { DEFAULT_WORK } from "./gateway/visit.ts";
 import { welcomeDevices } from "./gateway/welcome.ts";
 import { logToStderr } from "./log.ts";
-import { jsonOption, oraclesOption, print } from "./options.ts";
+import { jobsOf, jsonOption, oraclesOption, positive, print } from "./options.ts";
 
 const program = new Command("link-gateway")
   .description(
@@ -105,11 +100,6 @@ function runCommand() {
     .option("--folder <folder>", "the gateway's memory", "gateway-state")
     .option("--rounds <n>", "stop after so many", wholeNumber)
     .option("--interval <seconds>", "between two rounds", wholeNumber, 30)
-    .option(
-      "--inspector",
-      "buy for the reward programme: from all devices in turn, in an order drawn from the chain, as far as its share goes",
-      false,
-    )
     .option("--pay-share <percent>", "how much of its debt it promises", percent, 100)
     .addOption(jsonOption())
     .action(async (options) => {
@@ -117,7 +107,7 @@ function runCommand() {
       checkServing(options);
       const deployment = await readDeploymentFile(options.deployment);
       const chain = connectChain(options.rpc, deployment, options.rpcQuorum);
-      const { customer, inspector, payShare } = options;
+      const { customer, payShare } = options;
       const contracts = contractsOf(deployment);
       const { answers, checkShare } = options;
       const log = logToStderr(options.json);
@@ -143,7 +133,6 @@ function runCommand() {
           ...(answers && { answers }),
           work: { checkPercent: checkShare },
           folder: options.folder,
-          inspector,
           replicas: options.replicas,
           payBasisPoints: () => 100 * payShare,
         });
@@ -185,37 +174,12 @@ function runCommand() {
     });
 }
 
-function jobsOf({
-  module,
-  input,
-  milliseconds,
-}: {
-  readonly module?: string | undefined;
-  readonly input: readonly string[];
-  readonly milliseconds: number;
-}): readonly GatewayJob[] {
-  if ((module === undefined) !== (input.length === 0))
-    throw misuse("a job has a module and an input: --module and --input go together");
-  return module === undefined ? [] : input.map((each) => ({ module, input: each, milliseconds }));
-}
-
 function checkServing(options: {
   readonly serve?: number | undefined;
   readonly file: readonly string[];
-  readonly inspector: boolean;
 }): void {
-  if (options.serve === undefined) return;
-  if (options.file.length === 0) throw misuse("--serve needs a --file that users can have");
-  if (options.inspector)
-    throw misuse(
-      "an inspector buys from all devices alike, so it serves no users: leave --serve out",
-    );
-}
-
-function positive(text: string): number {
-  const number = wholeNumber(text);
-  if (number === 0) throw new InvalidArgumentError("must be at least 1");
-  return number;
+  if (options.serve === undefined || options.file.length > 0) return;
+  throw misuse("--serve needs a --file that users can have");
 }
 
 function percent(text: string): number {

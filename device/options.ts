@@ -1,11 +1,12 @@
-import { Option } from "@commander-js/extra-typings";
+import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { type DeviceKey, type KeyFiles, openDeviceKey } from "@link-rewards/host/keys";
-import { moreUrls } from "@link-rewards/host/options";
+import { moreUrls, wholeNumber } from "@link-rewards/host/options";
 import { printable } from "@link-rewards/host/printable";
 import { misuse } from "@link-rewards/host/program";
+import type { GatewayJob } from "./gateway/start.ts";
 import { openKeyCommand } from "./key-command.ts";
 
-/** What both programs can be told. */
+/** What several of the programs can be told. */
 
 export function oraclesOption() {
   return new Option(
@@ -68,4 +69,25 @@ export function print(asJson: boolean, document: Readonly<Record<string, unknown
 
 function wideAsText(_name: string, value: unknown): unknown {
   return typeof value === "bigint" ? value.toString() : value;
+}
+
+/** Throws for a module without an input, or the other way round. */
+export function jobsOf({
+  module,
+  input,
+  milliseconds,
+}: {
+  readonly module?: string | undefined;
+  readonly input: readonly string[];
+  readonly milliseconds: number;
+}): readonly GatewayJob[] {
+  if ((module === undefined) !== (input.length === 0))
+    throw misuse("a job has a module and an input: --module and --input go together");
+  return module === undefined ? [] : input.map((each) => ({ module, input: each, milliseconds }));
+}
+
+export function positive(text: string): number {
+  const number = wholeNumber(text);
+  if (number === 0) throw new InvalidArgumentError("must be at least 1");
+  return number;
 }

@@ -16,7 +16,7 @@ import {
 import { countMoney, refundAll } from "./demo/money.ts";
 import { type Operator, startOperators } from "./demo/operator.ts";
 import { readOptions } from "./demo/options.ts";
-import { audit, auditTampered, coverOf, tables } from "./demo/summary.ts";
+import { audit, auditTampered, coverOf, strayedVisits, tables } from "./demo/summary.ts";
 import { writePages } from "./pages/write-pages.ts";
 
 /** What is not promised to the wei: too much of one epoch, half of another. */
@@ -120,6 +120,10 @@ try {
   const named = `this copy at ${tampered.copy} is not what was signed: contributions.bin of epoch 2 `;
   if (tampered.code !== EXIT.unavailable || !tampered.message?.startsWith(named))
     problems.push("the file with the changed byte was not named");
+
+  const strayed = await strayedVisits(cast, EPOCHS);
+  tell(`the inspector called devices ${strayed ?? "in the order that the chain drew"}`);
+  if (strayed !== undefined) problems.push(`the inspector called devices ${strayed}`);
 
   if (lost !== undefined) {
     const forgotten = await countForgotten(cast, operator, lost);

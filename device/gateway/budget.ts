@@ -19,6 +19,8 @@ export type BudgetParts = {
 export type Budget = {
   /** Which limit is the lowest, and how much it is. */
   readonly limit: string;
+  /** The same as a number. */
+  readonly amount: bigint;
   valueFor(amounts: Amounts): bigint;
   /** Of all that was delivered in the epoch. */
   total(of: Column): bigint;
@@ -45,6 +47,7 @@ export async function openBudget(parts: BudgetParts, epoch: number): Promise<Bud
   const most = inspector ? amount : cap;
   return {
     limit: `${name} is ${amount} wei for epoch ${epoch}`,
+    amount,
     valueFor,
     total,
     promiseFor: (value) => (owedFor(value) < most ? owedFor(value) : most),

@@ -8,7 +8,6 @@ import type { Log } from "../log.ts";
 import type { Stopwatch } from "../stopwatch.ts";
 import { type Budget, openBudget } from "./budget.ts";
 import type { LinkedDevice } from "./door.ts";
-import { drawOrder } from "./draw-order.ts";
 import { type Computed, type JobFiles, offerOf, type Worker, type Workshop } from "./jobs.ts";
 import { shunnedUntil } from "./ledger.ts";
 import type { AboutPeer, KeptFile, Peer } from "./peer.ts";
@@ -16,20 +15,32 @@ import type { placer } from "./placement.ts";
 import type { Places } from "./places.ts";
 import type { Account, Purchases } from "./purchases.ts";
 import type { SettleParts } from "./settle.ts";
-import { attempt, type Checked, mostOf, sumOfChecked, visit, type Work } from "./visit.ts";
+import {
+  attempt,
+  type Checked,
+  mostOf,
+  sumOfChecked,
+  type VisitParts,
+  visit,
+  type Work,
+} from "./visit.ts";
 
-export type RoundParts = SettleParts & {
+/** Whoever buys of devices by visiting them. */
+export type BuyerParts = SettleParts & {
   readonly connect: (linked: LinkedDevice) => Peer;
   readonly linked: () => readonly LinkedDevice[];
   readonly files: readonly KeptFile[];
   readonly purchases: Purchases;
-  readonly places: Places;
-  readonly place: ReturnType<typeof placer>;
   readonly jobs: readonly JobFiles[];
   readonly workshop: Workshop;
   readonly work: Work;
   readonly stopwatch: Stopwatch;
   readonly log: Log;
+};
+
+export type RoundParts = BuyerParts & {
+  readonly places: Places;
+  readonly place: ReturnType<typeof placer>;
 };
 
 export type Visit = {
@@ -41,18 +52,20 @@ export type Visit = {
 export type Round = { readonly epoch: number; readonly visits: readonly Visit[] };
 
 /** A node that said what it keeps. */
-type Met = LinkedDevice & AboutPeer & { readonly peer: Peer };
+export type Met = LinkedDevice & AboutPeer & { readonly peer: Peer };
 
 /** After the epoch in which it answered wrong, a device is not used in so many. */
 const SHUNNED_EPOCHS = 1;
 
+/** What is bought in one visit. */
+export type Plan = Pick<VisitParts, "files" | "challenged" | "work" | "lost">;
+
 /** Undefined when nothing that a visit may come to is covered. */
-type Buy = (node: Met) => Promise<Visit | undefined>;
+export type Buy = (node: Met, plan: Plan) => Promise<Visit | undefined>;
 
 /** One round after the other: every node is used once in each, as far as the budget covers it. */
 export function roundServer(parts: RoundParts): () => Promise<Round> {
-  const { epochs, inspector, log } = parts;
-  const inspect = roundRobin(parts);
+  const { epochs, places, work, log } = parts;
   /** When it was said last that nothing more is bought: once an epoch is enough. */
   let stoppedIn: number | undefined;
 
@@ -61,8 +74,8 @@ export function roundServer(parts: RoundParts): () => Promise<Round> {
     const met = await Promise.all(parts.linked().map((each) => meet(parts, each, epoch)));
     const nodes = met.filter((each): each is Met => "peer" in each);
     await copyMissing(parts, nodes, epoch);
-    const buy = buyer(parts, budget, epoch, nodes);
-    const bought = inspector ? await inspect(epoch, nodes, buy) : await Promise.all(nodes.map(buy));
+    const buy = buyer(parts, budget, epoch, { nodes, files: [] });
+    const bought = await Promise.all(nodes.map((node) => buy(node, planFor(node))));
     if (bought.includes(undefined) && stoppedIn !== epoch) {
       log("warn", "not-bought", { epoch, reason: budget.limit });
       stoppedIn = epoch;
@@ -71,6 +84,12 @@ export function roundServer(parts: RoundParts): () => Promise<Round> {
       ...met.filter((each): each is Visit => "amounts" in each),
       ...bought.filter((each) => each !== undefined),
     ];
+  }
+
+  function planFor({ device }: Met): Plan {
+    const files = places.keptBy(device);
+    const lost = (root: Hex) => places.lost(root, device, "challenge failed");
+    return { files, challenged: files, work, lost };
   }
 
   return async () => {
@@ -90,8 +109,8 @@ export function roundServer(parts: RoundParts): () => Promise<Round> {
   };
 }
 
-async function meet(
-  { connect, ledger }: RoundParts,
+export async function meet(
+  { connect, ledger }: BuyerParts,
   linked: LinkedDevice,
   epoch: number,
 ): Promise<Met | Visit> {
@@ -111,13 +130,11 @@ async function meet(
 /** A round waits for copies no longer: what takes its time goes on beside it. */
 const COPYING_MS = 20_000;
 
-/** An inspector has its contents copied to each device that it visits, and to no other before. */
 async function copyMissing(
-  { purchases, places, place, inspector }: RoundParts,
+  { purchases, places, place }: RoundParts,
   nodes: readonly Met[],
   epoch: number,
 ): Promise<void> {
-  if (inspector) return;
   places.connected(nodes.map(({ device }) => device));
   for (const { device, contents } of nodes) places.heard(device, contents);
   const shelves = nodes.map((node) => ({
@@ -133,29 +150,36 @@ async function copyMissing(
   patience.abort();
 }
 
-function failed(device: Address, error: unknown): Visit {
+export function failed(device: Address, error: unknown): Visit {
   return { device, amounts: NOTHING, failures: [(error as Error).message] };
 }
 
-/** Buys from one node as long as the budget covers the most that it may come to. */
-function buyer(parts: RoundParts, budget: Budget, epoch: number, nodes: readonly Met[]): Buy {
-  const { purchases, jobs, work, stopwatch, places, inspector } = parts;
-  const enter = rememberEach((node: Met) => enterNode(parts, node, epoch));
+/**
+ * Buys from one node as long as the budget covers the most that it may come to. Jobs are checked by others of `nodes`, too;
+ * `files` are what a node is given to keep before, if it does not.
+ */
+export function buyer(
+  parts: BuyerParts,
+  budget: Budget,
+  epoch: number,
+  { nodes, files }: { readonly nodes: readonly Met[]; readonly files: readonly KeptFile[] },
+): Buy {
+  const { purchases, jobs, stopwatch } = parts;
+  const enter = rememberEach((node: Met) => enterNode(parts, node, epoch, files));
   const give = jobGiver(parts, epoch, nodes, enter);
 
-  return async (node) => {
+  return async (node, plan) => {
     const { peer, device } = node;
     try {
       await purchases.account(node, epoch);
-      const files = inspector ? parts.files : places.keptBy(device);
-      const about = { device, epoch, files, jobs, work, stopwatch };
-      return await purchases.buy(budget, mostOf(about), async () => {
+      const about = { ...plan, device, epoch, stopwatch };
+      const most = mostOf({ ...about, jobs, mayLend: nodes.length > 1 });
+      return await purchases.buy(budget, most, async () => {
         const { tally, authorization } = await enter(node);
-        const lost = (root: Hex) => places.lost(root, device, "challenge failed");
         const { amounts, failures } = sumOfChecked(
           await Promise.all([
-            visit({ ...about, peer, authorization, lost }),
-            attempt("compute", () => give(node)),
+            visit({ ...about, peer, authorization }),
+            attempt("compute", () => give(node, plan.work)),
           ]),
         );
         await purchases.count(tally, amounts);
@@ -167,30 +191,33 @@ function buyer(parts: RoundParts, budget: Budget, epoch: number, nodes: readonly
   };
 }
 
-/** Has a node keep what it is to compute with; of an inspector, all that any node keeps. */
-async function enterNode(parts: RoundParts, node: Met, epoch: number): Promise<Account> {
-  const { purchases, places, files, jobs, inspector } = parts;
-  const { peer, contents, device } = node;
+/** Has a node keep what it is asked for, and what it is to compute with. */
+async function enterNode(
+  parts: BuyerParts,
+  node: Met,
+  epoch: number,
+  files: readonly KeptFile[],
+): Promise<Account> {
+  const { purchases, jobs } = parts;
+  const { peer, contents } = node;
   const account = await purchases.account(node, epoch);
   const held = new Set(contents);
-  const forJobs = jobs.flatMap(({ module, input }) => [module, input]);
-  for (const file of [...(inspector ? files : []), ...forJobs]) {
+  for (const file of [...files, ...jobs.flatMap(({ module, input }) => [module, input])]) {
     const { root } = file.contentTree;
     if (!held.has(root)) await peer.keep(account.authorization, file);
     held.add(root);
   }
-  if (inspector) for (const file of files) places.kept(file, device);
   return account;
 }
 
 /** Gives a node a job in one visit, and draws anew each time, by chance, whether and with whom it is checked. */
 function jobGiver(
-  parts: RoundParts,
+  parts: BuyerParts,
   epoch: number,
   nodes: readonly Met[],
   enter: (node: Met) => Promise<Account>,
 ) {
-  const { jobs, work, workshop, inspector, purchases } = parts;
+  const { jobs, workshop, purchases } = parts;
   /** Those that got another's job in this round: a device takes two at once, and no more. */
   const lent = new Set<Address>();
   const isDrawn = (percent: number) => randomInt(100) < percent;
@@ -202,14 +229,13 @@ function jobGiver(
   /** Another device in half of the checks, and else nobody: devices may agree on an answer, the gateway does not. */
   function secondFor(node: Met): Met | undefined {
     const others = nodes.filter(({ device }) => device !== node.device && !lent.has(device));
-    // An inspector buys no more from one than from another.
-    if (inspector || others.length === 0 || isDrawn(50)) return undefined;
+    if (others.length === 0 || isDrawn(50)) return undefined;
     const second = at(others, randomInt(others.length));
     lent.add(second.device);
     return second;
   }
 
-  return async (node: Met): Promise<Checked> => {
+  return async (node: Met, work: Work): Promise<Checked> => {
     if (jobs.length === 0 || !isDrawn(work.jobPercent)) return { amounts: {}, failures: [] };
     const job = at(jobs, randomInt(jobs.length));
     const isChecked = isDrawn(work.checkPercent);
@@ -230,7 +256,7 @@ function jobGiver(
 }
 
 function shun(
-  { ledger, log }: RoundParts,
+  { ledger, log }: BuyerParts,
   { device }: Computed["worker"],
   job: JobFiles,
   epoch: number,
@@ -249,45 +275,5 @@ function rememberEach<In, Out>(make: (given: In) => Out): (given: In) => Out {
     const known = made.get(given) ?? make(given);
     made.set(given, known);
     return known;
-  };
-}
-
-/**
- * An inspector goes from device to device in the order drawn for the epoch, and goes on where it had to stop, so that
- * none gets two visits more than another.
- */
-function roundRobin({ chain }: RoundParts) {
-  let drawn: { readonly epoch: number; readonly seed: Hex } | undefined;
-  let last: Address | undefined;
-
-  async function orderOf(epoch: number, devices: readonly Address[]): Promise<readonly Address[]> {
-    if (drawn?.epoch !== epoch) {
-      drawn = { epoch, seed: await chain.seedOf(epoch) };
-      last = undefined;
-    }
-    if (last === undefined) return drawOrder(drawn.seed, devices);
-    // It keeps its place also when it does not answer now: those before it have had their turn.
-    const order = drawOrder(drawn.seed, [...new Set([...devices, last])]);
-    const next = order.indexOf(last) + 1;
-    return [...order.slice(next), ...order.slice(0, next)].filter((each) => devices.includes(each));
-  }
-
-  return async (epoch: number, nodes: readonly Met[], buy: Buy) => {
-    const earning = await Promise.all(nodes.map(({ device }) => chain.isEarningAt(device, epoch)));
-    const bought: (Visit | undefined)[] = nodes
-      .filter((_, i) => !earning[i])
-      .map(({ device }) =>
-        failed(device, new Error(`the device earns for nobody in epoch ${epoch}`)),
-      );
-    const nodeOf = new Map(
-      nodes.filter((_, i) => earning[i]).map((node) => [node.device, node] as const),
-    );
-    for (const device of await orderOf(epoch, [...nodeOf.keys()])) {
-      const visited = await buy(nodeOf.get(device) as Met);
-      bought.push(visited);
-      if (visited === undefined) break;
-      last = device;
-    }
-    return bought;
   };
 }

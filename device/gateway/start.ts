@@ -19,14 +19,13 @@ import { connectPeer, type KeptFile } from "./peer.ts";
 import { placer } from "./placement.ts";
 import { openPlaces } from "./places.ts";
 import { openPurchases } from "./purchases.ts";
-import { type Round, roundServer } from "./round.ts";
+import { type BuyerParts, type Round, roundServer } from "./round.ts";
 import {
   closeEpochs,
   coveredTallies,
   deliverVouchers,
   isUnsigned,
   promiseDrafts,
-  type SettleParts,
   settleTally,
   unsignedTallies,
 } from "./settle.ts";
@@ -45,7 +44,7 @@ export type GatewayOptions = {
   readonly door: Pick<Door, "devices" | "device">;
   /** What the customer has kept at devices, and fetches from them. */
   readonly files: readonly string[];
-  /** On how many devices each is kept; an inspector has all of them keep all. */
+  /** On how many devices each is kept. */
   readonly replicas?: number;
   /** How the next device is chosen: the nearest, as it was measured, when not given. */
   readonly dispatch?: Dispatch;
@@ -60,8 +59,6 @@ export type GatewayOptions = {
   /** The gateway's memory: what it verified, signed and owes. For one process at a time. */
   readonly folder: string;
   readonly chain: BudgetParts["chain"];
-  /** Buys for the reward programme, which pays: from every device alike, in an order that nobody chose. */
-  readonly inspector?: boolean;
   /** How much of its debt for an epoch the customer promises, in ten-thousandths; without it, all. */
   readonly payBasisPoints?: (epoch: number) => number;
   readonly work?: Partial<Work>;
@@ -70,6 +67,12 @@ export type GatewayOptions = {
   readonly backoff?: Backoff;
   readonly log?: Log;
 };
+
+/** Of whoever buys by visiting devices. */
+export type BuyerOptions = Omit<
+  GatewayOptions,
+  "replicas" | "dispatch" | "goneMilliseconds" | "stallMilliseconds"
+>;
 
 export type GatewayJob = {
   readonly module: string;
@@ -88,13 +91,17 @@ export type Settlement = {
   readonly failures: readonly string[];
 };
 
-export type RunningGateway = {
-  readonly customer: Address;
-  /** Uses every node once, and counts what it verified. */
-  serveRound(): Promise<Round>;
+/** What whoever buys of devices does with what it verified. */
+export type Trade = {
   /** Signs for what is verified and not signed yet, and promises to pay for it. */
   settle(): Promise<Settlement>;
   tallies(): readonly Tally[];
+};
+
+export type RunningGateway = Trade & {
+  readonly customer: Address;
+  /** Uses every node once, and counts what it verified. */
+  serveRound(): Promise<Round>;
   readonly files: readonly KeptFile[];
   /** For the customer's users: see deliver.ts. */
   readonly deliver: Deliveries["deliver"];
@@ -113,8 +120,39 @@ const DEFAULT_BACKOFF: Backoff = {
 const ALL = 10_000;
 
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
+  const parts = await buyerParts(options, { inspector: false });
+  const { files, ledger, log } = parts;
+  const { dispatch = openDispatch() } = options;
+  const places = openPlaces({
+    files,
+    replicas: options.replicas ?? DEFAULT_REPLICAS,
+    goneMilliseconds: options.goneMilliseconds,
+    log,
+  });
+  const deliveries = openDeliveries({
+    ...{ ...parts, places, dispatch },
+    stallMilliseconds: options.stallMilliseconds,
+  });
+  const place = placer({ files, places, dispatch, log });
+  return {
+    customer: options.customer,
+    serveRound: roundServer({ ...parts, places, place }),
+    ...trade(parts),
+    files,
+    deliver: deliveries.deliver,
+    async close() {
+      await deliveries.idle();
+      await ledger.save();
+    },
+  };
+}
+
+/** `inspector`: the programme pays, and not a balance. */
+export async function buyerParts(
+  options: BuyerOptions,
+  { inspector }: Pick<BudgetParts, "inspector">,
+): Promise<BuyerParts> {
   const { customer, key, chainId, registry, escrow, chain, log = silent } = options;
-  const { inspector = false } = options;
   const oracles = connectOracles({ urls: options.oracles, chainId, registry });
   const epochs = viewEpochs(
     oracles,
@@ -125,7 +163,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const jobs = await Promise.all((options.jobs ?? []).map(jobFiles));
   const timeout = options.timeoutMilliseconds ?? DEFAULT_TIMEOUT_MILLISECONDS;
   const connect = (linked: LinkedDevice) => connectPeer(linked, timeout);
-  const parts: SettleParts = {
+  const parts = {
     customer,
     key,
     domains: {
@@ -135,7 +173,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     ledger,
     oracles,
     epochs,
-    peerOf(device) {
+    peerOf(device: Address) {
       const linked = options.door.device(device);
       return linked && connect(linked);
     },
@@ -144,21 +182,18 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     payBasisPoints: options.payBasisPoints ?? (() => ALL),
     backoff: options.backoff ?? DEFAULT_BACKOFF,
   };
-  if (inspector) await checkInspector(parts, files, jobs);
-  const linked = options.door.devices;
-  const purchases = openPurchases(parts);
-  const { dispatch = openDispatch() } = options;
-  const places = openPlaces({
-    files,
-    replicas: inspector ? Infinity : (options.replicas ?? DEFAULT_REPLICAS),
-    goneMilliseconds: options.goneMilliseconds,
-    log,
-  });
-  const deliveries = openDeliveries({
+  return {
     ...parts,
-    ...{ connect, linked, purchases, places, dispatch, log },
-    stallMilliseconds: options.stallMilliseconds,
-  });
+    ...{ connect, linked: options.door.devices, files, jobs, log },
+    purchases: openPurchases(parts),
+    workshop: openWorkshop({ log, answers: options.answers }),
+    work: { ...DEFAULT_WORK, ...options.work },
+    stopwatch: createStopwatch(),
+  };
+}
+
+export function trade(parts: BuyerParts): Trade {
+  const { ledger, log } = parts;
 
   async function settle(): Promise<Settlement> {
     const due = await unsignedTallies(parts);
@@ -198,49 +233,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     }
   }
 
-  return {
-    customer,
-    serveRound: roundServer({
-      ...parts,
-      connect,
-      linked,
-      files,
-      purchases,
-      places,
-      place: placer({ files, places, dispatch, log }),
-      jobs,
-      workshop: openWorkshop({ log, answers: options.answers }),
-      work: { ...DEFAULT_WORK, ...options.work },
-      stopwatch: createStopwatch(),
-      log,
-    }),
-    settle,
-    tallies: () => ledger.value.tallies,
-    files,
-    deliver: deliveries.deliver,
-    async close() {
-      await deliveries.idle();
-      await ledger.save();
-    },
-  };
-}
-
-async function checkInspector(
-  { chain, customer, epochs }: SettleParts,
-  files: readonly KeptFile[],
-  jobs: readonly JobFiles[],
-): Promise<void> {
-  const epoch = Math.max(1, await epochs.current());
-  if ((await chain.shareAt(customer, epoch)) === undefined) {
-    throw new Error(
-      `${customer} is no inspector in epoch ${epoch}; who is added now is one from the next epoch on`,
-    );
-  }
-  if (files.length === 0 || jobs.length === 0) {
-    throw new Error(
-      "an inspector buys all three resources: it needs a file that nodes keep, and a job",
-    );
-  }
+  return { settle, tallies: () => ledger.value.tallies };
 }
 
 async function keptFile(file: string): Promise<KeptFile> {

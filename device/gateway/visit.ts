@@ -37,6 +37,8 @@ export type VisitParts = {
   readonly device: Address;
   readonly epoch: number;
   readonly files: readonly KeptFile[];
+  /** Those of which proofs are asked for. */
+  readonly challenged: readonly KeptFile[];
   readonly work: Work;
   readonly stopwatch: Stopwatch;
   /** Told of a content that the device could not prove to keep. */
@@ -46,28 +48,37 @@ export type VisitParts = {
 /** More than the fetches before a challenge take: what is kept meanwhile counts too. */
 const FETCHING_MILLISECONDS = 60_000;
 
-/** The most that a visit can come to, with its job, and the same at the device that checks it. */
+/** The most that a visit can come to, with its job, and the same at another device if one may be asked to check it. */
 export function mostOf({
-  device,
-  epoch,
-  files,
   jobs,
-  work,
-  stopwatch,
+  mayLend,
+  ...parts
 }: Omit<VisitParts, "peer" | "authorization" | "lost"> & {
   readonly jobs: readonly JobFiles[];
+  readonly mayLend: boolean;
 }): Amounts {
-  const kept = files.map(({ contentTree: { root, size } }) => {
+  const { files, work } = parts;
+  const longest = Math.max(0, ...jobs.map(({ milliseconds }) => milliseconds));
+  const times = work.checkPercent === 0 || !mayLend ? 1 : 2;
+  return {
+    egressBytes: files.length === 0 ? 0n : BigInt(work.ranges * work.chunksPerRange * CHUNK_BYTES),
+    storageByteSeconds: mostKept(parts),
+    computeMilliseconds: work.jobPercent === 0 ? 0n : BigInt(longest * times),
+  };
+}
+
+/** The most that a visit's proofs can show to have been kept. */
+export function mostKept({
+  device,
+  epoch,
+  challenged,
+  stopwatch,
+}: Pick<VisitParts, "device" | "epoch" | "challenged" | "stopwatch">): bigint {
+  const kept = challenged.map(({ contentTree: { root, size } }) => {
     const passed = stopwatch.passed(nameOf(device, root), epoch);
     return passed === undefined ? 0n : keptFor(size, passed + FETCHING_MILLISECONDS);
   });
-  const longest = Math.max(0, ...jobs.map(({ milliseconds }) => milliseconds));
-  const times = work.checkPercent === 0 ? 1 : 2;
-  return {
-    egressBytes: files.length === 0 ? 0n : BigInt(work.ranges * work.chunksPerRange * CHUNK_BYTES),
-    storageByteSeconds: sumOf(kept),
-    computeMilliseconds: work.jobPercent === 0 ? 0n : BigInt(longest * times),
-  };
+  return sumOf(kept);
 }
 
 /** All but computing, which goes on beside it: see jobs.ts. */
@@ -118,7 +129,7 @@ async function fetchRanges({ peer, authorization, files, work }: VisitParts): Pr
 async function challengeFiles(parts: VisitParts): Promise<Checked> {
   const failures: string[] = [];
   let storageByteSeconds = 0n;
-  for (const { contentTree } of parts.files) {
+  for (const { contentTree } of parts.challenged) {
     const index = await failedChallenge(parts, contentTree);
     const name = nameOf(parts.device, contentTree.root);
     if (index === undefined) {

@@ -3,7 +3,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { at } from "@link-rewards/core/encoding/at";
-import { type Address, fromHex, lowercaseHex } from "@link-rewards/core/encoding/bytes";
+import { fromHex, lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import { type Chain, connectChain } from "@link-rewards/host/chain/chain";
 import { readDeploymentFile } from "@link-rewards/host/deployment";
 import { signerOf } from "@link-rewards/host/keys";
@@ -15,6 +15,8 @@ import {
 import type { Door } from "../../device/gateway/door.ts";
 import { type RunningGateway, startGateway } from "../../device/gateway/start.ts";
 import { welcomeDevices } from "../../device/gateway/welcome.ts";
+import { orderReader } from "../../device/inspector/order.ts";
+import { startInspector } from "../../device/inspector/start.ts";
 import type { Allowance } from "../../device/node/protect.ts";
 import type { Endpoint } from "../../device/node/reach.ts";
 import { type RunningNode, startNode } from "../../device/node/start.ts";
@@ -64,13 +66,17 @@ export type DemoCustomer = {
   readonly folder: string;
   readonly file: string;
   readonly input: string;
-  /** Buys for the reward programme. */
-  readonly inspector: boolean;
   readonly oracleUrls: readonly string[];
   /** Where devices dial in. */
   readonly door: Door;
-  readonly gateway: RunningGateway;
-};
+} & (
+  | { readonly inspector: false; readonly gateway: RunningGateway }
+  /** Buys for the reward programme. */
+  | { readonly inspector: true; readonly gateway: Inspecting }
+);
+
+/** A pass of an inspector is what a round is of another gateway. */
+type Inspecting = Pick<RunningGateway, "serveRound" | "settle" | "close">;
 
 export type Cast = {
   readonly devnet: Devnet;
@@ -176,7 +182,7 @@ export async function startCast(
     const input = join(devnet.folder, `text-${i + 1}.bin`);
     await writeFile(input, searchInput());
     const key = people.gateways[i] as Wallet;
-    const customer = { name, wallet, key, folder, file, input, inspector: i === INSPECTOR };
+    const customer = { name, wallet, key, folder, file, input };
     const oracleUrls = urlsFrom(i);
     const door = await openDemoDoor(world, oracleUrls, customer);
     const { escrow } = devnet.suite;
@@ -185,11 +191,16 @@ export async function startCast(
       const own = new Set(devices.slice(0, favourites.get(name)).map(({ key }) => key.address));
       return door.devices().filter(({ device }) => own.has(device));
     };
-    const gateway = await startDemoGateway(world, oracleUrls, customer, {
+    const how = {
       door: { ...door, devices: used },
-      payBasisPoints: (epoch) => payBasisPoints(name, epoch),
-    });
-    customers.push({ ...customer, oracleUrls, door, gateway });
+      payBasisPoints: (epoch: number) => payBasisPoints(name, epoch),
+    };
+    const known = [world, oracleUrls, customer, how] as const;
+    const buying =
+      i === INSPECTOR
+        ? { inspector: true as const, gateway: await startDemoInspector(...known) }
+        : { inspector: false as const, gateway: await startDemoGateway(...known) };
+    customers.push({ ...customer, oracleUrls, door, ...buying });
   }
   const delays = await Promise.all(
     customers.map(({ door }) => layDelay(door.port, () => FAR_ROUND_TRIP_MS / 2)),
@@ -252,7 +263,7 @@ export function startDevice(
   });
 }
 
-type Buyer = Pick<DemoCustomer, "wallet" | "key" | "folder" | "file" | "input" | "inspector">;
+type Buyer = Pick<DemoCustomer, "wallet" | "key" | "folder" | "file" | "input">;
 
 export function openDemoDoor(
   { chain, deviceChain }: Pick<Cast, "chain" | "deviceChain">,
@@ -286,37 +297,53 @@ export async function untilConnected({ devices, customers }: Cast): Promise<void
     }
 }
 
+type HowItBuys = {
+  readonly door: Pick<Door, "devices" | "device">;
+  readonly payBasisPoints: (epoch: number) => number;
+};
+
 export function startDemoGateway(
+  cast: Pick<Cast, "chain" | "deviceChain">,
+  oracles: readonly string[],
+  buyer: Buyer,
+  how: HowItBuys,
+): Promise<RunningGateway> {
+  return startGateway({ ...buyerOf(cast, oracles, buyer), replicas: DEVICES, ...how });
+}
+
+async function startDemoInspector(
+  cast: Pick<Cast, "chain" | "deviceChain">,
+  oracles: readonly string[],
+  buyer: Buyer,
+  { door }: HowItBuys,
+): Promise<Inspecting> {
+  const orderOf = orderReader(cast.chain);
+  const inspector = await startInspector({
+    ...buyerOf(cast, oracles, buyer),
+    ...{ door, orderOf, atOnce: DEVICES },
+  });
+  return { ...inspector, serveRound: inspector.servePass };
+}
+
+function buyerOf(
   { chain, deviceChain }: Pick<Cast, "chain" | "deviceChain">,
   oracles: readonly string[],
-  { wallet, key, folder, file, input, inspector }: Buyer,
-  {
-    door,
-    payBasisPoints,
-  }: {
-    door: Pick<Door, "devices" | "device">;
-    payBasisPoints: (epoch: number) => number;
-  },
-): Promise<RunningGateway> {
+  { wallet, key, folder, file, input }: Buyer,
+) {
   const { contracts, chainId } = chain.deployment;
-  const customer: Address = lowercaseHex(wallet.address);
-  return startGateway({
-    customer,
+  return {
+    customer: lowercaseHex(wallet.address),
     key: signerOf(fromHex(lowercaseHex(key.privateKey))),
     chainId,
     registry: contracts.deviceRegistry,
     escrow: contracts.customerEscrow,
     oracles,
-    door,
     files: [file],
-    replicas: DEVICES,
     folder,
     chain: deviceChain,
-    inspector,
-    payBasisPoints,
     jobs: [{ module: fileOfExample("search"), input, milliseconds: JOB_MILLISECONDS }],
     work: { ranges: 2, chunksPerRange: 16, challenges: 2, jobPercent: JOB_PERCENT },
     epochMaxAgeMilliseconds: EPOCH_MAX_AGE_MILLISECONDS,
     backoff: BACKOFF,
-  });
+  };
 }

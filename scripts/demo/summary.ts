@@ -1,4 +1,4 @@
-import { cp, open } from "node:fs/promises";
+import { cp, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import {
@@ -9,6 +9,9 @@ import {
 } from "@link-rewards/core/epoch/records";
 import { countedOf, sumOf } from "@link-rewards/core/epoch/value";
 import type { Receipt } from "@link-rewards/core/signed/receipt";
+import { divergenceIn } from "../../device/inspector/check.ts";
+import { type Order, orderReader } from "../../device/inspector/order.ts";
+import { parseRecord, recordPath } from "../../device/inspector/record.ts";
 import { exactTokens, table, tokens } from "../../oracle/commands/print.ts";
 import { openBundles } from "../../oracle/edge/bundles.ts";
 import type { Cast, DemoCustomer } from "./cast.ts";
@@ -28,6 +31,22 @@ export type EpochSummary = {
   readonly bundleHash: string;
   readonly auditAgrees: boolean;
 };
+
+/** Where the inspector's records differ from the order drawn, as who checks them finds it; undefined when nowhere. */
+export async function strayedVisits(
+  { chain, customers }: Cast,
+  epochs: number,
+): Promise<string | undefined> {
+  const orderOf = orderReader(chain);
+  const { folder } = customers.find(({ inspector }) => inspector) as DemoCustomer;
+  for (let epoch = 1; epoch <= epochs; epoch++) {
+    const record = parseRecord(await readFile(recordPath(join(folder, "turns"), epoch), "utf8"));
+    const divergence = divergenceIn(record, (await orderOf(epoch)) as Order);
+    if (divergence !== undefined)
+      return `out of turn in epoch ${epoch}, line ${divergence.line}: ${divergence.reason}`;
+  }
+  return undefined;
+}
 
 /** `link-oracle audit all` over the public files, as an outsider runs it. */
 export async function audit(operator: Operator, bundles: string) {

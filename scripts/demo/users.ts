@@ -17,7 +17,7 @@ export type Used = {
 
 /** Users of the customers come to the gateways, which ask the nearest devices. */
 export async function useAsUsers({ customers, devices, far }: Cast): Promise<Used> {
-  const buyers = customers.filter(({ inspector }) => !inspector);
+  const buyers = customers.filter((each) => !each.inspector);
   const sentBy = (name: string) => {
     const { device } = at(
       devices.filter((each) => each.name === name),

@@ -5,14 +5,12 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { type Address, type Hex, keccak256, toHex, utf8 } from "@link-rewards/core/encoding/bytes";
+import type { Address } from "@link-rewards/core/encoding/bytes";
 import { sumOf, valueAtTariff } from "@link-rewards/core/epoch/value";
 import type { OpenEpoch } from "@link-rewards/core/law/clock";
 import type { DeviceKey } from "@link-rewards/host/keys";
 import { expect } from "chai";
-import { concat, keccak256 as keccak256Of } from "ethers";
 import { CHUNK_BYTES, contentTreeOf } from "../../device/content.ts";
-import { drawOrder } from "../../device/gateway/draw-order.ts";
 import type { GatewayOptions, RunningGateway } from "../../device/gateway/start.ts";
 import { address, NO_CAP, tariff } from "../worlds/paper.ts";
 import { ENDLESS, moduleOf, running } from "./support/modules.ts";
@@ -718,178 +716,6 @@ describe("gateway", () => {
       await gateway.serveRound();
       const { vouchers } = await gateway.settle();
       expect(vouchers.map(({ amount }) => amount)).to.deep.equal([cap]);
-    });
-  });
-
-  describe("as an inspector", () => {
-    const SEED = toHex(keccak256(utf8("seed")));
-    const DEVICES = ["device-1", "device-2", "device-3"];
-    const drawn = drawOrder(SEED, DEVICES.map(address));
-
-    function startNodes(): Promise<readonly ServiceNode[]> {
-      const nodes = DEVICES.map((name) =>
-        service.node({ key: deviceKey(name), folder: join(service.folder, name) }),
-      );
-      return Promise.all(nodes);
-    }
-
-    async function inspect(
-      nodes: readonly ServiceNode[],
-      changes: Partial<GatewayOptions["chain"]>,
-      options: Partial<ServiceGateway> = {},
-    ): Promise<RunningGateway> {
-      gateway = await service.gateway({
-        nodes: () => nodes,
-        files: [await service.file("film", 40_000)],
-        inspector: true,
-        chain: {
-          shareAt: async () => NO_CAP,
-          seedOf: async () => SEED,
-          spendable: async () => 0n,
-          ...changes,
-        },
-        ...options,
-      });
-      return gateway;
-    }
-
-    const devicesIn = async () =>
-      (await gateway.serveRound()).visits.map((each) => each.device as string);
-
-    it("visits in an order drawn from the chain, and buys all three resources of each, without a balance", async () => {
-      await inspect(await startNodes(), {});
-      expect(await devicesIn()).to.deep.equal(drawn);
-      expect(await devicesIn()).to.deep.equal(drawn);
-      for (const { verified } of gateway.tallies()) {
-        for (const amount of Object.values(verified)) expect(Number(amount)).to.be.greaterThan(0);
-      }
-      const { failures, vouchers } = await gateway.settle();
-      expect(failures).to.deep.equal([]);
-      expect(vouchers).to.deep.equal([{ epoch: 1, amount: valueIn(1), delivered: true }]);
-    });
-
-    it("buys nothing of a device that earns for nobody", async () => {
-      const nodes = await startNodes();
-      await inspect(nodes, {
-        isEarningAt: async (each) => each !== device,
-      });
-      const { visits } = await gateway.serveRound();
-      const good = visits.filter(({ failures }) => failures.length === 0);
-      expect(good.map((each) => each.device)).to.deep.equal(
-        drawn.filter((each) => each !== device),
-      );
-      expect(visits.flatMap(({ failures }) => failures).toSorted()).to.deep.equal([
-        "the device earns for nobody in epoch 1",
-      ]);
-    });
-
-    it("spends no more than its share of the epoch, and goes on in the next where it stopped", async () => {
-      let share = 0n;
-      const work = { ...SMALL_WORK, ranges: 0 };
-      await inspect(await startNodes(), { shareAt: async () => share }, { work });
-      // With what is kept between two visits it comes to a little more.
-      const visitValue = valueAtTariff(
-        { ...NOTHING_SERVED, computeMilliseconds: JOB + 1n },
-        tariff,
-      );
-      expect(await devicesIn()).to.deep.equal([]);
-      share = 2n * visitValue;
-      expect(await devicesIn()).to.deep.equal(drawn.slice(0, 2));
-      expect(await devicesIn()).to.deep.equal([]);
-      share = 5n * visitValue;
-      expect(await devicesIn()).to.deep.equal([drawn[2], drawn[0], drawn[1]]);
-      const { failures, vouchers } = await gateway.settle();
-      expect(failures).to.deep.equal([]);
-      expect(vouchers).to.deep.equal([{ epoch: 1, amount: valueIn(1), delivered: true }]);
-      expect(Number(valueIn(1))).to.be.at.most(Number(share));
-    });
-
-    it("goes on after the device that it visited last, also when that one is away now", async () => {
-      const visitValue = valueAtTariff(
-        { ...NOTHING_SERVED, computeMilliseconds: JOB + 1n },
-        tariff,
-      );
-      let share = 2n * visitValue;
-      const all = await startNodes();
-      let nodes = all;
-      const work = { ...SMALL_WORK, ranges: 0 };
-      await inspect(nodes, { shareAt: async () => share }, { work, nodes: () => nodes });
-      expect(await devicesIn()).to.deep.equal(drawn.slice(0, 2));
-      share = 3n * visitValue;
-      nodes = all.filter((_, i) => address(DEVICES[i] as string) !== drawn[1]);
-      expect(await devicesIn()).to.deep.equal([drawn[2]]);
-    });
-
-    it("stops at the first device that its share does not cover, though another would come cheaper", async () => {
-      let share = NO_CAP;
-      const all = await startNodes();
-      const [a, b, c] = drawn.map((each) => all[DEVICES.map(address).indexOf(each)]) as [
-        ServiceNode,
-        ServiceNode,
-        ServiceNode,
-      ];
-      let nodes = [a, c];
-      const work = { ...SMALL_WORK, ranges: 0 };
-      await inspect(nodes, { shareAt: async () => share }, { work, nodes: () => nodes });
-      expect(await devicesIn()).to.deep.equal([drawn[0], drawn[2]]);
-      nodes = [...nodes, b];
-      // Enough for a device that keeps nothing yet, and not for one that does.
-      share =
-        valueIn(1) + valueAtTariff({ ...NOTHING_SERVED, computeMilliseconds: JOB }, tariff) + 1n;
-      expect(await devicesIn()).to.deep.equal([]);
-    });
-
-    it("never promises more than its share, whatever a lost ledger has signed for", async () => {
-      node = await service.node();
-      await inspect([node], {});
-      await gateway.serveRound();
-      const share = valueIn(1) - 1n;
-      expect((await gateway.settle()).failures).to.deep.equal([]);
-      await node.idle();
-      const folder = join(service.folder, "gateway-2");
-      await inspect([node], { shareAt: async () => share }, { folder });
-      await gateway.serveRound();
-      const { vouchers } = await gateway.settle();
-      expect(vouchers.map(({ amount }) => amount)).to.deep.equal([share]);
-    });
-
-    it("begins anew with each epoch", async () => {
-      const seeds = [SEED, toHex(keccak256(utf8("another seed")))];
-      const work = { ...SMALL_WORK, ranges: 0 };
-      const visitValue = valueAtTariff({ ...NOTHING_SERVED, computeMilliseconds: JOB }, tariff);
-      await inspect(
-        await startNodes(),
-        {
-          shareAt: async () => visitValue + 1n,
-          seedOf: async (epoch) => seeds[epoch - 1] as Hex,
-        },
-        { work },
-      );
-      expect(await devicesIn()).to.deep.equal(drawn.slice(0, 1));
-      service.enter(2);
-      const next = drawOrder(seeds[1] as Hex, DEVICES.map(address));
-      expect(await devicesIn()).to.deep.equal(next.slice(0, 1));
-    });
-
-    it("does not start for who is none, or without a file to keep or a job", async () => {
-      const none = await inspect([], { shareAt: async () => undefined }).catch(String);
-      expect(none).to.match(/0x[0-9a-f]{40} is no inspector in epoch 1; who is added now/);
-      for (const lacking of [{ files: [] }, { jobs: [] }]) {
-        const without = await inspect([], {}, lacking).catch(String);
-        expect(without).to.match(/buys all three resources: it needs a file .*, and a job/);
-      }
-    });
-  });
-
-  describe("drawOrder", () => {
-    it("is that of the hashes of the seed and each device, whatever order they came in", () => {
-      const seed: Hex = `0x${"11".repeat(32)}`;
-      const devices = Array.from({ length: 20 }, (_, i) => address(`device ${i}`));
-      const lot = (each: Address) => keccak256Of(concat([seed, each]));
-      const expected = devices.toSorted((a, b) => (lot(a) < lot(b) ? -1 : 1));
-      expect(drawOrder(seed, devices)).to.deep.equal(expected);
-      expect(drawOrder(seed, devices.toReversed())).to.deep.equal(expected);
-      expect(drawOrder(`0x${"12".repeat(32)}`, devices)).not.to.deep.equal(expected);
     });
   });
 

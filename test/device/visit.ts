@@ -16,7 +16,10 @@ describe("the most that a visit comes to", () => {
     const files: readonly KeptFile[] = [{ file: "film", contentTree }];
     const [module, input] = [files[0], files[0]] as [KeptFile, KeptFile];
     const jobs = [5, 8].map((milliseconds) => ({ module, input, milliseconds }));
-    return { device, epoch: 1, files, jobs, work: SMALL_WORK, stopwatch };
+    return {
+      ...{ device, epoch: 1, files, challenged: files, jobs, work: SMALL_WORK, stopwatch },
+      mayLend: true,
+    };
   }
 
   it("is every range full, and the longest job", async () => {
@@ -32,12 +35,14 @@ describe("the most that a visit comes to", () => {
     const computeOf = (work: Partial<Work>) =>
       mostOf({ ...parts, work: { ...SMALL_WORK, ...work } }).computeMilliseconds;
     expect(computeOf({ checkPercent: 1 })).to.equal(16n);
+    const alone = { ...parts, work: { ...SMALL_WORK, checkPercent: 1 }, mayLend: false };
+    expect(mostOf(alone).computeMilliseconds).to.equal(8n);
     expect(computeOf({ jobPercent: 0 })).to.equal(0n);
     expect(mostOf({ ...parts, jobs: [] }).computeMilliseconds).to.equal(0n);
   });
 
   it("has nothing to fetch or to keep without files", async () => {
-    expect(mostOf({ ...(await about()), files: [] })).to.deep.include({
+    expect(mostOf({ ...(await about()), files: [], challenged: [] })).to.deep.include({
       egressBytes: 0n,
       storageByteSeconds: 0n,
     });

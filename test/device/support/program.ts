@@ -3,11 +3,13 @@ import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 
-export const programOf = (name: "node" | "gateway") =>
+type Program = "node" | "gateway" | "inspector";
+
+export const programOf = (name: Program) =>
   fileURLToPath(new URL(`../../../device/${name}.ts`, import.meta.url));
 
 /** Runs a program to its end, as its user does. */
-export async function runProgram(name: "node" | "gateway", ...args: readonly string[]) {
+export async function runProgram(name: Program, ...args: readonly string[]) {
   const child = spawn(process.execPath, [programOf(name), ...args], {
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -3,14 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import {
-  type Address,
-  fromHex,
-  type Hex,
-  keccak256,
-  toHex,
-  utf8,
-} from "@link-rewards/core/encoding/bytes";
+import { type Address, fromHex, type Hex, toHex } from "@link-rewards/core/encoding/bytes";
 import { sign } from "@link-rewards/core/encoding/signature";
 import { endOf, epochAt, sealTimeOf } from "@link-rewards/core/law/clock";
 import {
@@ -29,6 +22,11 @@ import {
   type RunningGateway,
   startGateway,
 } from "../../../device/gateway/start.ts";
+import {
+  type InspectorOptions,
+  type RunningInspector,
+  startInspector,
+} from "../../../device/inspector/start.ts";
 import type { LinkAnswer, LinkRequest } from "../../../device/link/request.ts";
 import { type NodeOptions, type RunningNode, startNode } from "../../../device/node/start.ts";
 import { authorizationOf, sessionDigest } from "../../../device/session.ts";
@@ -73,7 +71,7 @@ export const SMALL_WORK = {
 /** What a job is worth in these tests: more than any machine needs for it. */
 export const JOB_MILLISECONDS = 20_000;
 
-export type ServiceGateway = Partial<Omit<GatewayOptions, "chain" | "door">> & {
+type ServiceBuyer = {
   readonly chain?: Partial<GatewayOptions["chain"]>;
   /** Those that it uses, asked for each round; all there are when not given. */
   readonly nodes?: () => readonly Pick<RunningNode, "device">[];
@@ -82,6 +80,12 @@ export type ServiceGateway = Partial<Omit<GatewayOptions, "chain" | "door">> & {
   /** What is between gateway and device. */
   readonly between?: (link: LinkedDevice) => LinkedDevice;
 };
+
+export type ServiceGateway = ServiceBuyer & Partial<Omit<GatewayOptions, "chain" | "door">>;
+
+export type ServiceInspector = ServiceBuyer &
+  Partial<Omit<InspectorOptions, "chain" | "door">> &
+  Pick<InspectorOptions, "orderOf" | "atOnce">;
 
 /** With the device's address. */
 export type Spoil = (path: string, body: Buffer, device: Address) => Buffer | undefined;
@@ -112,7 +116,6 @@ export function chainOf(changes: Partial<GatewayOptions["chain"]> = {}): Gateway
     spendable: async () => NO_CAP,
     shareAt: async () => undefined,
     isEarningAt: async () => true,
-    seedOf: async (epoch) => toHex(keccak256(utf8(`epoch ${epoch}`))),
     ...changes,
   };
 }
@@ -136,6 +139,8 @@ export type Service = {
   publish(endpoint: string): void;
   /** Everything it asks the contracts is covered, unless `chain` says otherwise. */
   gateway(options: ServiceGateway): Promise<RunningGateway>;
+  /** The same, for the programme. It does not wait for those that it uses. */
+  inspector(options: ServiceInspector): Promise<RunningInspector>;
   /** Into the middle of this epoch. */
   enter(epoch: number): void;
   close(): Promise<void>;
@@ -181,6 +186,37 @@ export async function startService(circumstances: Circumstances = {}): Promise<S
     await writeFile(files.module, bytes);
     await writeFile(files.input, randomBytes(100));
     return { ...files, milliseconds: JOB_MILLISECONDS };
+  }
+
+  async function buying({
+    chain,
+    nodes: used = () => [...nodes],
+    spoil,
+    between,
+    ...options
+  }: ServiceGateway): Promise<GatewayOptions> {
+    const devices = () =>
+      used().flatMap(({ device: of }) => {
+        const found = door.device(of);
+        const link = found && between ? between(found) : found;
+        return link === undefined ? [] : [spoil ? spoiled(link, spoil) : link];
+      });
+    return {
+      door: { devices, device: (of) => devices().find((each) => each.device === of) },
+      customer,
+      key: signerOf(keyOf("gateway-1")),
+      chainId,
+      registry,
+      escrow: deployment.contracts.customerEscrow,
+      oracles: [oracle.url],
+      files: [],
+      folder: join(folder, "gateway"),
+      chain: chainOf({ collectableEpoch, ...chain }),
+      work: SMALL_WORK,
+      epochMaxAgeMilliseconds: 0,
+      ...options,
+      jobs: options.jobs ?? [await job()],
+    };
   }
 
   return {
@@ -229,29 +265,8 @@ export async function startService(circumstances: Circumstances = {}): Promise<S
     endpoint,
     linked: async (of) => fetching(await linkOf(of)),
     publish: (endpoint) => void endpoints.push(endpoint),
-    async gateway({ chain, nodes: used = () => [...nodes], spoil, between, ...options }) {
-      const devices = () =>
-        used().flatMap(({ device: of }) => {
-          const found = door.device(of);
-          const link = found && between ? between(found) : found;
-          return link === undefined ? [] : [spoil ? spoiled(link, spoil) : link];
-        });
-      const gateway = await startGateway({
-        door: { devices, device: (of) => devices().find((each) => each.device === of) },
-        customer,
-        key: signerOf(keyOf("gateway-1")),
-        chainId,
-        registry,
-        escrow: deployment.contracts.customerEscrow,
-        oracles: [oracle.url],
-        files: [],
-        jobs: options.jobs ?? [await job()],
-        folder: join(folder, "gateway"),
-        chain: chainOf({ collectableEpoch, ...chain }),
-        work: SMALL_WORK,
-        epochMaxAgeMilliseconds: 0,
-        ...options,
-      });
+    async gateway({ nodes: used = () => [...nodes], ...options }) {
+      const gateway = await startGateway(await buying({ nodes: used, ...options }));
       started.push(gateway);
       return {
         ...gateway,
@@ -260,6 +275,13 @@ export async function startService(circumstances: Circumstances = {}): Promise<S
           return gateway.serveRound();
         },
       };
+    },
+    async inspector({ orderOf, atOnce, ...options }) {
+      const chain = { shareAt: async () => NO_CAP, spendable: async () => 0n, ...options.chain };
+      const given = await buying({ ...options, chain });
+      const inspector = await startInspector({ ...given, orderOf, atOnce });
+      started.push(inspector);
+      return inspector;
     },
     enter(epoch) {
       oracle.at(endOf(deployment, epoch) - deployment.epochSeconds / 2);
