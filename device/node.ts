@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { once } from "node:events";
+import { readFile } from "node:fs/promises";
 import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { contractsOf } from "@link-rewards/client/deployment-file";
 import { toHex } from "@link-rewards/core/encoding/bytes";
@@ -20,6 +21,7 @@ import {
 } from "@link-rewards/host/options";
 import { askedToStop, EXIT, misuse, runProgram } from "@link-rewards/host/program";
 import { connectChain } from "./chain.ts";
+import { createPassword, openPassword } from "./home/password.ts";
 import { logToStderr } from "./log.ts";
 import { nextNonce } from "./node/consents.ts";
 import { parseEndpoint } from "./node/dial.ts";
@@ -57,7 +59,9 @@ program
   .addCommand(serveCommand())
   .addCommand(statusCommand())
   .addCommand(pageCommand())
-  .addCommand(forgiveCommand());
+  .addCommand(forgiveCommand())
+  .addCommand(homePasswordCommand())
+  .addCommand(homeCommand());
 await runProgram(program);
 
 function keyCommand() {
@@ -208,6 +212,63 @@ function forgiveCommand() {
     );
 }
 
+function homePasswordCommand() {
+  return new Command("home-password")
+    .description(
+      "Makes the password of the private share, prints it once, and writes a file that can tell it. Never writes over one.",
+    )
+    .requiredOption("--password-file <file>", "new file")
+    .addOption(jsonOption())
+    .action(async ({ passwordFile, json }) =>
+      print(json, { password: await createPassword(passwordFile) }),
+    );
+}
+
+function homeCommand() {
+  return new Command("home")
+    .description(
+      "Shares a folder of the owner's by WebDAV, until stopped: a process of its own, without the device's key. Nothing of it is metered or signed for.",
+    )
+    .requiredOption("--home <folder>", "what is shared, with all that is in it")
+    .requiredOption("--password-file <file>", "as home-password made it; any user name is taken")
+    .requiredOption("--quota <bytes>", "what may be in it", wholeNumber)
+    .option("--host <host>", "address that it listens at", "127.0.0.1")
+    .option("--port <port>", "0 takes any free one", wholeNumber, 8423)
+    .option("--tls-cert <file>", "certificate in PEM, with those that it rests on")
+    .option("--tls-key <file>", "its key in PEM")
+    .option(
+      "--insecure",
+      "without TLS also beyond this machine: everybody in the network can read the password and the files",
+      false,
+    )
+    .addOption(jsonOption())
+    .action(async ({ json, home, quota: quotaBytes, passwordFile, ...options }) => {
+      const { host, port, tlsCert, tlsKey } = options;
+      if ((tlsCert === undefined) !== (tlsKey === undefined))
+        throw misuse("--tls-cert and --tls-key go together");
+      if (tlsCert === undefined && !isLoopback(host) && !options.insecure)
+        throw misuse(
+          `at ${host} the password would go over the network for all to read: give --tls-cert and --tls-key, or --insecure`,
+        );
+      // What no device needs is loaded here alone.
+      const { serveHome } = await import("./home/serve.ts");
+      const tls = tlsCert &&
+        tlsKey && { cert: await readFile(tlsCert, "utf8"), key: await readFile(tlsKey, "utf8") };
+      const running = await serveHome({
+        ...{ folder: home, quotaBytes, host, port, log: logToStderr(json) },
+        isPassword: await openPassword(passwordFile),
+        ...(tls && { tls }),
+      });
+      print(json, { url: `${tls ? "https" : "http"}://${host}:${running.port}/` });
+      await once(askedToStop(), "abort");
+      await running.close();
+    });
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
 function serveCommand() {
   const key = { ...keyOptions(), ...keyCommandOptions() };
   return new Command("serve")
@@ -247,6 +308,11 @@ function serveCommand() {
       moreUrls,
     )
     .option("--content-limit <bytes>", "how much it keeps for customers", wholeNumber)
+    .option(
+      "--keep-free <bytes>",
+      "what customers' content leaves free on the disk, as for what home may still take",
+      wholeNumber,
+    )
     .addOption(jsonOption())
     .addHelpText(
       "after",
@@ -277,6 +343,7 @@ function serveCommand() {
         }),
         ...(options.member && { members: options.member }),
         ...(options.contentLimit && { contentLimitBytes: options.contentLimit }),
+        ...(options.keepFree && { keepFreeBytes: options.keepFree }),
       });
       print(options.json, { device: node.device, ...shownKey(node) });
       await once(askedToStop(), "abort");

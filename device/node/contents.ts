@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import { mkdir, open, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { type Hex, isHexOf } from "@link-rewards/core/encoding/bytes";
 import { proofOf } from "@link-rewards/core/encoding/tree";
@@ -26,7 +26,7 @@ export type ChunkProof = { readonly chunk: Uint8Array; readonly proof: readonly 
 
 export async function openContents(
   folder: string,
-  limitBytes: number,
+  { limitBytes, keepFreeBytes }: { readonly limitBytes: number; readonly keepFreeBytes: number },
   log: Log,
 ): Promise<Contents> {
   await mkdir(folder, { recursive: true });
@@ -46,6 +46,8 @@ export async function openContents(
         incoming += piece.length;
         if (heldBytes() + incoming > limitBytes)
           throw new RangeError(`only ${limitBytes} bytes are kept`);
+        if (keepFreeBytes > 0 && (await freeBytes(folder)) < keepFreeBytes + piece.length)
+          throw new RangeError(`${keepFreeBytes} bytes of the disk are for its owner`);
         await file.writeFile(piece);
         yield piece;
       }
@@ -105,6 +107,11 @@ export async function openContents(
       return { chunk, proof: proofOf(tree, index) };
     },
   };
+}
+
+async function freeBytes(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder);
+  return bavail * bsize;
 }
 
 /** A file that no longer has its root is not offered: every challenge on it could fail. */

@@ -78,6 +78,8 @@ export type NodeOptions = {
   /** What a customer may receive beyond its last signed receipt. */
   readonly credit?: Amounts;
   readonly contentLimitBytes?: number;
+  /** What customers' content leaves free on the disk. */
+  readonly keepFreeBytes?: number;
   /** Of the process that a customer's job runs in. */
   readonly jobLimits?: JobLimits;
   /** How long the oracles' word on the epoch is used before it is asked again. */
@@ -152,7 +154,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const maxAge = options.epochMaxAgeMilliseconds ?? DEFAULT_EPOCH_MAX_AGE_MILLISECONDS;
   const epochs = viewEpochs(oracles, maxAge);
   const limitBytes = options.contentLimitBytes ?? DEFAULT_CONTENT_LIMIT_BYTES;
-  const contents = await openContents(join(folder, "contents"), limitBytes, log);
+  const { keepFreeBytes = 0 } = options;
+  const contents = await openContents(join(folder, "contents"), { limitBytes, keepFreeBytes }, log);
   const tolerance = options.tolerance ?? DEFAULT_TOLERANCE;
   const standingOf: StandingOf = rememberFor(
     options.standingMilliseconds ?? STANDING_MILLISECONDS,

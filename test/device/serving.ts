@@ -107,6 +107,18 @@ describe("node", () => {
       const put = await ask(node, path, { method: "PUT", headers: OCTETS, body: more });
       expect([put.status, put.body.refusal]).to.deep.equal([413, "too-large"]);
     });
+
+    it("nothing on the part of the disk that is its owner's", async () => {
+      const keepFreeBytes = Number.MAX_SAFE_INTEGER;
+      const node = await service.node({ keepFreeBytes });
+      const content = randomBytes(600);
+      const path = `/v1/contents/${(await contentTreeOf([content])).root}`;
+      const put = await ask(node, path, { method: "PUT", headers: OCTETS, body: content });
+      expect([put.status, put.body.message]).to.deep.equal([
+        413,
+        `${keepFreeBytes} bytes of the disk are for its owner`,
+      ]);
+    });
   });
 
   describe("refuses", () => {
