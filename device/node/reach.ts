@@ -32,6 +32,7 @@ export type ReachParts = {
   readonly allowPrivate: boolean;
   readonly everyMilliseconds?: number | undefined;
   readonly backoff?: Backoff | undefined;
+  readonly lastingMilliseconds?: number | undefined;
   readonly log: Log;
 };
 
@@ -54,6 +55,8 @@ const BACKOFF: Backoff = {
   longestMilliseconds: 300_000,
   retries: Number.POSITIVE_INFINITY,
 };
+/** A connection that ended sooner counts as one that did not come about. */
+const LASTING_MS = 30_000;
 /** A gateway that comes back must not meet all its devices in one second. */
 const RETURN_MS = 5_000;
 /** Gateways ask for a sign of life three times in it: one that is gone says nothing. */
@@ -95,7 +98,9 @@ export function reachGateways(parts: ReachParts): Reach {
     const wanted = new Map(endpoints.map((each) => [`${each.customer} ${each.url}`, each]));
     for (const [name, { end }] of links) if (!wanted.has(name)) end.abort();
     const fresh = shuffled([...wanted].filter(([name]) => !links.has(name)));
-    const lost = [...links.values()].filter(({ failures }) => failures >= MOST_FAILURES);
+    const lost = [...links.values()].filter(
+      ({ failures, link }) => failures >= MOST_FAILURES && link.state !== "connected",
+    );
     const missing = Math.max(0, fresh.length - (MOST_LINKS - links.size));
     for (const { end } of shuffled(lost).slice(0, missing)) end.abort();
     for (const [name, endpoint] of fresh.slice(0, Math.max(0, MOST_LINKS - links.size)))
@@ -125,20 +130,24 @@ export function reachGateways(parts: ReachParts): Reach {
       kept.link = { ...linkOf(endpoint, "waiting"), word, reason: error.message };
       log("warn", "not-connected", { url, customer, word, reason: error.message });
     };
-    const connect = () =>
-      withBackoff(
-        // What is no network's error would else end the trying.
-        () => dial({ url, signal, allowPrivate: parts.allowPrivate, end }).catch(asError),
-        parts.backoff ?? BACKOFF,
-        { signal, onFailure: failed },
-      );
+    /** Throws as well when the connection did not last: who hangs up again and again is no better than who is not there. */
+    async function connect(): Promise<void> {
+      const socket = await dial({ url, signal, allowPrivate: parts.allowPrivate, end });
+      const began = performance.now();
+      log("info", "connected", { url, customer });
+      await serveOver(socket, endpoint, signal, kept);
+      log("info", "disconnected", { url, customer });
+      const lasted = performance.now() - began;
+      if (!signal.aborted && lasted < (parts.lastingMilliseconds ?? LASTING_MS))
+        throw new Error(`the connection ended after ${Math.round(lasted)} ms`);
+    }
     while (!signal.aborted) {
       try {
-        const socket = await connect();
+        // What is no network's error would else end the trying.
+        await withBackoff(() => connect().catch(asError), parts.backoff ?? BACKOFF, {
+          ...{ signal, onFailure: failed },
+        });
         kept.failures = 0;
-        log("info", "connected", { url, customer });
-        await serveOver(socket, endpoint, signal, kept);
-        log("info", "disconnected", { url, customer });
         kept.link = linkOf(endpoint, "dialling");
       } catch (error) {
         failed(error as Error);

@@ -10,6 +10,7 @@ import fastify from "fastify";
 import { generate } from "selfsigned";
 import { type Door, openDoor } from "../../../device/gateway/door.ts";
 import { channelOf, deviceConnectionDigest, LINK_TLS } from "../../../device/link/proof.ts";
+import type { Log } from "../../../device/log.ts";
 import { type Reach, reachGateways } from "../../../device/node/reach.ts";
 import type { NodeRefused } from "../../../device/refusal.ts";
 import {
@@ -59,6 +60,8 @@ function ends() {
       allowPrivate?: boolean;
       judge?: Judge<[Address, Address, number]>;
       epoch?: () => Promise<number>;
+      lastingMilliseconds?: number;
+      log?: Log;
     } = {},
   ): Promise<Reach> {
     const app = fastify({ http2: true, http2SessionTimeout: 0 });
@@ -85,7 +88,10 @@ function ends() {
       allowPrivate: parts.allowPrivate ?? true,
       everyMilliseconds: 50,
       backoff: QUICK,
-      log: () => undefined,
+      ...(parts.lastingMilliseconds !== undefined && {
+        lastingMilliseconds: parts.lastingMilliseconds,
+      }),
+      log: parts.log ?? (() => undefined),
     });
     closing.push(async () => {
       await reach.close();
@@ -152,6 +158,32 @@ describe("a link between a device and a gateway", () => {
     first.hangUp();
     const second = await settled(() => door.devices().find((each) => each !== first));
     expect(second.device).to.equal(first.device);
+  });
+
+  it("that ends at once is one that did not come about: the device waits, longer each time", async () => {
+    const door = await world.gateway();
+    const said: Record<string, unknown>[] = [];
+    const log: Log = (_level, event, detail) => void said.push({ event, ...detail });
+    await world.device([urlOf(door)], { log });
+    const failed = () => said.filter(({ event }) => event === "not-connected");
+    for (const time of [1, 2, 3]) {
+      (await settled(() => door.devices()[0])).hangUp();
+      await settled(() => failed()[time - 1]);
+    }
+    for (const { word, reason } of failed()) {
+      expect(word).to.equal("unreachable");
+      expect(reason).to.match(/^the connection ended after \d+ ms$/);
+    }
+  });
+
+  it("that lasted and ends is dialled again without blame", async () => {
+    const door = await world.gateway();
+    const said: string[] = [];
+    const log: Log = (_level, event) => void said.push(event);
+    await world.device([urlOf(door)], { log, lastingMilliseconds: 0 });
+    (await settled(() => door.devices()[0])).hangUp();
+    await settled(() => (said.includes("disconnected") ? true : undefined));
+    expect(said).to.deep.equal(["connected", "disconnected"]);
   });
 
   it("is found among hosts without end that nobody answers at", async () => {
