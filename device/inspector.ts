@@ -49,6 +49,8 @@ How inspectors work: docs/inspecting.md`,
 
 /** Between two looks whether a device that missed its turn is there, or another pass is due. */
 const LOOK_MS = 1_000;
+/** The same while it is not known who is to be visited: the chain may be away, or the order not be drawn yet. */
+const UNKNOWN_MS = 10_000;
 
 program.addCommand(runCommand()).addCommand(checkCommand());
 await runProgram(program);
@@ -127,7 +129,8 @@ function runCommand() {
         });
         log("info", "listening", { host: options.host, port: door.port });
         const stop = askedToStop();
-        const pause = () => sleep(LOOK_MS, undefined, { signal: stop }).catch(() => undefined);
+        const pause = (milliseconds: number) =>
+          sleep(milliseconds, undefined, { signal: stop }).catch(() => undefined);
 
         async function settle(pass: Pass): Promise<void> {
           const { signed, vouchers, failures } = await inspector.settle();
@@ -143,16 +146,18 @@ function runCommand() {
         }
 
         // A pass with nobody would only say that nobody is there yet.
-        while (!stop.aborted && door.devices().length === 0) await pause();
-        // First, what a run before this one left undone.
+        while (!stop.aborted && door.devices().length === 0) await pause(LOOK_MS);
+        // First, what a run before this one left unsigned and undone.
+        await inspector.settle();
         let isDue = false;
-        for (let passes = 0; !stop.aborted && passes !== options.passes; await pause()) {
+        for (let passes = 0; !stop.aborted && passes !== options.passes; ) {
           const pass: Pass = isDue ? await inspector.servePass() : await inspector.serveLate();
           const isNew = isDue && pass.pass > 0;
           if (isNew) passes += 1;
           if (isNew || pass.visits.length > 0) await settle(pass);
           const { began } = pass;
           isDue = began === undefined || Date.now() / 1_000 >= began + options.interval;
+          await pause(pass.devices === 0 ? UNKNOWN_MS : LOOK_MS);
         }
         await inspector.close();
       } finally {
