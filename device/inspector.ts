@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { Command, Option } from "@commander-js/extra-typings";
 import { contractsOf } from "@link-rewards/client/deployment-file";
 import { connectChain as connectLawChain } from "@link-rewards/host/chain/chain";
 import { readDeploymentFile } from "@link-rewards/host/deployment";
@@ -25,7 +25,7 @@ import type { Pass } from "./inspector/pass-server.ts";
 import { parseRecord } from "./inspector/record.ts";
 import { startInspector } from "./inspector/start.ts";
 import { logToStderr } from "./log.ts";
-import { jobsOf, jsonOption, oraclesOption, print } from "./options.ts";
+import { jobsOf, jsonOption, oraclesOption, positive, print } from "./options.ts";
 
 const program = new Command("link-inspector")
   .description(
@@ -91,7 +91,7 @@ function runCommand() {
     )
     .option("--folder <folder>", "the inspector's memory", "inspector-state")
     .option("--passes <n>", "stop after so many", wholeNumber)
-    .option("--at-once <n>", "visits at one time", atLeastOne, 4)
+    .option("--at-once <n>", "visits at one time", positive, 4)
     .option(
       "--interval <seconds>",
       "from the beginning of a pass to that of the next; storage counts for an hour at most between two visits",
@@ -166,12 +166,6 @@ function runCommand() {
         known.chain.close();
       }
     });
-}
-
-function atLeastOne(text: string): number {
-  const value = wholeNumber(text);
-  if (value === 0) throw new InvalidArgumentError("must be 1 or more");
-  return value;
 }
 
 function checkCommand() {
