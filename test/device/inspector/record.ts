@@ -18,7 +18,7 @@ import {
   type RecordHead,
   recordPath,
 } from "../../../device/inspector/record.ts";
-import { address, tariff } from "../../worlds/paper.ts";
+import { address } from "../../worlds/paper.ts";
 
 const SEED: Hex = `0x${"11".repeat(32)}`;
 const ORDER: Order = {
@@ -86,13 +86,20 @@ describe("allowanceAt", () => {
     );
   });
 
-  it("leaves less than one of each unused", () => {
-    const purse = { amount: 10n ** 18n, devices: 7, jobMilliseconds: 1_000, tariff };
-    const jobs = Array.from({ length: 7 }, (_, i) => allowanceAt(purse, i).computeMilliseconds);
-    const total = jobs.reduce((sum, each) => sum + each, 0n);
-    const third = (purse.amount / 3n) * 10n ** 12n;
-    expect(total * tariff.computePrice <= third).to.equal(true);
-    expect((total + 1_000n) * tariff.computePrice > third).to.equal(true);
+  it("leaves less than one job unused", () => {
+    fc.assert(
+      fc.property(anyPurse, (purse) => {
+        const price = purse.tariff.computePrice;
+        const jobs = Array.from(
+          { length: purse.devices },
+          (_, place) => allowanceAt(purse, place).computeMilliseconds,
+        );
+        const total = jobs.reduce((sum, each) => sum + each, 0n);
+        const third = (purse.amount / 3n) * 10n ** 12n;
+        expect(total * price <= third).to.equal(true);
+        expect((total + BigInt(purse.jobMilliseconds)) * price > third).to.equal(true);
+      }),
+    );
   });
 });
 
