@@ -1,5 +1,6 @@
 import { contractsOf, type DeploymentFile } from "@link-rewards/client/deployment-file";
 import { lastBlockBefore } from "@link-rewards/client/last-block-before";
+import { type ChainLog, readLogs } from "@link-rewards/client/node/logs";
 import {
   type Address,
   type Hex,
@@ -12,7 +13,6 @@ import type { Block } from "@link-rewards/core/law/block";
 import { decodeLog } from "@link-rewards/core/law/decode-log";
 import type { Tariff } from "@link-rewards/core/law/events";
 import type { Report } from "@link-rewards/core/signed/report";
-import { type ChainLog, readLogs } from "@link-rewards/host/chain/logs";
 import { NodeProvider } from "@link-rewards/host/chain/node-provider";
 import { AbiCoder, Contract, Interface } from "ethers";
 import type { NodeRefused } from "./refusal.ts";

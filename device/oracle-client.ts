@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { fetchPaced } from "@link-rewards/client/node/paced";
 import { type Address, lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import { isRefused, type Refused } from "@link-rewards/core/encoding/refusal";
 import type { OpenEpoch } from "@link-rewards/core/law/clock";
@@ -15,7 +16,6 @@ import {
 } from "@link-rewards/core/signed/receipt";
 import { parseSignedVoucher, signedVoucherToJson } from "@link-rewards/core/signed/submission";
 import type { SignedVoucher } from "@link-rewards/core/signed/voucher";
-import { fetchPaced } from "@link-rewards/host/paced";
 import pRetry from "p-retry";
 
 /** One oracle, and what it says. Whatever is no answer throws. */

@@ -1,6 +1,6 @@
 import { type Hex, lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import type { JsonRpcProvider } from "ethers";
-import { isPruned } from "./chain/refusals.ts";
+import { isPruned } from "./chain/errors.ts";
 
 /** Full nodes keep the state of about this many blocks. */
 const STATE_BLOCKS = 100;

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { SendRefusal } from "@link-rewards/client/node/refusals";
 import { type Address, type Hex, lowercaseHex } from "@link-rewards/core/encoding/bytes";
 import { type BaseWallet, type JsonRpcProvider, keccak256, Transaction } from "ethers";
-import { reasonOf } from "./chain/errors.ts";
-import { type SendRefusal, sendRefusalOf } from "./chain/refusals.ts";
+import { reasonOf, sendRefusalOf } from "./chain/errors.ts";
 import {
   currentPrice,
   DEFAULT_FEE_CEILING,

@@ -1,9 +1,9 @@
+import { logsIn } from "@link-rewards/client/node/logs";
 import registryArtifact from "@link-rewards/contracts/DeviceRegistry.json" with { type: "json" };
 import { isRefused } from "@link-rewards/core/encoding/refusal";
 import { decodeLog } from "@link-rewards/core/law/decode-log";
 import { emptyLaw } from "@link-rewards/core/law/law";
 import { applyEvent } from "@link-rewards/core/law/replay";
-import { logsIn } from "@link-rewards/host/chain/logs";
 import { Interface } from "ethers";
 import { deployment } from "../../test/worlds/paper.ts";
 import type { Case, Contestant } from "../case.ts";

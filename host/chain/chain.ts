@@ -1,5 +1,7 @@
 import { contractsOf, type DeploymentFile } from "@link-rewards/client/deployment-file";
 import { lastBlockBefore } from "@link-rewards/client/last-block-before";
+import { type LogFilter, type LogPage, readLogs } from "@link-rewards/client/node/logs";
+import { isNodeFault } from "@link-rewards/client/node/node-fault";
 import type { Hex } from "@link-rewards/core/encoding/bytes";
 import type { Block, BlockMark } from "@link-rewards/core/law/block";
 import { sealTimeOf } from "@link-rewards/core/law/clock";
@@ -7,8 +9,6 @@ import type { Deployment } from "@link-rewards/core/signed/deployment";
 import { isError, type JsonRpcProvider } from "ethers";
 import { reasonOf } from "./errors.ts";
 import { type EventPage, type Revisions, readEvents } from "./law-events.ts";
-import { type LogFilter, type LogPage, readLogs } from "./logs.ts";
-import { isNodeFault } from "./node-fault.ts";
 import { NodeProvider } from "./node-provider.ts";
 import {
   type Doubt,
@@ -100,7 +100,7 @@ export async function connectChain(options: {
     ): Promise<T> {
       const doubted: Doubted[] = [];
       for (;;) {
-        const asked = provider.current;
+        const asked = provider.nodes.current;
         const word = await ask();
         const doubt = doubtOf(word);
         if (doubt === undefined) {
@@ -108,9 +108,9 @@ export async function connectChain(options: {
             onPassedOver?.(`${each.host} is passed over: ${each.doubt.message}`);
           return word;
         }
-        doubted.push({ host: provider.hosts[asked] as string, head: word.head, doubt });
-        if (doubted.length === provider.hosts.length) throw implausible(doubted, bounds);
-        provider.passOver(asked);
+        doubted.push({ host: provider.nodes.hosts[asked] as string, head: word.head, doubt });
+        if (doubted.length === provider.nodes.hosts.length) throw implausible(doubted, bounds);
+        provider.nodes.passOver(asked);
       }
     }
 
@@ -178,7 +178,7 @@ async function checkChainId(provider: NodeProvider, expected: number) {
   }
   if (Number(answered) !== expected) {
     throw new Error(
-      `the node at ${provider.hosts.join(", ")} serves chain ${Number(answered)}, the deployment is on ${expected}`,
+      `the node at ${provider.nodes.hosts.join(", ")} serves chain ${Number(answered)}, the deployment is on ${expected}`,
     );
   }
 }

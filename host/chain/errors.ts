@@ -1,3 +1,5 @@
+import { isNodeFault } from "@link-rewards/client/node/node-fault";
+import { isSendRefusal, refusalOf, type SendRefusal } from "@link-rewards/client/node/refusals";
 import { Interface, isError, isHexString } from "ethers";
 import { ARTIFACTS } from "./suite.ts";
 
@@ -43,6 +45,18 @@ export function nodesError(error: unknown): NodesAnswer | undefined {
 
 function nodesWords(error: unknown): string | undefined {
   return nodesError(error)?.message;
+}
+
+/** Undefined when the error says nothing about the transaction, as one of the connection. */
+export function sendRefusalOf(error: unknown): SendRefusal | undefined {
+  const refusal = refusalOf("eth_sendRawTransaction", nodesError(error) ?? {});
+  return isSendRefusal(refusal) ? refusal : undefined;
+}
+
+/** The node has thrown away the state of the block that was asked about. */
+export function isPruned(error: unknown): boolean {
+  if (isNodeFault(error)) return false;
+  return refusalOf("", nodesError(error) ?? { message: reasonOf(error) }) === "pruned";
 }
 
 const ALL_ERRORS = new Interface(

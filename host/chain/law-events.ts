@@ -1,11 +1,11 @@
+import { type ChainLog, readLogs } from "@link-rewards/client/node/logs";
 import { isRefused } from "@link-rewards/core/encoding/refusal";
 import { decodeLog } from "@link-rewards/core/law/decode-log";
 import { EMITTER_OF, type Emitter, type LawEvent } from "@link-rewards/core/law/events";
 import type { Law } from "@link-rewards/core/law/law";
 import type { Contracts } from "@link-rewards/core/signed/deployment";
 import { isError, type JsonRpcProvider } from "ethers";
-import { type ChainLog, readLogs } from "./logs.ts";
-import { isPruned } from "./refusals.ts";
+import { isPruned } from "./errors.ts";
 import type { Suite } from "./suite.ts";
 
 /** How many law events of each contract are known. */

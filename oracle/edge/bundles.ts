@@ -3,6 +3,7 @@ import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { amissInFile, cutRange, readBundle } from "@link-rewards/client/bundle";
+import { fetchPaced } from "@link-rewards/client/node/paced";
 import { equalBytes, type Hex } from "@link-rewards/core/encoding/bytes";
 import { isRefused } from "@link-rewards/core/encoding/refusal";
 import type { Bundle, PublishedBundle } from "@link-rewards/core/epoch/bundle";
@@ -16,7 +17,6 @@ import {
 } from "@link-rewards/core/epoch/manifest";
 import type { RangeReader } from "@link-rewards/core/judge/proof";
 import { syncFolder, writeDurably } from "@link-rewards/host/durable-files";
-import { fetchPaced } from "@link-rewards/host/paced";
 
 /** A manifest names every customer that paid, and no more than that: 100 bytes each, a million of them. */
 const MAX_MANIFEST_BYTES = 128 * 1024 * 1024;

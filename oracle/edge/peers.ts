@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { fetchPaced } from "@link-rewards/client/node/paced";
 import {
   type Address,
   fromHex,
@@ -23,7 +24,6 @@ import {
   type Report,
   reportToJson,
 } from "@link-rewards/core/signed/report";
-import { fetchPaced } from "@link-rewards/host/paced";
 
 /** A peer verifies every signature of the epoch before it answers. */
 const VERIFY_TIMEOUT_MS = 10 * 60_000;

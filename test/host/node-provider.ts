@@ -2,10 +2,10 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
 import { contractsOf } from "@link-rewards/client/deployment-file";
+import { readLogs } from "@link-rewards/client/node/logs";
+import { isNodeFault } from "@link-rewards/client/node/node-fault";
 import { connectChain } from "@link-rewards/host/chain/chain";
 import { reasonOf } from "@link-rewards/host/chain/errors";
-import { readLogs } from "@link-rewards/host/chain/logs";
-import { isNodeFault } from "@link-rewards/host/chain/node-fault";
 import { NodeProvider } from "@link-rewards/host/chain/node-provider";
 import { checkWiring, connectSuite } from "@link-rewards/host/chain/suite";
 import { readDeploymentFile } from "@link-rewards/host/deployment";
@@ -508,7 +508,7 @@ describe("asking a node", () => {
         lacks({ error: { code: -32000, message } });
         const several = new NodeProvider([proxy.url, devnet.rpcUrl], 31337);
         expect(await balance(several)).to.equal("0x0");
-        expect(several.current).to.equal(0);
+        expect(several.nodes.current).to.equal(0);
         several.destroy();
       });
     }

@@ -133,8 +133,8 @@ describe("several nodes that must agree", () => {
     const head = await devnet.provider.getBlockNumber();
     for (const i of [0, 1]) behave(i, mannerOf("stale", head - 3, Promise.resolve()));
     expect((await provider.getBlock("latest"))?.number).to.equal(head - 3);
-    provider.passOver(0);
-    provider.passOver(1);
+    provider.nodes.passOver(0);
+    provider.nodes.passOver(1);
     expect((await provider.getBlock("latest"))?.number).to.equal(head);
   });
 

@@ -1,4 +1,4 @@
-import { type NodesError, type Refusal, refusalOf } from "@link-rewards/host/chain/refusals";
+import { type NodesError, type Refusal, refusalOf } from "@link-rewards/client/node/refusals";
 import { expect } from "chai";
 
 const SEND = "eth_sendRawTransaction";

@@ -1,5 +1,5 @@
-import { type NodeFault, nodeFault } from "@link-rewards/host/chain/node-fault";
-import { inRounds, retryAfterIn } from "@link-rewards/host/chain/rounds";
+import { type NodeFault, nodeFault } from "@link-rewards/client/node/node-fault";
+import { inRounds, retryAfterIn } from "@link-rewards/client/node/rounds";
 import { expect } from "chai";
 
 describe("what Retry-After asks for", () => {

@@ -1,6 +1,5 @@
 import type { Address, Hex } from "@link-rewards/core/encoding/bytes";
 import type { RawLog } from "@link-rewards/core/law/decode-log";
-import type { JsonRpcProvider } from "ethers";
 import { isNodeFault } from "./node-fault.ts";
 
 /** Blocks in one `eth_getLogs`; halved when a node refuses the answer as too large. */
@@ -19,12 +18,15 @@ export type LogFilter = {
 /** As a node gives it, its numbers read, and of what was asked for. What is in topics and data is for a decoder to see. */
 export type ChainLog = RawLog & { readonly address: Address };
 
+/** A JsonRpcProvider of ethers is one. */
+export type Asked = { send(method: string, params: unknown[]): Promise<unknown> };
+
 /** `through`: the last block whose logs are given. */
 export type LogPage = { readonly logs: readonly ChainLog[]; readonly through: number };
 
 /** In the order of the chain, while the next ranges are on their way. */
 export async function* readLogs(
-  provider: JsonRpcProvider,
+  node: Asked,
   filter: LogFilter,
   from: number,
   to: number,
@@ -38,7 +40,7 @@ export async function* readLogs(
     const blocks = through - start + 1;
     try {
       // Not by getLogs of ethers, whose own form of a log takes many times as long as all that is done with it here.
-      const answer = await provider.send("eth_getLogs", [
+      const answer = await node.send("eth_getLogs", [
         { address, topics, fromBlock: hex(start), toBlock: hex(through) },
       ]);
       const logs = logsIn(answer, filter, start, through);

@@ -33,8 +33,8 @@ export async function fetchPaced(
   { answerMs, maxBytes }: PacedOptions,
 ): Promise<PacedAnswer> {
   const cut = new AbortController();
-  let late: NodeJS.Timeout | undefined;
-  let pace: NodeJS.Timeout | undefined;
+  let late: ReturnType<typeof setTimeout> | undefined;
+  let pace: ReturnType<typeof setInterval> | undefined;
   if (answerMs !== undefined) {
     late = setTimeout(
       () => cut.abort(new Error(`no answer within ${answerMs / 1000} seconds`)),
@@ -46,7 +46,7 @@ export async function fetchPaced(
     const response = await fetch(url, { ...init, redirect: "manual", signal });
     clearTimeout(late);
     const begun = performance.now();
-    const parts: Uint8Array[] = [];
+    const parts: Uint8Array<ArrayBuffer>[] = [];
     let length = 0;
     const look = () => {
       const seconds = (performance.now() - begun - GRACE_MS) / 1000;
@@ -56,12 +56,14 @@ export async function fetchPaced(
     if (answerMs !== undefined) pace = setInterval(look, LOOK_MS);
     const { status, ok, headers } = response;
     const most = maxBytes(status);
-    for await (const part of response.body ?? []) {
-      length += part.length;
+    // Not every browser iterates over a stream.
+    const reader = response.body?.getReader();
+    for (let part = await reader?.read(); part?.value !== undefined; part = await reader?.read()) {
+      length += part.value.length;
       if (length > most) return { status, ok, headers, bytes: undefined };
-      parts.push(part);
+      parts.push(part.value);
     }
-    return { status, ok, headers, bytes: new Uint8Array(Buffer.concat(parts)) };
+    return { status, ok, headers, bytes: new Uint8Array(await new Blob(parts).arrayBuffer()) };
   } catch (error) {
     throw cut.signal.aborted ? cut.signal.reason : error;
   } finally {

@@ -1,15 +1,13 @@
-import type { JsonRpcError, JsonRpcPayload, JsonRpcResult } from "ethers";
 import { isNodeFault, nodeFault } from "./node-fault.ts";
-
-export type Answer = JsonRpcResult | JsonRpcError;
+import type { RpcAnswer, RpcQuestion } from "./rpc.ts";
 
 /** `ask` throws a NodeFault when there is no answer. */
 export type AskedNode = {
   readonly host: string;
-  ask(payloads: readonly JsonRpcPayload[]): Promise<readonly Answer[]>;
+  ask(questions: readonly RpcQuestion[]): Promise<readonly RpcAnswer[]>;
 };
 
-type Opinion = { readonly host: string; readonly node: AskedNode; readonly answer: Answer };
+type Opinion = { readonly host: string; readonly node: AskedNode; readonly answer: RpcAnswer };
 
 /**
  * What is a fact for whoever asks, so that nodes must agree about it. Not among them: what is only an offer or an estimate,
@@ -29,7 +27,7 @@ const DECIDING = new Set([
   "eth_getTransactionReceipt",
 ]);
 
-export function isDeciding({ method }: JsonRpcPayload): boolean {
+export function isDeciding({ method }: RpcQuestion): boolean {
   return DECIDING.has(method);
 }
 
@@ -51,33 +49,33 @@ const BLOCK_AT: Readonly<Record<string, number>> = {
 export async function askQuorum(
   nodes: readonly AskedNode[],
   quorum: number,
-  payloads: readonly JsonRpcPayload[],
-): Promise<Answer[]> {
-  const opinions = await opinionsOf(nodes, quorum, payloads);
+  questions: readonly RpcQuestion[],
+): Promise<RpcAnswer[]> {
+  const opinions = await opinionsOf(nodes, quorum, questions);
   return Promise.all(
-    payloads.map((payload, i) => {
+    questions.map((question, i) => {
       const given = opinions.map(({ host, node, answers }) => ({
-        ...{ host, node, answer: answers[i] as Answer },
+        ...{ host, node, answer: answers[i] as RpcAnswer },
       }));
-      return agreed(nodes, quorum, payload, given);
+      return agreed(nodes, quorum, question, given);
     }),
   );
 }
 
-type Opinions = Omit<Opinion, "answer"> & { readonly answers: readonly Answer[] };
+type Opinions = Omit<Opinion, "answer"> & { readonly answers: readonly RpcAnswer[] };
 
 /** Of as many nodes as are needed, the next being asked where one has no answer; of all of them when there are no more. */
 async function opinionsOf(
   nodes: readonly AskedNode[],
   quorum: number,
-  payloads: readonly JsonRpcPayload[],
+  questions: readonly RpcQuestion[],
 ): Promise<readonly Opinions[]> {
   const opinions: Opinions[] = [];
   const faults: unknown[] = [];
   for (let next = 0; opinions.length < quorum && next < nodes.length; ) {
     const asked = nodes.slice(next, next + quorum - opinions.length);
     next += asked.length;
-    const answered = await Promise.allSettled(asked.map((node) => node.ask(payloads)));
+    const answered = await Promise.allSettled(asked.map((node) => node.ask(questions)));
     for (const [i, each] of answered.entries()) {
       const node = asked[i] as AskedNode;
       if (each.status === "fulfilled") {
@@ -99,23 +97,23 @@ async function opinionsOf(
 async function agreed(
   nodes: readonly AskedNode[],
   quorum: number,
-  payload: JsonRpcPayload,
+  question: RpcQuestion,
   given: readonly Opinion[],
-): Promise<Answer> {
-  const { id, method } = payload;
-  const first = majority(payload, given, quorum);
+): Promise<RpcAnswer> {
+  const { id, method } = question;
+  const first = majority(question, given, quorum);
   if (first !== undefined) return { ...first, id };
-  const opinions = [...given, ...(await others(nodes, payload, given))];
-  const found = majority(payload, opinions, quorum);
+  const opinions = [...given, ...(await others(nodes, question, given))];
+  const found = majority(question, opinions, quorum);
   if (found !== undefined) return { ...found, id };
   // Not agreed yet: who waits for it goes on waiting.
   if (method === "eth_getTransactionReceipt") return { id, result: null };
   if (method === "eth_blockNumber") return { id, result: hex(common(opinions, quorum)) };
-  const tag = tagOf(payload);
+  const tag = tagOf(question);
   if (tag !== undefined) {
-    const block = hex(await newestOf(nodes, quorum, tag, payload, opinions));
-    const pinned = withBlock(payload, block);
-    const [answer] = (await askQuorum(nodes, quorum, [pinned])) as [Answer];
+    const block = hex(await newestOf(nodes, quorum, tag, question, opinions));
+    const pinned = withBlock(question, block);
+    const [answer] = (await askQuorum(nodes, quorum, [pinned])) as [RpcAnswer];
     return { ...answer, id };
   }
   const answers = opinions.filter(({ answer }) => isAnswer(answer));
@@ -124,51 +122,51 @@ async function agreed(
     const failed = opinions.find(({ answer }) => !isAnswer(answer));
     if (failed !== undefined) return { ...failed.answer, id };
   }
-  const behind = await hostsBehind(nodes, payload);
+  const behind = await hostsBehind(nodes, question);
   if (nodes.length - behind.length < quorum)
     throw nodeFault("disagreement", `${behind.join(", ")} is behind the other RPC nodes`);
   throw nodeFault(
     "disagreement",
-    `the RPC nodes disagree about ${subjectOf(payload)}: ${sayings(opinions)}`,
+    `the RPC nodes disagree about ${subjectOf(question)}: ${sayings(opinions)}`,
   );
 }
 
 /** The others' answers, as far as they have any. */
 async function others(
   nodes: readonly AskedNode[],
-  payload: JsonRpcPayload,
+  question: RpcQuestion,
   given: readonly Opinion[],
 ): Promise<readonly Opinion[]> {
   const left = nodes.filter((node) => !given.some((opinion) => opinion.node === node));
-  const asked = await Promise.allSettled(left.map((node) => node.ask([payload])));
+  const asked = await Promise.allSettled(left.map((node) => node.ask([question])));
   return asked.flatMap((each, i) => {
     const node = left[i] as AskedNode;
     if (each.status === "rejected") return [];
-    return [{ host: node.host, node, answer: each.value[0] as Answer }];
+    return [{ host: node.host, node, answer: each.value[0] as RpcAnswer }];
   });
 }
 
 function majority(
-  payload: JsonRpcPayload,
+  question: RpcQuestion,
   opinions: readonly Opinion[],
   quorum: number,
-): Answer | undefined {
+): RpcAnswer | undefined {
   const said = Map.groupBy(
     opinions.filter(({ answer }) => isAnswer(answer)),
-    ({ answer }) => meaningOf(payload, answer),
+    ({ answer }) => meaningOf(question, answer),
   );
   return [...said.values()].find((same) => same.length >= quorum)?.[0]?.answer;
 }
 
 /** A revert is one; that the node could not do it is none. */
-function isAnswer(answer: Answer): boolean {
+function isAnswer(answer: RpcAnswer): boolean {
   if (!("error" in answer)) return true;
   const { code, message = "", data } = answer.error;
   return code === 3 || /revert/i.test(message) || /^0x[0-9a-f]+$/i.test(String(data));
 }
 
 /** What two nodes that know the same say alike, however they spell it. */
-function meaningOf({ method }: JsonRpcPayload, answer: Answer): string {
+function meaningOf({ method }: RpcQuestion, answer: RpcAnswer): string {
   if ("error" in answer) return "reverted";
   const result = answer.result as unknown;
   if (result === null) return "null";
@@ -199,18 +197,18 @@ function spelled(value: unknown): string {
   return String(JSON.stringify(value)).toLowerCase();
 }
 
-function tagOf(payload: JsonRpcPayload): string | undefined {
-  const at = BLOCK_AT[payload.method];
+function tagOf(question: RpcQuestion): string | undefined {
+  const at = BLOCK_AT[question.method];
   if (at === undefined) return undefined;
-  const block = (payload.params as readonly unknown[])[at] ?? "latest";
+  const block = (question.params as readonly unknown[])[at] ?? "latest";
   return typeof block === "string" && !block.startsWith("0x") ? block : undefined;
 }
 
-function withBlock(payload: JsonRpcPayload, block: string): JsonRpcPayload {
-  const params = [...(payload.params as readonly unknown[])];
-  const at = BLOCK_AT[payload.method] as number;
+function withBlock(question: RpcQuestion, block: string): RpcQuestion {
+  const params = [...(question.params as readonly unknown[])];
+  const at = BLOCK_AT[question.method] as number;
   params[at] = block;
-  return { ...payload, params };
+  return { ...question, params };
 }
 
 /** The newest block with this tag that so many nodes have. `opinions` may be about it already. */
@@ -218,7 +216,7 @@ async function newestOf(
   nodes: readonly AskedNode[],
   quorum: number,
   tag: string,
-  { id, method }: JsonRpcPayload,
+  { id, method }: RpcQuestion,
   opinions: readonly Opinion[],
 ): Promise<number> {
   const question = {
@@ -230,7 +228,7 @@ async function newestOf(
   const blocks = method === question.method ? opinions : await others(nodes, question, []);
   return common(
     blocks.map((opinion) => {
-      const { result } = opinion.answer as JsonRpcResult;
+      const { result } = opinion.answer as Extract<RpcAnswer, { result: unknown }>;
       return { ...opinion, answer: { id, result: Object(result).number } };
     }),
     quorum,
@@ -255,7 +253,7 @@ function common(opinions: readonly Opinion[], quorum: number): number {
 /** Those that do not have the blocks that were asked for. */
 async function hostsBehind(
   nodes: readonly AskedNode[],
-  { id, method, params }: JsonRpcPayload,
+  { id, method, params }: RpcQuestion,
 ): Promise<readonly string[]> {
   const [asked] = params as readonly { toBlock?: string }[];
   const at = BLOCK_AT[method];
@@ -273,7 +271,7 @@ async function hostsBehind(
     .map(({ host }) => host);
 }
 
-function subjectOf({ method, params }: JsonRpcPayload): string {
+function subjectOf({ method, params }: RpcQuestion): string {
   if (method !== "eth_getLogs") return method;
   const [{ fromBlock, toBlock } = {}] = params as readonly {
     fromBlock?: string;
@@ -288,7 +286,7 @@ function sayings(opinions: readonly Opinion[]): string {
   return opinions.map(({ host, answer }) => `${host} says ${saying(answer)}`).join(", ");
 }
 
-function saying(answer: Answer): string {
+function saying(answer: RpcAnswer): string {
   if ("error" in answer) return `"${answer.error.message}"`;
   const result = answer.result as unknown;
   if (Array.isArray(result)) return `${result.length} logs`;

@@ -1,6 +1,3 @@
-import { nodesError, reasonOf } from "./errors.ts";
-import { isNodeFault } from "./node-fault.ts";
-
 /** A JSON-RPC error as a node gave it; none of its fields can be relied on. */
 export type NodesError = {
   readonly code?: unknown;
@@ -285,14 +282,7 @@ function isRevert({ code, message, data }: NodesError): boolean {
   return typeof data === "string" && /^0x[0-9a-f]{8,}$/i.test(data);
 }
 
-/** Undefined when the error says nothing about the transaction, as one of the connection. */
-export function sendRefusalOf(error: unknown): SendRefusal | undefined {
-  const refusal = refusalOf("eth_sendRawTransaction", nodesError(error) ?? {});
-  return SENDING.find((row) => row.refusal === refusal)?.refusal;
-}
-
-/** The node has thrown away the state of the block that was asked about. */
-export function isPruned(error: unknown): boolean {
-  if (isNodeFault(error)) return false;
-  return refusalOf("", nodesError(error) ?? { message: reasonOf(error) }) === "pruned";
+/** Whether it is about a transaction that is sent. */
+export function isSendRefusal(refusal: Refusal | undefined): refusal is SendRefusal {
+  return SENDING.some((row) => row.refusal === refusal);
 }

@@ -1,4 +1,4 @@
-import type { JsonRpcPayload } from "ethers";
+import type { RpcQuestion } from "./rpc.ts";
 
 /** What a number can hold without loss, as each count, height and time does. */
 const NUMBER = /^0x[0-9a-f]{1,13}$/i;
@@ -69,7 +69,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
 };
 
 /** Whether it can be an answer to what was asked. Whether it is true is another question. */
-export function isOfForm({ method, params }: JsonRpcPayload, result: unknown): boolean {
+export function isOfForm({ method, params }: RpcQuestion, result: unknown): boolean {
   const check = CHECKS[method];
   return check === undefined || check(result, Array.isArray(params) ? params : []);
 }

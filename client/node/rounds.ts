@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { isNodeFault, type NodeFault } from "./node-fault.ts";
 
 /** Rounds through all nodes before a request fails; a hanging node ends a program after so many timeouts. */
@@ -25,6 +24,10 @@ export async function inRounds<T>(
       await wait(waitAfter(error, round));
     }
   }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function waitAfter({ nodeFault: kind, retryAfterMs }: NodeFault, round: number): number {
