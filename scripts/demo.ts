@@ -47,7 +47,7 @@ const pages = keep ? join(world.devnet.folder, "pages") : undefined;
 if (pages !== undefined) {
   const { deploymentFile, rpcUrl } = world.devnet;
   const chain = { name: "Demo chain", currency: "ETH" };
-  await writePages(pages, { deploymentFile, rpcUrl, chain, bundles: ["../bundles"] });
+  await writePages(pages, { deploymentFile, rpcUrls: [rpcUrl], chain, bundles: ["../bundles"] });
   tell("the claim and audit pages are built");
 }
 const operator = await startOperators(world.devnet, world.people.members, pages);

@@ -9,14 +9,16 @@ const GROW_AFTER = 4;
 /** Ranges that are asked for at a time. Public nodes turn away who asks for more. */
 const RANGES_AT_ONCE = 3;
 
+export type Topic = Hex | readonly Hex[] | null;
+
 export type LogFilter = {
   readonly address: Address | readonly Address[];
-  /** By place; null for any. */
-  readonly topics?: readonly (Hex | null)[];
+  /** By place: one, any of several, or null for any at all. */
+  readonly topics?: readonly Topic[];
 };
 
 /** As a node gives it, its numbers read, and of what was asked for. What is in topics and data is for a decoder to see. */
-export type ChainLog = RawLog & { readonly address: Address };
+export type ChainLog = RawLog & { readonly address: Address; readonly transactionHash: Hex };
 
 /** A JsonRpcProvider of ethers is one. */
 export type Asked = { send(method: string, params: unknown[]): Promise<unknown> };
@@ -76,6 +78,7 @@ type NodesLog = {
   readonly data?: unknown;
   readonly blockNumber?: unknown;
   readonly logIndex?: unknown;
+  readonly transactionHash?: unknown;
   readonly removed?: unknown;
 };
 
@@ -113,33 +116,33 @@ export function logsIn(
 }
 
 function logIn(given: NodesLog | null): ChainLog | undefined {
-  const { address, topics, data, blockNumber, logIndex, removed } = given ?? {};
+  const { address, topics, data, blockNumber, logIndex, transactionHash, removed } = given ?? {};
   if (typeof address !== "string" || typeof data !== "string" || !BYTES.test(data))
     return undefined;
   if (!Array.isArray(topics) || topics.length > MAX_TOPICS || removed === true) return undefined;
   if (!topics.every((topic) => typeof topic === "string")) return undefined;
   if (typeof blockNumber !== "string" || typeof logIndex !== "string") return undefined;
   if (!QUANTITY.test(blockNumber) || !QUANTITY.test(logIndex)) return undefined;
+  if (typeof transactionHash !== "string") return undefined;
   return {
     address: address.toLowerCase() as Address,
     topics,
     data,
     blockNumber: Number(blockNumber),
     logIndex: Number(logIndex),
+    transactionHash: transactionHash as Hex,
   };
 }
 
-function isAsked(
-  log: ChainLog,
-  addresses: ReadonlySet<string>,
-  topics: readonly (Hex | null)[],
-): boolean {
+function isAsked(log: ChainLog, addresses: ReadonlySet<string>, topics: readonly Topic[]): boolean {
   return (
     addresses.has(log.address) &&
-    topics.every(
-      (topic, i) => topic === null || log.topics[i]?.toLowerCase() === topic.toLowerCase(),
-    )
+    topics.every((topic, i) => topic === null || isOneOf([topic].flat(), log.topics[i]))
   );
+}
+
+function isOneOf(wanted: readonly string[], given: string | undefined): boolean {
+  return wanted.some((each) => each.toLowerCase() === given?.toLowerCase());
 }
 
 function isAfter(log: ChainLog, previous: ChainLog): boolean {

@@ -3,11 +3,11 @@ import { decodeContributions } from "@link-rewards/core/epoch/records";
 import { valueAtTariff } from "@link-rewards/core/epoch/value";
 import { fund } from "@link-rewards/core/law/law";
 import { RESOURCES } from "@link-rewards/core/signed/receipt";
-import { useEffect, useState } from "preact/hooks";
 import { tokens } from "../format.ts";
 import { useText } from "../language.ts";
 import { BarChart, Legend, LineChart } from "../parts/charts.tsx";
 import { Card } from "../parts/pieces.tsx";
+import { useEach } from "../parts/use-each.ts";
 import { fromMirrors } from "../sources/bundles.ts";
 import type { Chain } from "../sources/chain.ts";
 import type { History } from "./history.ts";
@@ -23,7 +23,11 @@ export function AuditCharts(props: { chain: Chain; audit: Audit; history: Histor
   const { chain, audit, history } = props;
   const { law, claims } = history;
   const finals = [...law.finals.values()].filter(({ epoch }) => epoch > 0).slice(-EPOCHS_SHOWN);
-  const values = useValues(chain, audit);
+  const values = useValues(
+    chain,
+    audit,
+    finals.map(({ epoch }) => epoch),
+  );
   if (finals.length === 0) return null;
   const labels = finals.map(({ epoch }) => String(epoch));
   const claimedUpTo = (last: number) =>
@@ -91,24 +95,24 @@ export function AuditCharts(props: { chain: Chain; audit: Audit; history: Histor
   );
 }
 
-/** Each epoch's value by resource, in the order of RESOURCES. */
-function useValues(chain: Chain, { manifests }: Audit): ReadonlyMap<number, readonly bigint[]> {
-  const [values, setValues] = useState<ReadonlyMap<number, readonly bigint[]>>(new Map());
-  useEffect(() => {
-    for (const [epoch, manifest] of manifests) {
-      if (typeof manifest !== "object" || values.has(epoch)) continue;
-      if (manifest.files["contributions.bin"].bytes > MAX_CHART_BYTES) continue;
-      valuesOf(chain, manifest).then(
-        (parts) => setValues((have) => new Map(have).set(epoch, parts)),
-        // A picture with a gap; the table says that the files are missing.
-        () => undefined,
-      );
-    }
-  }, [chain, manifests]);
-  return values;
+/** Each epoch's value by resource, in the order of RESOURCES; nothing where it is not known. */
+function useValues(
+  chain: Chain,
+  { manifests }: Audit,
+  epochs: readonly number[],
+): ReadonlyMap<number, readonly bigint[]> {
+  const known = epochs.filter((epoch) => typeof manifests.get(epoch) === "object");
+  const load = (epoch: number) =>
+    // A picture with a gap; the table says that the files are missing.
+    valuesOf(chain, manifests.get(epoch) as Manifest).catch(() => []);
+  return useEach(known, load, chain);
 }
 
-async function valuesOf(chain: Chain, { epoch, tariff }: Manifest): Promise<readonly bigint[]> {
+async function valuesOf(
+  chain: Chain,
+  { epoch, tariff, files }: Manifest,
+): Promise<readonly bigint[]> {
+  if (files["contributions.bin"].bytes > MAX_CHART_BYTES) return [];
   const bytes = await fromMirrors(chain.config, epoch, (mirror) =>
     mirror.read("contributions.bin"),
   );

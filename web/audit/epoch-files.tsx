@@ -16,10 +16,10 @@ export function Files(props: {
 }) {
   const { t, locale } = useText();
   const { chain, epoch, manifest } = props;
-  const { rpcUrl, bundles, deployment } = chain.config;
+  const { rpcUrls, bundles, deployment } = chain.config;
   const base = new URL(bundles[0] ?? "", document.baseURI).href.replace(/\/$/, "");
   const known = typeof manifest === "object" ? Object.entries(manifest.files) : [];
-  const command = `npm run oracle -- audit ${epoch} --rpc ${rpcUrl} --deployment deployments/${deployment.chainId}.json --bundles ${base}`;
+  const command = `npm run oracle -- audit ${epoch} --rpc ${rpcUrls.join(" --rpc ")} --deployment deployments/${deployment.chainId}.json --bundles ${base}`;
   return (
     <Card title={t("epoch.files")}>
       <ul class="files">

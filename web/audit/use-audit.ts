@@ -1,5 +1,7 @@
 import type { Manifest } from "@link-rewards/core/epoch/manifest";
+import type { Report } from "@link-rewards/core/signed/report";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { useEach } from "../parts/use-each.ts";
 import { fromMirrors, readManifest } from "../sources/bundles.ts";
 import type { Chain } from "../sources/chain.ts";
 import { isTrouble } from "../sources/trouble.ts";
@@ -29,7 +31,7 @@ const REFRESH_MS = 8_000;
 export function useAudit(chain: Chain): Audit {
   const [history, setHistory] = useState<History>();
   const [trouble, setTrouble] = useState<unknown>();
-  const [manifests, setManifests] = useState<ReadonlyMap<number, ManifestState>>(new Map());
+  const [run, setRun] = useState(0);
   const [checked, setChecked] = useState<Checked>();
   const [verdicts, setVerdicts] = useState<ReadonlyMap<number, Verifying>>(new Map());
   const head = useRef<string | undefined>(undefined);
@@ -46,6 +48,7 @@ export function useAudit(chain: Chain): Audit {
       }
       setTrouble(undefined);
     } catch (error) {
+      if (isTrouble(error, "rpc-incomplete")) await chain.forgetLogs();
       setTrouble(error);
     }
   }, [chain]);
@@ -67,14 +70,18 @@ export function useAudit(chain: Chain): Audit {
     };
   }, [read]);
 
-  useEffect(() => {
-    for (const [epoch, { report }] of history?.reports ?? []) {
-      if (manifests.get(epoch) !== undefined) continue;
-      manifestOf(chain, epoch, report.bundleHash).then((state) =>
-        setManifests((have) => new Map(have).set(epoch, state)),
-      );
-    }
-  }, [history]);
+  const reports = new Map(
+    [...(history?.reports.values() ?? [])].map(({ report }) => [
+      `${report.epoch} ${report.bundleHash}`,
+      report,
+    ]),
+  );
+  const loaded = useEach(
+    reports.keys(),
+    (key) => manifestOf(chain, reports.get(key) as Report),
+    run,
+  );
+  const manifests = new Map([...reports].map(([key, { epoch }]) => [epoch, loaded.get(key)]));
 
   const verify = (epoch: number) => {
     if (history === undefined) return;
@@ -90,13 +97,16 @@ export function useAudit(chain: Chain): Audit {
   };
   const reload = () => {
     head.current = undefined;
-    setManifests(new Map());
+    setRun(run + 1);
     read();
   };
   return { history, trouble, manifests, checked, verdicts, reload, verify };
 }
 
-async function manifestOf(chain: Chain, epoch: number, bundleHash: Manifest["root"]) {
+async function manifestOf(
+  chain: Chain,
+  { epoch, bundleHash }: Report,
+): Promise<Exclude<ManifestState, undefined>> {
   try {
     return await fromMirrors(chain.config, epoch, (mirror) => readManifest(mirror, bundleHash));
   } catch (error) {

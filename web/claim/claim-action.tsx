@@ -14,7 +14,7 @@ import {
   isRejection,
   switchChain,
 } from "../sources/wallet.ts";
-import type { Position } from "./position.ts";
+import type { Past, Position } from "./position.ts";
 import { SendingNotice } from "./sending-notice.tsx";
 import { useSending } from "./use-sending.ts";
 
@@ -22,11 +22,12 @@ export type ActionProps = {
   readonly chain: Chain;
   readonly wallet: WalletState;
   readonly position: Position;
+  readonly past: Past | undefined;
   readonly refresh: () => Promise<void>;
 };
 
 /** The one button that claims all epochs, and everything that can be in its place. */
-export function ClaimAction({ chain, wallet, position, refresh }: ActionProps) {
+export function ClaimAction({ chain, wallet, position, past, refresh }: ActionProps) {
   const { account } = position;
   const isClaimed = (cumulative: bigint) => async () =>
     (await chain.read<bigint>("RewardDistributor", "claimed", account)) >= cumulative;
@@ -45,7 +46,14 @@ export function ClaimAction({ chain, wallet, position, refresh }: ActionProps) {
   return (
     <>
       {(sending.state !== "done" || position.claimable > 0n) && (
-        <NextStep chain={chain} wallet={wallet} position={position} busy={busy} claim={claim} />
+        <NextStep
+          chain={chain}
+          wallet={wallet}
+          position={position}
+          past={past}
+          busy={busy}
+          claim={claim}
+        />
       )}
       <SendingNotice sending={sending} config={chain.config} doneKey="send.done" stop={stop} />
       {sending.state === "done" && <AddToken chain={chain} wallet={wallet} />}
@@ -66,16 +74,17 @@ function NextStep(props: {
   chain: Chain;
   wallet: WalletState;
   position: Position;
+  past: Past | undefined;
   busy: boolean;
   claim: (connection: Connection, leaf: ProvenLeaf) => void;
 }) {
   const { t, locale } = useText();
-  const { chain, wallet, position, busy, claim } = props;
+  const { chain, wallet, position, past, busy, claim } = props;
   const { claimable, leaf, pausedUntil, payee } = position;
   const { connection } = wallet;
   const now = useChainNow(position.head);
   if (claimable === 0n || leaf === undefined) {
-    return busy ? null : <NothingNotice position={position} />;
+    return busy ? null : <NothingNotice position={position} past={past} />;
   }
   if (pausedUntil > now) {
     return (
@@ -132,9 +141,10 @@ function AddToken({ chain, wallet }: { chain: Chain; wallet: WalletState }) {
   );
 }
 
-function NothingNotice({ position }: { position: Position }) {
+function NothingNotice({ position, past }: Pick<ActionProps, "position" | "past">) {
   const { t, locale } = useText();
-  const { nothing, pending } = position;
+  const { nothing } = position;
+  const pending = past?.pending;
   if (pending !== undefined && nothing !== undefined) {
     return (
       <Notice tone="quiet" state="pending">

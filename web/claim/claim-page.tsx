@@ -5,7 +5,7 @@ import { AddressText, Card, Copyable, Loading, TroubleNotice } from "../parts/pi
 import type { WalletState } from "../parts/use-wallet.ts";
 import { WalletList } from "../parts/wallet-button.tsx";
 import type { Chain } from "../sources/chain.ts";
-import { isTrouble } from "../sources/trouble.ts";
+import { isNodesTrouble } from "../sources/trouble.ts";
 import { BindCard, PayeeCard } from "./account-cards.tsx";
 import { Earnings } from "./earnings-card.tsx";
 import { Hero } from "./hero.tsx";
@@ -59,7 +59,7 @@ function LookUp() {
 function AccountView(props: { chain: Chain; wallet: WalletState; account: Address }) {
   const { t } = useText();
   const { chain, wallet, account } = props;
-  const { position, trouble, refresh } = usePosition(chain, account);
+  const { position, past, trouble, refresh } = usePosition(chain, account);
   const mine = wallet.connection?.account;
   return (
     <>
@@ -78,10 +78,10 @@ function AccountView(props: { chain: Chain; wallet: WalletState; account: Addres
       </div>
       {trouble !== undefined && <TroubleNotice error={trouble} retry={refresh} />}
       {position === undefined && trouble === undefined && <Skeleton />}
-      {position !== undefined && (trouble === undefined || isTrouble(trouble, "rpc-down")) && (
+      {position !== undefined && (trouble === undefined || isNodesTrouble(trouble)) && (
         <>
-          <Hero chain={chain} wallet={wallet} position={position} refresh={refresh} />
-          <Earnings chain={chain} position={position} />
+          <Hero chain={chain} wallet={wallet} position={position} past={past} refresh={refresh} />
+          {past !== undefined && <Earnings chain={chain} position={position} past={past} />}
         </>
       )}
       {position !== undefined && (

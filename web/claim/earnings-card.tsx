@@ -12,7 +12,7 @@ import { BarChart } from "../parts/charts.tsx";
 import { AddressText, Amount, Card, Download, Loading, Moment, Notice } from "../parts/pieces.tsx";
 import type { Chain } from "../sources/chain.ts";
 import { type EpochEarnings, readEarnings } from "./earnings.ts";
-import type { Position } from "./position.ts";
+import type { Past, Position } from "./position.ts";
 
 /** Read at once; more on demand. */
 const EPOCHS_AT_A_TIME = 8;
@@ -20,8 +20,9 @@ const EPOCHS_AT_A_TIME = 8;
 type Row = { readonly epoch: number; readonly earnings: EpochEarnings | undefined };
 
 /** What every device earned, from whom and for what, newest epoch first. */
-export function Earnings({ chain, position }: { chain: Chain; position: Position }) {
+export function Earnings(props: { chain: Chain; position: Position; past: Past }) {
   const { t, locale, symbol } = useText();
+  const { chain, position, past } = props;
   const [wanted, setWanted] = useState(EPOCHS_AT_A_TIME);
   const [rows, setRows] = useState<readonly Row[]>([]);
   const oldest = Math.max(1, position.epoch - wanted + 1);
@@ -30,7 +31,7 @@ export function Earnings({ chain, position }: { chain: Chain; position: Position
     const read = async () => {
       for (let epoch = position.epoch; epoch >= oldest && !stopped; epoch--) {
         // A bundle that cannot be used condemns its own row only.
-        const earnings = await readEarnings(chain, position, epoch).catch(() => undefined);
+        const earnings = await readEarnings(chain, position, past, epoch).catch(() => undefined);
         if (!stopped)
           setRows((have) => [...have.filter((row) => row.epoch !== epoch), { epoch, earnings }]);
       }
@@ -39,7 +40,7 @@ export function Earnings({ chain, position }: { chain: Chain; position: Position
     return () => {
       stopped = true;
     };
-  }, [chain, position.state, oldest]);
+  }, [chain, past, oldest]);
   if (position.index === undefined || position.epoch === 0) return null;
 
   const sorted = [...rows].sort((a, b) => b.epoch - a.epoch);

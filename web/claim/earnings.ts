@@ -11,7 +11,7 @@ import { fromMirrors, leafFromMirrors, readManifest } from "../sources/bundles.t
 import { type Chain, leavesAt } from "../sources/chain.ts";
 import type { ChainReport } from "../sources/reports.ts";
 import { trouble } from "../sources/trouble.ts";
-import type { Position } from "./position.ts";
+import type { Past, Position } from "./position.ts";
 
 /** What an account earned in one epoch, with which devices, for what, from whom. */
 export type EpochEarnings = {
@@ -30,16 +30,18 @@ export type EpochEarnings = {
 export async function readEarnings(
   chain: Chain,
   position: Position,
+  past: Past,
   epoch: number,
 ): Promise<EpochEarnings> {
-  const { account, index, reports } = position;
-  const revoked = position.revoked.filter(({ fromEpoch }) => fromEpoch <= epoch);
+  const { account, index } = position;
+  const { reports } = past;
+  const revoked = past.revoked.filter(({ fromEpoch }) => fromEpoch <= epoch);
   const nothing = { epoch, earned: 0n, devices: [], customers: new Map(), revoked };
   if (index === undefined) return nothing;
   const { report } = reportOf(reports, epoch);
-  const now = epoch === position.epoch ? position.leaf : await leafOf(chain, position, epoch);
+  const now = epoch === position.epoch ? position.leaf : await leafOf(chain, position, past, epoch);
   if (now === undefined) return nothing;
-  const before = epoch === 1 ? undefined : await leafOf(chain, position, epoch - 1);
+  const before = epoch === 1 ? undefined : await leafOf(chain, position, past, epoch - 1);
   const earned = now.cumulative - (before?.cumulative ?? 0n);
   return fromMirrors(chain.config, epoch, async (mirror) => {
     const anotherCopy = (message: string) => trouble("another-copy", `${mirror.url}: ${message}`);
@@ -55,7 +57,7 @@ export async function readEarnings(
   });
 }
 
-function reportOf(reports: Position["reports"], epoch: number): ChainReport {
+function reportOf(reports: Past["reports"], epoch: number): ChainReport {
   const report = reports.get(epoch);
   if (report !== undefined) return report;
   throw trouble("rpc-incomplete", `the node gives no report of epoch ${epoch}, which is final`);
@@ -64,7 +66,8 @@ function reportOf(reports: Position["reports"], epoch: number): ChainReport {
 /** None when the account had no leaf yet. */
 async function leafOf(
   chain: Chain,
-  { account, index, reports }: Position,
+  { account, index }: Position,
+  { reports }: Past,
   epoch: number,
 ): Promise<ProvenLeaf | undefined> {
   const { root } = reportOf(reports, epoch).report;

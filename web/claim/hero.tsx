@@ -1,13 +1,12 @@
 import { duration } from "../format.ts";
 import { useText } from "../language.ts";
-import { Amount, Card, Moment, useChainNow } from "../parts/pieces.tsx";
+import { Amount, Card, Loading, Moment, useChainNow } from "../parts/pieces.tsx";
 import { type ActionProps, ClaimAction } from "./claim-action.tsx";
-import type { Position } from "./position.ts";
 
 /** The amount, the one button, and where things stand. */
 export function Hero(props: ActionProps) {
   const { t } = useText();
-  const { position } = props;
+  const { position, past } = props;
   return (
     <div class="hero">
       <Card class="main">
@@ -16,7 +15,7 @@ export function Hero(props: ActionProps) {
         <ClaimAction {...props} />
       </Card>
       <Card class="side">
-        <PendingStat position={position} />
+        <PendingStat position={position} past={past} />
         <div class="stat">
           <p class="label">{t("stat.claimed")}</p>
           <Amount wei={position.claimed} />
@@ -33,15 +32,19 @@ export function Hero(props: ActionProps) {
   );
 }
 
-function PendingStat({ position }: { position: Position }) {
+function PendingStat({ position, past }: Pick<ActionProps, "position" | "past">) {
   const { t } = useText();
   const now = useChainNow(position.head);
-  const { pending } = position;
+  const pending = past?.pending;
   return (
     <div class="stat" data-state={pending === undefined ? undefined : "pending"}>
       <p class="label">{t("stat.pending")}</p>
       {pending === undefined ? (
-        <p class="quiet-text">{t("stat.pendingNone")}</p>
+        past === undefined ? (
+          <Loading text={t("earnings.loading")} />
+        ) : (
+          <p class="quiet-text">{t("stat.pendingNone")}</p>
+        )
       ) : (
         <>
           {pending.amount === undefined ? (

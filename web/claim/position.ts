@@ -21,17 +21,23 @@ export type Position = {
   readonly payee: Address;
   /** The one leaf that covers every epoch up to `epoch`; none when there is nothing to prove. */
   readonly leaf: ProvenLeaf | undefined;
-  readonly pending: Pending | undefined;
   /** Why there is nothing, when nothing was ever earned. */
   readonly nothing: Nothing | undefined;
   /** Until when claims are paused (unix seconds); in the past when they are not. */
   readonly pausedUntil: number;
   readonly head: Block;
-  readonly reports: ReadonlyMap<number, ChainReport>;
-  readonly revoked: readonly RevokedDevice[];
   readonly index: number | undefined;
+  /** What the ledger calls pending, by its digest. */
+  readonly proposal: Hex;
   /** All that decides about proofs; as long as it stays, they do. */
   readonly state: string;
+};
+
+/** What only the logs tell, which take longer to read than what can be claimed. */
+export type Past = {
+  readonly pending: Pending | undefined;
+  readonly reports: ReadonlyMap<number, ChainReport>;
+  readonly revoked: readonly RevokedDevice[];
 };
 
 export type Pending = {
@@ -50,7 +56,10 @@ const TOPICS = [
   eventTopic("DeviceRegistry", "DeviceRevoked"),
 ];
 
-/** Logs and files are read again only when the chain has something new: `before` is what was read last. */
+/**
+ * In two requests to the node and one proof, whatever happened before. The proof is read again only when the chain has
+ * something new: `before` is what was read last.
+ */
 export async function readPosition(
   chain: Chain,
   account: Address,
@@ -72,12 +81,9 @@ export async function readPosition(
   if (before?.state === state) {
     return { ...before, ...now, claimable: claimableOf(before.earned, claimed) };
   }
-  const logs = await chain.logs(["EpochLedger", "DeviceRegistry"], [TOPICS]);
-  const reports = reportsFrom(logs, proposal.digest);
   const final = await finalLeaf(chain, account, epoch, index);
   const leaf = typeof final === "string" ? undefined : final;
   const earned = leaf?.cumulative ?? 0n;
-  const pending = await readPending(chain, account, index, earned, reports.get(epoch + 1));
   return {
     ...now,
     account,
@@ -85,13 +91,22 @@ export async function readPosition(
     earned,
     claimable: claimableOf(earned, claimed),
     leaf,
-    pending,
     nothing: typeof final === "string" ? final : earned === 0n ? "nothing-earned" : undefined,
-    reports,
-    revoked: index === undefined ? [] : await revokedOf(chain, logs, account),
     index,
+    proposal: proposal.digest,
     state,
   };
+}
+
+export async function readPast(chain: Chain, position: Position): Promise<Past> {
+  const { account, epoch, earned, index, proposal } = position;
+  const logs = await chain.logs(["EpochLedger", "DeviceRegistry"], [TOPICS]);
+  const reports = reportsFrom(logs, proposal);
+  const [pending, revoked] = await Promise.all([
+    readPending(chain, account, index, earned, reports.get(epoch + 1)),
+    index === undefined ? [] : revokedOf(chain, logs, account),
+  ]);
+  return { pending, reports, revoked };
 }
 
 async function finalLeaf(

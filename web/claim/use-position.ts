@@ -1,37 +1,49 @@
 import type { Address } from "@link-rewards/core/encoding/bytes";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import type { Chain } from "../sources/chain.ts";
-import { type Position, readPosition } from "./position.ts";
+import { isTrouble } from "../sources/trouble.ts";
+import { type Past, type Position, readPast, readPosition } from "./position.ts";
 
 const REFRESH_MS = 5_000;
 
 export type PositionState = {
   readonly position: Position | undefined;
-  /** What went wrong with the last look; the position is then the one before. */
+  /** Undefined until it is read, which is after the position. */
+  readonly past: Past | undefined;
+  /** What went wrong with the last look; position and past are then those before. */
   readonly trouble: unknown;
   refresh(): Promise<void>;
 };
 
+type Read = { readonly position: Position; readonly past: Past | undefined };
+
 /** Follows an account: looks again every few seconds, and whenever asked to. */
 export function usePosition(chain: Chain, account: Address): PositionState {
-  const [position, setPosition] = useState<Position>();
+  const [read, setRead] = useState<Read>();
   const [trouble, setTrouble] = useState<unknown>();
-  const last = useRef<Position | undefined>(undefined);
+  const last = useRef<Read | undefined>(undefined);
   const refresh = useCallback(async () => {
+    const show = (next: Read) => {
+      last.current = next;
+      setRead(next);
+    };
     try {
-      const before = last.current?.account === account ? last.current : undefined;
-      const read = await readPosition(chain, account, before);
-      last.current = read;
-      setPosition(read);
+      const before = last.current?.position.account === account ? last.current : undefined;
+      const position = await readPosition(chain, account, before?.position);
+      const isNew = before?.position.state !== position.state;
+      show({ position, past: before?.past });
+      if (isNew || before?.past === undefined)
+        show({ position, past: await readPast(chain, position) });
       setTrouble(undefined);
     } catch (error) {
+      if (isTrouble(error, "rpc-incomplete")) await chain.forgetLogs();
       setTrouble(error);
     }
   }, [chain, account]);
 
   useEffect(() => {
     let stopped = false;
-    setPosition(undefined);
+    setRead(undefined);
     setTrouble(undefined);
     const loop = async () => {
       while (!stopped) {
@@ -45,6 +57,6 @@ export function usePosition(chain: Chain, account: Address): PositionState {
     };
   }, [refresh]);
   // While another account is being read, the last one's numbers are not shown for it.
-  const shown = position?.account === account ? position : undefined;
-  return { position: shown, trouble, refresh };
+  const shown = read?.position.account === account ? read : undefined;
+  return { position: shown?.position, past: shown?.past, trouble, refresh };
 }

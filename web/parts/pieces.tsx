@@ -5,7 +5,7 @@ import { useEffect, useState } from "preact/hooks";
 import { exactTokens, localTime, shortHex, tokens, utcTime } from "../format.ts";
 import { useText } from "../language.ts";
 import type { PageConfig } from "../sources/config.ts";
-import { isTrouble } from "../sources/trouble.ts";
+import { isNodesTrouble, isTrouble } from "../sources/trouble.ts";
 
 /** The small pieces that both pages are made of. */
 
@@ -113,7 +113,7 @@ export function TroubleNotice({ error, retry }: { error: unknown; retry?: () => 
   const { t } = useText();
   const kind = isTrouble(error) ? error.trouble : "unexpected";
   return (
-    <Notice tone={kind === "rpc-down" ? "warning" : "bad"} state={kind}>
+    <Notice tone={isNodesTrouble(error) ? "warning" : "bad"} state={kind}>
       <strong>{t(`trouble.${kind}.title`)}</strong>
       <p>{t(`trouble.${kind}.text`)}</p>
       <details>

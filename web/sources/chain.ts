@@ -1,4 +1,5 @@
 import { CONTRACT_NAMES, type ContractName } from "@link-rewards/client/deployment-file";
+import type { Topic } from "@link-rewards/client/node/logs";
 import { type Address, fromHex, type Hex } from "@link-rewards/core/encoding/bytes";
 import { isRefused } from "@link-rewards/core/encoding/refusal";
 import type { Block } from "@link-rewards/core/law/block";
@@ -7,11 +8,9 @@ import type { LawEvent } from "@link-rewards/core/law/events";
 import type { Result } from "ethers";
 import type { PageConfig } from "./config.ts";
 import { INTERFACES } from "./contracts.ts";
-import { connectRpc, isRpcError, type Request } from "./rpc.ts";
+import { keepLogs } from "./kept-logs.ts";
+import { connectRpc, nodeTrouble, type Request, refusalTrouble } from "./rpc.ts";
 import { trouble } from "./trouble.ts";
-
-/** Blocks in one `eth_getLogs`; halved when a node refuses the answer as too large. */
-const LOG_BLOCKS = 10_000;
 
 export type ChainLog = {
   readonly contract: ContractName;
@@ -25,22 +24,35 @@ export type ChainLog = {
 /** What the pages read: a public node, trusted for no more than the state of the chain. */
 export type Chain = {
   readonly config: PageConfig;
+  /** Throws a trouble where no node answers, and an RpcError where one refuses. */
   readonly request: Request;
   read<T = Result>(contract: ContractName, method: string, ...args: readonly unknown[]): Promise<T>;
   block(tag: number | "latest"): Promise<Block | undefined>;
   code(address: Address): Promise<Uint8Array>;
   /** Logs since the deployment, in the order of the chain; `topics` as for `eth_getLogs`. */
-  logs(contracts: readonly ContractName[], topics?: readonly unknown[]): Promise<ChainLog[]>;
+  logs(contracts: readonly ContractName[], topics?: readonly Topic[]): Promise<ChainLog[]>;
+  /** Reads all of them anew the next time: what a node left out was kept too. */
+  forgetLogs(): Promise<void>;
 };
 
 export function connectChain(config: PageConfig): Chain {
-  const request = guardChainId(connectRpc(config.rpcUrl), config);
+  const ask = guardChainId(connectRpc(config.rpcUrls), config);
+  const request: Request = (method, params) =>
+    ask(method, params).catch(rethrow(nodeTrouble)) as never;
+  /** What every node answers. */
+  const fact: Request = (method, params) =>
+    ask(method, params).catch(rethrow(refusalTrouble)) as never;
   const { contracts, startBlock } = config.deployment;
   const nameOf = new Map(
     CONTRACT_NAMES.map((name) => [contracts[name].address.toLowerCase(), name]),
   );
+  const kept = keepLogs(
+    ask,
+    `${config.deployment.chainId} ${contracts.EpochLedger.address}`,
+    startBlock,
+  );
   const block: Chain["block"] = async (tag) => {
-    const found = await request<Record<"number" | "timestamp", string> & { hash: Hex }>(
+    const found = await fact<Record<"number" | "timestamp", string> & { hash: Hex }>(
       "eth_getBlockByNumber",
       [quantity(tag), false],
     );
@@ -56,52 +68,29 @@ export function connectChain(config: PageConfig): Chain {
         to: contracts[contract].address,
         data: face.encodeFunctionData(method, [...args]),
       };
-      const answer = await request<Hex>("eth_call", [call, "latest"]);
+      const answer = await fact<Hex>("eth_call", [call, "latest"]);
       const result = face.decodeFunctionResult(method, answer);
       return (result.length === 1 ? result[0] : result) as T;
     },
     block,
-    code: async (address) => fromHex(await request<Hex>("eth_getCode", [address, "latest"])),
+    code: async (address) => fromHex(await fact<Hex>("eth_getCode", [address, "latest"])),
+    forgetLogs: kept.forget,
     async logs(names, topics = []) {
-      const head = Number(await request<Hex>("eth_blockNumber"));
       const address = names.map((name) => contracts[name].address);
-      const found: RawLog[] = [];
-      let size = LOG_BLOCKS;
-      for (let from = startBlock; from <= head; ) {
-        const to = Math.min(head, from + size - 1);
-        const range = { address, topics, fromBlock: quantity(from), toBlock: quantity(to) };
-        try {
-          found.push(...(await request<RawLog[]>("eth_getLogs", [range])));
-          from = to + 1;
-        } catch (error) {
-          if (!isRpcError(error) || size === 1) throw error;
-          size = Math.ceil(size / 2);
-        }
-      }
-      return found.flatMap((log) => {
-        const contract = nameOf.get(log.address.toLowerCase());
-        if (!contract) return [];
-        return {
-          contract,
-          topics: log.topics,
-          data: log.data,
-          blockNumber: Number(log.blockNumber),
-          logIndex: Number(log.logIndex),
-          transactionHash: log.transactionHash,
-        };
+      const found = await kept.read({ address, topics }).catch(rethrow(refusalTrouble));
+      return found.flatMap(({ address, ...log }) => {
+        const contract = nameOf.get(address);
+        return contract === undefined ? [] : { ...log, contract };
       });
     },
   };
 }
 
-type RawLog = {
-  readonly address: string;
-  readonly topics: readonly string[];
-  readonly data: string;
-  readonly blockNumber: Hex;
-  readonly logIndex: Hex;
-  readonly transactionHash: Hex;
-};
+function rethrow(told: (error: unknown) => unknown) {
+  return (error: unknown): never => {
+    throw told(error);
+  };
+}
 
 /** A node of another chain would answer everything, and everything wrongly. Asked once, before the first answer. */
 function guardChainId(request: Request, { deployment, chain }: PageConfig): Request {
@@ -114,13 +103,16 @@ function guardChainId(request: Request, { deployment, chain }: PageConfig): Requ
   };
   return async <T>(method: string, params?: readonly unknown[]) => {
     checked ??= check();
+    // In one request with it.
+    const answer = request<T>(method, params);
+    answer.catch(() => undefined);
     try {
       await checked;
     } catch (error) {
       checked = undefined;
       throw error;
     }
-    return request<T>(method, params);
+    return answer;
   };
 }
 

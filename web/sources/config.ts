@@ -12,8 +12,8 @@ export type PageConfig = {
     /** Its address without a slash at the end, where the chain has one. */
     readonly explorer?: string;
   };
-  /** A public node that answers pages of any origin. */
-  readonly rpcUrl: string;
+  /** Public nodes that answer pages of any origin: the next is asked when one fails. */
+  readonly rpcUrls: readonly string[];
   /** Mirrors of the bundles, relative to the page or absolute; the first that serves what is on chain is used. */
   readonly bundles: readonly string[];
 };

@@ -2,7 +2,7 @@ import { type Address, type Hex, lowercaseHex } from "@link-rewards/core/encodin
 import type { Chain } from "./chain.ts";
 import { decodeRevert } from "./contracts.ts";
 import { isRpcError, revertBytes } from "./rpc.ts";
-import { isTrouble } from "./trouble.ts";
+import { isNodesTrouble } from "./trouble.ts";
 import { type Call, type Connection, isRejection, messageOf, sendUnchecked } from "./wallet.ts";
 
 /** Where something that was asked of a wallet stands. */
@@ -70,7 +70,7 @@ export async function waitFor(
       tell({ state: shared && !seen ? "other-owners" : "sent", hash });
     } catch (error) {
       // The node may be back with the next look; what was sent is sent.
-      if (!isTrouble(error, "rpc-down")) throw error;
+      if (!isNodesTrouble(error)) throw error;
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }

@@ -91,7 +91,7 @@ export async function switchChain({ provider }: Wallet, config: PageConfig): Pro
       chainId,
       chainName: name,
       nativeCurrency: { name: currency, symbol: currency, decimals: 18 },
-      rpcUrls: [config.rpcUrl],
+      rpcUrls: config.rpcUrls,
       ...(explorer !== undefined && { blockExplorerUrls: [explorer] }),
     };
     await provider.request({ method: "wallet_addEthereumChain", params: [chain] });

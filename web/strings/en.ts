@@ -101,6 +101,11 @@ export const EN = {
   "trouble.rpc-down.title": "The chain cannot be reached",
   "trouble.rpc-down.text":
     "The public node does not answer. Nothing is lost; this page goes on by itself when it is back.",
+  "trouble.rpc-busy.title": "The node asks for patience",
+  "trouble.rpc-busy.text":
+    "It answers only so many questions at a time. Nothing is lost; this page goes on by itself.",
+  "trouble.rpc-refused.title": "The node does not answer this",
+  "trouble.rpc-refused.text": "Another node may. What was proven before stays as it is.",
   "trouble.wrong-rpc.title": "The node serves another chain",
   "trouble.wrong-rpc.text": "The address of the node in this page’s settings is wrong.",
   "trouble.rpc-incomplete.title": "The node does not give the whole history",

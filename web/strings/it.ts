@@ -102,6 +102,11 @@ export const IT: Strings = {
   "trouble.rpc-down.title": "La blockchain non è raggiungibile",
   "trouble.rpc-down.text":
     "Il nodo pubblico non risponde. Non perdi nulla: la pagina riprenderà da sola quando il nodo tornerà disponibile.",
+  "trouble.rpc-busy.title": "Il nodo chiede pazienza",
+  "trouble.rpc-busy.text":
+    "Risponde solo a un certo numero di domande alla volta. Non perdi nulla: la pagina prosegue da sola.",
+  "trouble.rpc-refused.title": "Il nodo non risponde a questa domanda",
+  "trouble.rpc-refused.text": "Un altro nodo potrebbe farlo. Ciò che era già provato resta valido.",
   "trouble.wrong-rpc.title": "Il nodo è di un’altra rete",
   "trouble.wrong-rpc.text": "L’indirizzo del nodo nelle impostazioni di questa pagina è errato.",
   "trouble.rpc-incomplete.title": "Il nodo non fornisce tutto lo storico",

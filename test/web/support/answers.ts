@@ -1,5 +1,6 @@
 import { AbiCoder, id } from "ethers";
 import type { Page } from "playwright-core";
+import { beforeNode } from "./node.ts";
 import type { Stage } from "./stage.ts";
 
 /** What a contract is made to say: its function's signature, the types it returns, and the values. */
@@ -18,14 +19,9 @@ export async function answerCalls(
       coder.encode(types, values),
     ]),
   );
-  await page.route(`${stage.world.devnet.rpcUrl}/**`, (route) => {
-    const { id: callId, method, params } = route.request().postDataJSON();
-    const result = method === "eth_call" ? results.get(params[0].data.slice(0, 10)) : undefined;
-    if (result === undefined) return route.continue();
-    return route.fulfill({
-      contentType: "application/json",
-      headers: { "access-control-allow-origin": "*" },
-      body: JSON.stringify({ jsonrpc: "2.0", id: callId, result }),
-    });
+  await beforeNode(page, stage, ({ method, params: [call] }, given) => {
+    const result =
+      method === "eth_call" ? results.get((call as { data: string }).data.slice(0, 10)) : undefined;
+    return result === undefined ? given : { result };
   });
 }

@@ -82,7 +82,7 @@ async function stageIn(chain: ChainName, world: MemberWorld): Promise<Stage> {
     config: {
       deployment,
       chain: { name: "Local chain", currency: "ETH" },
-      rpcUrl: devnet.rpcUrl,
+      rpcUrls: [devnet.rpcUrl],
       bundles: ["../bundles"],
     },
     async claimFor(account) {
