@@ -1,6 +1,6 @@
 import { cutRange } from "@link-rewards/client/bundle";
+import { fetchPaced } from "@link-rewards/client/node/paced";
 import type { RangeReader } from "@link-rewards/core/judge/proof";
-import { fetchPaced } from "@link-rewards/host/paced";
 
 /** Of a server that knows no ranges and sends whole files: the invoices of 800,000 contributions. */
 const MOST_FILE_BYTES = 64 * 1024 * 1024;
