@@ -61,7 +61,7 @@ describe("the pages' files", () => {
         { env },
       );
       expect(built.stdout).to.include(`ipfs://${stage.pages.cid}\n`);
-      expect(stage.pages.gzipBytes).to.be.at.most(136_000);
+      expect(stage.pages.gzipBytes).to.be.at.most(150_000);
     } finally {
       await rm(folder, { recursive: true, force: true });
     }

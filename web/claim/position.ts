@@ -35,6 +35,8 @@ export type Position = {
 
 /** What only the logs tell, which take longer to read than what can be claimed. */
 export type Past = {
+  /** The position's, to which it belongs. */
+  readonly state: string;
   readonly pending: Pending | undefined;
   readonly reports: ReadonlyMap<number, ChainReport>;
   readonly revoked: readonly RevokedDevice[];
@@ -99,14 +101,14 @@ export async function readPosition(
 }
 
 export async function readPast(chain: Chain, position: Position): Promise<Past> {
-  const { account, epoch, earned, index, proposal } = position;
+  const { account, epoch, earned, index, proposal, state } = position;
   const logs = await chain.logs(["EpochLedger", "DeviceRegistry"], [TOPICS]);
   const reports = reportsFrom(logs, proposal);
   const [pending, revoked] = await Promise.all([
     readPending(chain, account, index, earned, reports.get(epoch + 1)),
     index === undefined ? [] : revokedOf(chain, logs, account),
   ]);
-  return { pending, reports, revoked };
+  return { state, pending, reports, revoked };
 }
 
 async function finalLeaf(

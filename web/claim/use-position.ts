@@ -15,36 +15,41 @@ export type PositionState = {
   refresh(): Promise<void>;
 };
 
+/** Each stays until the same has been read. */
+type Troubles = { readonly position?: unknown; readonly past?: unknown };
+
 type Read = { readonly position: Position; readonly past: Past | undefined };
 
 /** Follows an account: looks again every few seconds, and whenever asked to. */
 export function usePosition(chain: Chain, account: Address): PositionState {
   const [read, setRead] = useState<Read>();
-  const [trouble, setTrouble] = useState<unknown>();
+  const [trouble, setTrouble] = useState<Troubles>({});
   const last = useRef<Read | undefined>(undefined);
   const refresh = useCallback(async () => {
     const show = (next: Read) => {
       last.current = next;
       setRead(next);
     };
+    const before = last.current?.position.account === account ? last.current : undefined;
+    let part: keyof Troubles = "position";
     try {
-      const before = last.current?.position.account === account ? last.current : undefined;
       const position = await readPosition(chain, account, before?.position);
-      const isNew = before?.position.state !== position.state;
+      setTrouble((had) => ({ ...had, position: undefined }));
       show({ position, past: before?.past });
-      if (isNew || before?.past === undefined)
+      part = "past";
+      if (before?.past?.state !== position.state)
         show({ position, past: await readPast(chain, position) });
-      setTrouble(undefined);
+      setTrouble({});
     } catch (error) {
       if (isTrouble(error, "rpc-incomplete")) await chain.forgetLogs();
-      setTrouble(error);
+      setTrouble((had) => ({ ...had, [part]: error }));
     }
   }, [chain, account]);
 
   useEffect(() => {
     let stopped = false;
     setRead(undefined);
-    setTrouble(undefined);
+    setTrouble({});
     const loop = async () => {
       while (!stopped) {
         await refresh();
@@ -58,5 +63,10 @@ export function usePosition(chain: Chain, account: Address): PositionState {
   }, [refresh]);
   // While another account is being read, the last one's numbers are not shown for it.
   const shown = read?.position.account === account ? read : undefined;
-  return { position: shown?.position, past: shown?.past, trouble, refresh };
+  return {
+    position: shown?.position,
+    past: shown?.past,
+    trouble: trouble.position ?? trouble.past,
+    refresh,
+  };
 }
