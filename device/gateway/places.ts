@@ -24,6 +24,7 @@ export type PlacesParts = {
   /** On how many devices each content is to be. */
   readonly replicas: number;
   readonly goneMilliseconds?: number | undefined;
+  readonly againMilliseconds?: number | undefined;
   readonly log: Log;
   readonly clock?: () => number;
 };
@@ -34,7 +35,8 @@ const GONE_MS = 15 * 60_000;
 const AGAIN_MS = 10 * 60_000;
 
 export function openPlaces(parts: PlacesParts): Places {
-  const { files, replicas, log, goneMilliseconds = GONE_MS } = parts;
+  const { files, replicas, log } = parts;
+  const { goneMilliseconds = GONE_MS, againMilliseconds = AGAIN_MS } = parts;
   const clock = parts.clock ?? (() => performance.now());
   const placesOf = new Map(files.map(({ contentTree }) => [contentTree.root, new Set<Address>()]));
   const barredUntil = new Map<string, number>();
@@ -47,7 +49,7 @@ export function openPlaces(parts: PlacesParts): Places {
     !keepersOf(root).has(device) && clock() >= (barredUntil.get(nameOf(root, device)) ?? 0);
 
   function lost(root: Hex, device: Address, reason: string): void {
-    barredUntil.set(nameOf(root, device), clock() + AGAIN_MS);
+    barredUntil.set(nameOf(root, device), clock() + againMilliseconds);
     if (keepersOf(root).delete(device)) log("warn", "content-lost", { root, device, reason });
   }
 

@@ -50,6 +50,8 @@ export type GatewayOptions = {
   readonly dispatch?: Dispatch;
   /** How long a device may be away before what it keeps is copied to another. */
   readonly goneMilliseconds?: number;
+  /** For how long a device that lost a content is not given it again. */
+  readonly againMilliseconds?: number;
   /** How long a device may take for a chunk that a user waits for. */
   readonly stallMilliseconds?: number;
   /** What nodes compute for the customer, each from the files of a module and of an input. */
@@ -71,7 +73,7 @@ export type GatewayOptions = {
 /** Of whoever buys by visiting devices. */
 export type BuyerOptions = Omit<
   GatewayOptions,
-  "replicas" | "dispatch" | "goneMilliseconds" | "stallMilliseconds"
+  "replicas" | "dispatch" | "goneMilliseconds" | "againMilliseconds" | "stallMilliseconds"
 >;
 
 export type GatewayJob = {
@@ -127,6 +129,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     files,
     replicas: options.replicas ?? DEFAULT_REPLICAS,
     goneMilliseconds: options.goneMilliseconds,
+    againMilliseconds: options.againMilliseconds,
     log,
   });
   const deliveries = openDeliveries({

@@ -308,7 +308,9 @@ export function startDemoGateway(
   buyer: Buyer,
   how: HowItBuys,
 ): Promise<RunningGateway> {
-  return startGateway({ ...buyerOf(cast, oracles, buyer), replicas: DEVICES, ...how });
+  // Every device keeps every file, also the one that forgets all it had.
+  const places = { replicas: DEVICES, againMilliseconds: 0 };
+  return startGateway({ ...buyerOf(cast, oracles, buyer), ...places, ...how });
 }
 
 async function startDemoInspector(

@@ -4,6 +4,7 @@ import { gzipSync } from "node:zlib";
 import { contractsOf } from "@link-rewards/client/deployment-file";
 import { readLogs } from "@link-rewards/client/node/logs";
 import { isNodeFault } from "@link-rewards/client/node/node-fault";
+import { ZERO_HASH } from "@link-rewards/core/encoding/bytes";
 import { connectChain } from "@link-rewards/host/chain/chain";
 import { reasonOf } from "@link-rewards/host/chain/errors";
 import { NodeProvider } from "@link-rewards/host/chain/node-provider";
@@ -173,6 +174,7 @@ describe("asking a node", () => {
             data: "0x",
             logIndex: "0x0",
             blockNumber: `0x${from.toString(16)}`,
+            transactionHash: ZERO_HASH,
           },
         ],
       }),
@@ -219,7 +221,14 @@ describe("asking a node", () => {
   ] as const) {
     it(`refuses a log that is ${what}`, async () => {
       const topic = `0x${"01".repeat(32)}` as const;
-      const good = { address, topics: [topic], data: "0x", blockNumber: "0x1", logIndex: "0x0" };
+      const good = {
+        address,
+        topics: [topic],
+        data: "0x",
+        blockNumber: "0x1",
+        logIndex: "0x0",
+        transactionHash: ZERO_HASH,
+      };
       const read = async (result: unknown) => {
         proxy.handle(async ({ body }, forward) =>
           isLogs(body) ? answerTo(body, { result }) : forward(),
