@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { rememberRanges } from "@link-rewards/client/bundle";
 import { type Address, ZERO_ADDRESS, ZERO_HASH } from "@link-rewards/core/encoding/bytes";
 import { findOmission } from "@link-rewards/core/judge/omission";
@@ -8,6 +7,7 @@ import type { DeviceKey } from "@link-rewards/host/keys";
 import type { Reported } from "../chain.ts";
 import type { Log } from "../log.ts";
 import { webRanges } from "./bundle-ranges.ts";
+import { lookAgain } from "./look-again.ts";
 import type { Words } from "./words.ts";
 
 /** A lawful receipt that a member gave its word for, and that the final report of its epoch does not have. */
@@ -45,7 +45,6 @@ export function watchOmissions(parts: OmissionParts): OmissionWatch {
   const found: LeftOut[] = [];
   const kept = new Set<number>();
   const broken = new Set<number>();
-  const stop = new AbortController();
 
   async function lookOnce(): Promise<void> {
     const lastFinal = await chain.lastFinalEpoch();
@@ -68,30 +67,13 @@ export function watchOmissions(parts: OmissionParts): OmissionWatch {
     found.push(...leftOut);
   }
 
-  let last: Promise<void> = Promise.resolve();
-  /** One after the other: two at once would tell everything twice. */
-  function look(): Promise<void> {
-    const looked = last.then(lookOnce);
-    last = looked.catch(() => undefined);
-    return looked;
-  }
-
-  async function lookOn(): Promise<void> {
-    while (!stop.signal.aborted) {
-      await look().catch((error) => log("warn", "words-not-checked", { error: String(error) }));
-      await sleep(everyMilliseconds, undefined, { signal: stop.signal }).catch(() => undefined);
-    }
-  }
-
-  const done = lookOn();
-  return {
-    found: () => found,
-    look,
-    async close() {
-      stop.abort();
-      await done;
-    },
-  };
+  const looking = lookAgain({
+    lookOnce,
+    pause: () => everyMilliseconds,
+    failed: (error) => log("warn", "words-not-checked", { error: String(error) }),
+  });
+  looking.begin();
+  return { found: () => found, look: looking.look, close: looking.close };
 }
 
 async function leftOutOf(parts: OmissionParts, epoch: number): Promise<readonly LeftOut[]> {

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { rememberRanges } from "@link-rewards/client/bundle";
 import { settlementOf } from "@link-rewards/client/settlement";
 import type { Address, Hex } from "@link-rewards/core/encoding/bytes";
@@ -12,6 +11,7 @@ import type { Oracles } from "../oracles.ts";
 import { webRanges } from "./bundle-ranges.ts";
 import type { Exposed, Exposure } from "./exposure.ts";
 import { finalLineOf } from "./final-line.ts";
+import { lookAgain } from "./look-again.ts";
 
 /** How a customer paid the last final epoch. Amounts are in wei. */
 export type Payment = {
@@ -78,7 +78,6 @@ const RECENT_EPOCHS = 3;
  */
 export function watchPayments(parts: PaymentParts): Payments {
   const { exposure, chain, log } = parts;
-  const stop = new AbortController();
   const payments = new Map<Address, Payment>();
   const sealed = new Map<string, bigint>();
   const promised = new Map<string, bigint>();
@@ -102,7 +101,7 @@ export function watchPayments(parts: PaymentParts): Payments {
 
   async function lookAtChain(asked: PaymentsChain): Promise<void> {
     const until = performance.now() + MOST_LOOK_MS;
-    const isOver = () => stop.signal.aborted || performance.now() > until;
+    const isOver = () => looking.isClosed() || performance.now() > until;
     for (const epoch of exposure.unpriced()) exposure.price(epoch, await asked.tariffAt(epoch));
     const [final, collectable] = await Promise.all([
       asked.lastFinalEpoch(),
@@ -178,7 +177,7 @@ export function watchPayments(parts: PaymentParts): Payments {
     const about = customers();
     for (const known of payments.keys()) if (!about.includes(known)) payments.delete(known);
     for (const customer of about) {
-      if (stop.signal.aborted) return;
+      if (looking.isClosed()) return;
       const said = await parts.oracles.standings(customer);
       const newest = said
         .map((standing) => standing?.settled[0])
@@ -233,37 +232,19 @@ export function watchPayments(parts: PaymentParts): Payments {
     await lookAtChain(chain);
   }
 
-  let last: Promise<void> = Promise.resolve();
-  /** One after the other. */
-  function look(): Promise<void> {
-    const looked = last.then(lookOnce);
-    last = looked.catch(() => undefined);
-    return looked;
-  }
-
-  async function lookOn(): Promise<void> {
-    while (!stop.signal.aborted) {
-      await look().catch((error) => warn("payments-not-read", "all", error));
-      const pause = (parts.everyMilliseconds ?? LOOK_MS) * (1 + Math.random() / 4);
-      await sleep(pause, undefined, { signal: stop.signal }).catch(() => undefined);
-    }
-  }
-
-  let done: Promise<void> | undefined;
+  const looking = lookAgain({
+    lookOnce,
+    pause: () => (parts.everyMilliseconds ?? LOOK_MS) * (1 + Math.random() / 4),
+    failed: (error) => warn("payments-not-read", "all", error),
+  });
   return {
     last: (customer) => payments.get(customer),
     lastFinal: () => lastFinal,
     sealed: (epoch, customer) => sealed.get(nameOf(epoch, customer)),
     promised: (epoch, customer) => promised.get(nameOf(epoch, customer)) ?? 0n,
-    begin() {
-      done ??= lookOn();
-    },
-    look,
-    async close() {
-      stop.abort();
-      await done;
-      await last;
-    },
+    begin: looking.begin,
+    look: looking.look,
+    close: looking.close,
   };
 }
 
