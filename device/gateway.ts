@@ -1,11 +1,8 @@
 #!/usr/bin/env node
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
-import { contractsOf } from "@link-rewards/client/deployment-file";
-import { readDeploymentFile } from "@link-rewards/host/deployment";
-import { createKeyFile, openSigner } from "@link-rewards/host/keys";
+import { createKeyFile } from "@link-rewards/host/keys";
 import {
-  address,
   deploymentOption,
   keyOptions,
   rpcQuorumOption,
@@ -13,17 +10,15 @@ import {
   wholeNumber,
 } from "@link-rewards/host/options";
 import { askedToStop, misuse, runProgram } from "@link-rewards/host/program";
-import { connectChain } from "./chain.ts";
+import { buyingOptions, openBuying } from "./buying.ts";
 import { serveUsers, type Users } from "./gateway/serve-users.ts";
 import { DEFAULT_REPLICAS, type RunningGateway, startGateway } from "./gateway/start.ts";
 import { DEFAULT_WORK } from "./gateway/visit.ts";
-import { welcomeDevices } from "./gateway/welcome.ts";
-import { logToStderr } from "./log.ts";
 import { jobsOf, jsonOption, oraclesOption, positive, print } from "./options.ts";
 
 const program = new Command("link-gateway")
   .description(
-    "The reference customer: uses nodes, checks everything it gets, signs receipts for what was good, and promises to pay for it.",
+    "The reference customer: uses devices, checks everything it gets, signs receipts for what was good, and promises to pay for it.",
   )
   .addHelpText(
     "after",
@@ -56,9 +51,10 @@ function keyCommand() {
 
 function runCommand() {
   const key = keyOptions();
+  const buying = buyingOptions();
   return new Command("run")
     .description(
-      "Uses every node once a round, then signs for what was good and promises to pay for it, until stopped.",
+      "Uses every device once a round, then signs for what was good and promises to pay for it, until stopped.",
     )
     .addOption(deploymentOption())
     .addOption(oraclesOption())
@@ -67,33 +63,28 @@ function runCommand() {
     .addOption(key.keystore)
     .addOption(key.passwordFile)
     .addOption(key.keyFile)
-    .requiredOption("--customer <address>", "who pays", address)
-    .option("--host <host>", "address that devices dial in at", "127.0.0.1")
-    .option("--port <port>", "0 takes any free one", wholeNumber, 8421)
+    .addOption(buying.customer)
+    .addOption(buying.host)
+    .addOption(buying.port)
     .option(
       "--file <file...>",
-      "content that nodes keep, and that is fetched from them",
+      "content that devices keep, and that is fetched from them",
       [] as string[],
     )
-    .option("--replicas <n>", "on how many nodes each file is kept", positive, DEFAULT_REPLICAS)
+    .option("--replicas <n>", "on how many devices each file is kept", positive, DEFAULT_REPLICAS)
     .option(
       "--serve <port>",
       "serve the files to users over HTTP; 0 takes any free one",
       wholeNumber,
     )
     .option("--serve-host <host>", "address that users come to", "127.0.0.1")
-    .option("--module <file>", "WebAssembly that nodes run for it")
+    .option("--module <file>", "WebAssembly that devices run for it")
     .option("--input <file...>", "what the module is run on, one job each", [] as string[])
-    .option(
-      "--milliseconds <n>",
-      "what a job may take, and costs, however long it takes",
-      wholeNumber,
-      1_000,
-    )
+    .addOption(buying.milliseconds)
     .option("--answers <folder>", "where to write what was computed")
     .option(
       "--check-share <percent>",
-      "of the jobs: computed a second time, by another node or by itself",
+      "of the jobs: computed a second time, by another device or by itself",
       percent,
       DEFAULT_WORK.checkPercent,
     )
@@ -105,29 +96,14 @@ function runCommand() {
     .action(async (options) => {
       const jobs = jobsOf(options);
       checkServing(options);
-      const deployment = await readDeploymentFile(options.deployment);
-      const chain = connectChain(options.rpc, deployment, options.rpcQuorum);
-      const { customer, payShare } = options;
-      const contracts = contractsOf(deployment);
-      const { answers, checkShare } = options;
-      const log = logToStderr(options.json);
-      const known = {
-        chainId: deployment.chainId,
-        registry: contracts.deviceRegistry,
-        customer,
-        key: await openSigner(options),
-        oracles: options.oracle,
-        chain,
-        log,
-      };
-      const door = await welcomeDevices({ ...known, host: options.host, port: options.port });
+      const { answers, checkShare, payShare } = options;
+      const buyer = await openBuying(options);
+      const { door, chain, log } = buyer;
       let gateway: RunningGateway | undefined;
       let users: Users | undefined;
       try {
         gateway = await startGateway({
-          ...known,
-          escrow: contracts.customerEscrow,
-          door,
+          ...buyer,
           files: options.file,
           jobs,
           ...(answers && { answers }),
@@ -157,7 +133,7 @@ function runCommand() {
           print(options.json, {
             round,
             epoch,
-            nodes: visits.length,
+            devices: visits.length,
             good,
             signed: signed.length,
             promised,

@@ -2,12 +2,9 @@
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command, Option } from "@commander-js/extra-typings";
-import { contractsOf } from "@link-rewards/client/deployment-file";
 import { connectChain as connectLawChain } from "@link-rewards/host/chain/chain";
 import { readDeploymentFile } from "@link-rewards/host/deployment";
-import { openSigner } from "@link-rewards/host/keys";
 import {
-  address,
   deploymentOption,
   headBoundsOf,
   headOptions,
@@ -17,14 +14,12 @@ import {
   wholeNumber,
 } from "@link-rewards/host/options";
 import { askedToStop, EXIT, runProgram } from "@link-rewards/host/program";
-import { connectChain } from "./chain.ts";
-import { welcomeDevices } from "./gateway/welcome.ts";
+import { buyingOptions, openBuying } from "./buying.ts";
 import { divergenceIn } from "./inspector/check.ts";
 import { orderReader } from "./inspector/order.ts";
 import type { Pass } from "./inspector/pass-server.ts";
 import { parseRecord } from "./inspector/record.ts";
 import { startInspector } from "./inspector/start.ts";
-import { logToStderr } from "./log.ts";
 import { jobsOf, jsonOption, oraclesOption, positive, print } from "./options.ts";
 
 const program = new Command("link-inspector")
@@ -64,6 +59,7 @@ function confirmationsOption() {
 
 function runCommand() {
   const key = keyOptions();
+  const buying = buyingOptions();
   const head = headOptions();
   return new Command("run")
     .description("Visits every bound device once in a pass, a pass after the other, until stopped.")
@@ -77,18 +73,13 @@ function runCommand() {
     .addOption(key.keystore)
     .addOption(key.passwordFile)
     .addOption(key.keyFile)
-    .requiredOption("--customer <address>", "the inspector, for whom the programme pays", address)
-    .option("--host <host>", "address that devices dial in at", "127.0.0.1")
-    .option("--port <port>", "0 takes any free one", wholeNumber, 8421)
+    .addOption(buying.customer)
+    .addOption(buying.host)
+    .addOption(buying.port)
     .requiredOption("--file <file...>", "content that devices keep, and that is fetched from them")
     .requiredOption("--module <file>", "WebAssembly that devices run, and the inspector after them")
     .requiredOption("--input <file...>", "what the module is run on, one job each")
-    .option(
-      "--milliseconds <n>",
-      "what a job may take, and costs, however long it takes",
-      wholeNumber,
-      1_000,
-    )
+    .addOption(buying.milliseconds)
     .option("--folder <folder>", "the inspector's memory", "inspector-state")
     .option("--passes <n>", "stop after so many", wholeNumber)
     .option("--at-once <n>", "visits at one time", positive, 4)
@@ -101,26 +92,12 @@ function runCommand() {
     .addOption(jsonOption())
     .action(async (options) => {
       const jobs = jobsOf(options);
-      const { rpc, rpcQuorum, customer, json } = options;
-      const deployment = await readDeploymentFile(options.deployment);
-      const contracts = contractsOf(deployment);
-      const log = logToStderr(json);
-      const law = await lawChainOf(options, deployment);
-      const known = {
-        chainId: deployment.chainId,
-        registry: contracts.deviceRegistry,
-        customer,
-        key: await openSigner(options),
-        oracles: options.oracle,
-        chain: connectChain(rpc, deployment, rpcQuorum),
-        log,
-      };
-      const door = await welcomeDevices({ ...known, host: options.host, port: options.port });
+      const law = await lawChainOf(options, await readDeploymentFile(options.deployment));
+      const buyer = await openBuying(options);
+      const { door, chain, log } = buyer;
       try {
         const inspector = await startInspector({
-          ...known,
-          escrow: contracts.customerEscrow,
-          door,
+          ...buyer,
           orderOf: orderReader(law),
           files: options.file,
           jobs,
@@ -135,7 +112,7 @@ function runCommand() {
         async function settle(pass: Pass): Promise<void> {
           const { signed, vouchers, failures } = await inspector.settle();
           const { epoch, visits } = pass;
-          print(json, {
+          print(options.json, {
             ...{ pass: pass.pass, epoch, devices: pass.devices, visited: visits.length },
             good: visits.filter((visit) => visit.failures.length === 0).length,
             missed: pass.missed,
@@ -163,7 +140,7 @@ function runCommand() {
       } finally {
         await door.close();
         law.close();
-        known.chain.close();
+        chain.close();
       }
     });
 }

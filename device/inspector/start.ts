@@ -23,7 +23,7 @@ export async function startInspector(options: InspectorOptions): Promise<Running
   const { files, jobs = [], folder, customer } = options;
   if (files.length === 0 || jobs.length === 0)
     throw new Error(
-      "an inspector buys all three resources: it needs a file that nodes keep, and a job",
+      "an inspector buys all three resources: it needs a file that devices keep, and a job",
     );
   const work = { ...options.work, checkPercent: EVERY_JOB };
   const parts = await buyerParts({ ...options, work }, { inspector: true });

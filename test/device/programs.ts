@@ -138,7 +138,7 @@ describe("device programs", () => {
     expect(serving).to.deep.include({ device }).and.to.not.have.property("publicKey");
     expect(rounds).to.have.length(2);
     expect(rounds[1]).to.deep.include({
-      ...{ round: 2, epoch: 2, nodes: 1, good: 1, signed: 1, failures: [] },
+      ...{ round: 2, epoch: 2, devices: 1, good: 1, signed: 1, failures: [] },
     });
     const head = await headOf(2, device, customer);
     expect(Number(head.receipt.egressBytes)).to.be.greaterThan(0);
