@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import type { HDNodeWallet } from "ethers";
 import type { Page, Request } from "playwright-core";
+import { leaveOut } from "./support/leave-out.ts";
 import { beforeNode, type Call } from "./support/node.ts";
 import { onEachChain, type Stage } from "./support/stage.ts";
 import { leaveAll, visit } from "./support/visit.ts";
@@ -73,6 +74,23 @@ onEachChain("the pages, at nodes as they are", (theStage) => {
       expect(ranges.length).to.be.greaterThan(0);
       expect(Math.min(...ranges)).to.be.greaterThan(startBlock);
       expect(context.pages()).to.have.length(1);
+    } finally {
+      await back();
+    }
+  });
+
+  it("read anew what a node left out of a past that was kept", async () => {
+    const back = await stage.snapshot();
+    try {
+      for (let i = 0; i < SETTLED_BLOCKS; i++) await stage.mine();
+      const { page, reaches } = await visit(stage, {
+        at: "#/audit",
+        before: leaveOut(stage, "first", "DeviceBound(address,address,uint32,uint64)"),
+      });
+      await reaches("rpc-incomplete");
+      await page.unroute(`${stage.world.devnet.rpcUrl}/**`);
+      await page.locator('[data-epoch="3"]').waitFor();
+      expect(await page.locator('[data-state="rpc-incomplete"]').count()).to.equal(0);
     } finally {
       await back();
     }

@@ -48,7 +48,7 @@ export function connectChain(config: PageConfig): Chain {
   );
   const kept = keepLogs(
     ask,
-    `${config.deployment.chainId} ${contracts.EpochLedger.address}`,
+    `${config.deployment.chainId} ${contracts.EpochLedger.address} ${config.rpcUrls.join(" ")}`,
     startBlock,
   );
   const block: Chain["block"] = async (tag) => {

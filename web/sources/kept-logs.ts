@@ -11,7 +11,7 @@ type Kept = { readonly through: number; readonly hash: Hex; readonly logs: reado
 
 /**
  * Reads the logs of a filter since the deployment, and keeps them in the browser: the next look goes on where this one ended.
- * `scope` names the deployment.
+ * `scope` names the deployment and the nodes: what one said is not taken for another's word.
  */
 export function keepLogs(ask: Request, scope: string, startBlock: number) {
   const inMemory = new Map<string, Kept>();

@@ -2,7 +2,7 @@ import { isNodeFault, type NodeFaultKind, nodeFault } from "@link-rewards/client
 import { Nodes } from "@link-rewards/client/node/nodes";
 import { refusalOf } from "@link-rewards/client/node/refusals";
 import type { RpcAnswer, RpcQuestion } from "@link-rewards/client/node/rpc";
-import { type Trouble, type TroubleKind, trouble } from "./trouble.ts";
+import { type TroubleKind, trouble } from "./trouble.ts";
 
 const TIMEOUT_MS = 20_000;
 /** In one request. What asks for more is split, as public nodes do not take any number. */
@@ -39,7 +39,7 @@ export function connectRpc(urls: readonly string[]): Request {
   let lastId = 0;
   let waiting: Waiting[] = [];
 
-  async function askAll(): Promise<void> {
+  function askAll(): void {
     const all = waiting;
     waiting = [];
     for (let i = 0; i < all.length; i += MOST_AT_ONCE) askSome(all.slice(i, i + MOST_AT_ONCE));
@@ -93,7 +93,7 @@ export function nodeTrouble(error: unknown): unknown {
 }
 
 /** Of a question that has an answer everywhere: to refuse it is the node's choice. */
-export function refusalTrouble(error: unknown): Trouble | unknown {
+export function refusalTrouble(error: unknown): unknown {
   return isRpcError(error) ? trouble("rpc-refused", error.message, error) : nodeTrouble(error);
 }
 
